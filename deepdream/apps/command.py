@@ -1,0 +1,102 @@
+"""From a function of a checked config to a command: Hydra around it, and errors as one line.
+
+This folder is the only place that knows Hydra.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from deepdream.config import closest, one_line
+
+T = TypeVar("T")
+
+# Set by a user who wants Hydra's and our tracebacks.
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+EXPECTED_ERRORS = (ValueError, OSError, HydraException, OmegaConfBaseException)
+
+
+def command(name: str, schema: type[T]) -> Callable[[Callable[[T, Path], None]], Callable[[], None]]:
+    """Make a command of `run(config, folder)`: conf/<name>.yaml, checked by `schema`, in a run folder of its own.
+
+    The command ends with status 0, or 1 after one line on stderr that says what was wrong, or 130 after Ctrl-C.
+    With HYDRA_FULL_ERROR=1 the traceback is printed instead.
+    """
+    ConfigStore.instance().store(name=f"{name}_schema", node=schema)
+
+    def decorate(run: Callable[[T, Path], None]) -> Callable[[], None]:
+        def main() -> None:
+            wants_traceback = os.environ.get(FULL_ERROR) == "1"
+
+            def job(config: DictConfig) -> None:
+                _run_job(run, config, wants_traceback=wants_traceback)
+
+            os.environ[FULL_ERROR] = "1"  # Hydra then raises its errors instead of printing them its own way
+            try:
+                hydra.main(version_base="1.3", config_path="pkg://deepdream.conf", config_name=name)(job)()
+            except KeyboardInterrupt:
+                sys.exit(_interrupted())
+            except Exception as error:
+                if wants_traceback:
+                    raise
+                print(f"error: {describe(error)}", file=sys.stderr)
+                sys.exit(1)
+
+        return main
+
+    return decorate
+
+
+def _run_job(run: Callable[[T, Path], None], config: DictConfig, *, wants_traceback: bool) -> None:
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if not wants_traceback:
+        del os.environ[FULL_ERROR]  # a process that this one starts should not take it for the user's wish
+    try:
+        run(OmegaConf.to_object(config), folder)  # type: ignore[arg-type]  # the schema's class, as it is registered
+    except KeyboardInterrupt:
+        sys.exit(_interrupted())
+    except Exception as error:
+        if wants_traceback:
+            raise
+        if not isinstance(error, EXPECTED_ERRORS):
+            (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            print(f"The traceback is in {folder / 'traceback.txt'}", file=sys.stderr)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise  # the sweep goes on with its other jobs, and fails at the end
+        print(f"error: {describe(error)}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        os.environ[FULL_ERROR] = "1"
+
+
+def describe(error: BaseException) -> str:
+    """What was wrong, in one line that names the full key where a key of the config is to blame."""
+    cause = error.__cause__ or error
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
+        above = cause.full_key.rpartition(".")[0]
+        keys = closest(str(cause.key), map(str, cause.parent_node))
+        known = ", ".join(f"{above}.{key}" if above else key for key in keys)
+        return f"{cause.full_key}: there is no such key; close ones are {known}"
+    if isinstance(cause, OmegaConfBaseException):
+        return one_line(cause)
+    text = " ".join(str(error).partition("Config search path:")[0].split())
+    return text if isinstance(error, EXPECTED_ERRORS) else f"{type(error).__name__}: {text}"
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return 130

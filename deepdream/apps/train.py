@@ -1,0 +1,116 @@
+"""python train.py: photos become a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepdream.apps.command import command
+from deepdream.config import DataConfig, TrainConfig
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from deepdream.scenes import SceneDataModule
+
+
+@command("train", TrainConfig)
+def main(config: TrainConfig, folder: Path) -> None:
+    """Train, choose the best checkpoint on held-out pictures, evaluate it on the test pictures."""
+    from dataclasses import asdict
+
+    import pytorch_lightning as pl
+    from hydra.utils import instantiate
+
+    from deepdream.training import SceneClassifier, build_trainer, quiet_lightning
+
+    quiet_lightning()
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    callbacks = list(instantiate(config.callbacks).values())
+    loggers = list(instantiate(config.logger).values())
+    trainer = build_trainer(config.trainer, folder, callbacks, loggers)
+
+    data = build_data(config.data, seed=config.seed, augment=config.augment)
+    data.prepare_data()
+    classifier = SceneClassifier(
+        asdict(config.model),
+        data.classes,
+        mean=config.data.mean,
+        std=config.data.std,
+        image_size=config.data.image_size,
+        optimizer=instantiate(config.optimizer, _partial_=True),
+        schedule=instantiate(config.schedule, _partial_=True),
+        label_smoothing=config.label_smoothing,
+        data=data_record(config.data, data, config.seed),
+    )
+    if trainer.is_global_zero:
+        print(f"training on {len(data.split('train'))} pictures of {len(data.classes)} classes, in {folder}")
+    trainer.fit(classifier, data)
+    trainer.strategy.barrier()
+    if trainer.is_global_zero:
+        _finish(config, folder, trainer, data)
+
+
+def build_data(config: DataConfig, *, seed: int, augment: Any = None) -> SceneDataModule:
+    """The SceneDataModule of conf/data."""
+    from dataclasses import fields
+
+    from deepdream.scenes import SceneDataModule
+
+    arguments = {field.name: getattr(config, field.name) for field in fields(config)}
+    return SceneDataModule(arguments.pop("root"), **arguments, augment=augment, seed=seed)
+
+
+def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
+    """What a checkpoint keeps of its data: how to find it and split it again, and which it was."""
+    from dataclasses import asdict
+
+    return {**asdict(config), "root": str(data.root.resolve()), "seed": seed, "fingerprint": data.fingerprint}
+
+
+def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneDataModule) -> None:
+    """Evaluate the best checkpoint, put its figures beside the hyper-parameters, and say what there is to see."""
+    from deepdream.apps.evaluate import evaluate_network
+    from deepdream.models import load_network
+
+    best = folder / "checkpoints" / "best.ckpt"
+    if not best.exists():
+        best = Path(getattr(trainer.checkpoint_callback, "best_model_path", "") or best)
+    if not best.exists():
+        print(f"no checkpoint was written, so there is nothing to evaluate; the run is in {folder}")
+        return
+    figures = {"hp/val_accuracy": _best_score(trainer)}
+    if config.evaluate:
+        evaluation = evaluate_network(load_network(best), data, folder)
+        figures["hp/test_accuracy"] = evaluation.figures["accuracy"]
+    _log_hyper_parameters(config, trainer, figures)
+    print(f"checkpoint: {best}")
+    print(f"dream:      python dream.py ckpt={best} dream.layers=[layer3]")
+    print(f"look:       tensorboard --logdir {folder}")
+
+
+def _best_score(trainer: pl.Trainer) -> float:
+    score = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    return float(score) if score is not None else float("nan")
+
+
+def _log_hyper_parameters(config: TrainConfig, trainer: pl.Trainer, figures: dict[str, float]) -> None:
+    """The HPARAMS tab of TensorBoard compares runs by these."""
+    from pytorch_lightning.loggers import TensorBoardLogger
+
+    chosen = {
+        "depth": config.model.depth,
+        "blocks": str(config.model.blocks or "by depth"),
+        "image_size": config.data.image_size,
+        "batch_size": config.data.batch_size * trainer.world_size,
+        "optimizer": config.optimizer["_target_"].rpartition(".")[2],
+        "lr": config.optimizer.get("lr", float("nan")),
+        "weight_decay": config.optimizer.get("weight_decay", 0.0),
+        "label_smoothing": config.label_smoothing,
+        "epochs": config.trainer.max_epochs,
+        "seed": config.seed,
+    }
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(chosen, figures)
+            logger.save()

@@ -1,0 +1,78 @@
+"""What is done to the picture's gradient before a step is taken along it: smoothing, then normalising."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+KERNEL_SIZE = 9
+PADDING = KERNEL_SIZE // 2
+
+
+def gaussian_kernel(sigma: float) -> Tensor:
+    """A 9x9 Gaussian of standard deviation `sigma` pixels that sums to 1: (9, 9), float64."""
+    x = torch.arange(KERNEL_SIZE, dtype=torch.float64) - PADDING
+    row = torch.exp(-0.5 * (x / sigma) ** 2)
+    row = row / row.sum()
+    return torch.outer(row, row)
+
+
+class GaussianCascade:
+    """Smooths a gradient by the mean of three Gaussians of 0.5, 1 and 2 sigma. Source: pytorch-deepdream.
+
+    Sigma is 2 (i + 1) / steps + `sigma` at step i of an octave: coarse structure is settled last. Smoothing is linear,
+    so one averaged kernel a step stands for the three. Edges are reflected, without repeating the border pixel.
+    """
+
+    def __init__(self, steps: int, sigma: float, dtype: torch.dtype, device: torch.device) -> None:
+        kernels = []
+        for i in range(steps):
+            s = 2 * (i + 1) / steps + sigma
+            kernels.append((gaussian_kernel(0.5 * s) + gaussian_kernel(s) + gaussian_kernel(2 * s)) / 3)
+        # (steps, 3, 1, 9, 9): one kernel for each colour
+        self._kernels = torch.stack(kernels)[:, None, None].repeat(1, 3, 1, 1, 1).to(device, dtype)
+
+    def __call__(self, gradient: Tensor, step: int) -> Tensor:
+        """Smooth `gradient` (N, 3, H, W) for step `step` of its octave; H and W are at least 5."""
+        padded = F.pad(gradient, (PADDING,) * 4, mode="reflect")
+        return F.conv2d(padded, self._kernels[step], groups=3)
+
+
+Normalization = Callable[[Tensor], Tensor]
+
+
+def unit_std(gradient: Tensor) -> Tensor:
+    """`gradient` (N, 3, H, W) with mean 0 and (unbiased) standard deviation 1 over each whole picture.
+
+    A constant gradient, which has no direction, becomes zero: no step is taken. Source: pytorch-deepdream.
+    """
+    mean = gradient.mean(dim=(1, 2, 3), keepdim=True)
+    centred = gradient - mean
+    std = _norm(centred, order=2) / (gradient[0].numel() - 1) ** 0.5
+    # What remains of a constant after its mean is taken away is rounding, a few eps of it.
+    rounding = 32 * torch.finfo(gradient.dtype).eps * mean.abs()
+    return centred / torch.where(std > rounding, std, torch.inf)
+
+
+def unit_mean_abs(gradient: Tensor) -> Tensor:
+    """`gradient` (N, 3, H, W) with mean absolute value 1 over each whole picture; zero stays zero.
+
+    Source: google/deepdream, dream.ipynb.
+    """
+    mean_abs = _norm(gradient, order=1) / gradient[0].numel()
+    return gradient / torch.where(mean_abs > 0, mean_abs, torch.inf)
+
+
+def unchanged(gradient: Tensor) -> Tensor:
+    """`gradient` as it is: the step is in proportion to it."""
+    return gradient
+
+
+def _norm(x: Tensor, *, order: int) -> Tensor:
+    return torch.linalg.vector_norm(x, ord=order, dim=(1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
+
+
+NORMALIZATIONS: dict[str, Normalization] = {"std": unit_std, "mean_abs": unit_mean_abs, "none": unchanged}

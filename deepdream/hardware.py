@@ -1,0 +1,35 @@
+"""What this machine computes with: the device, and the precision that is fast and safe on it."""
+
+from __future__ import annotations
+
+import torch
+
+
+def best_device(name: str = "auto") -> torch.device:
+    """The device called `name` (cpu, cuda, mps), or with "auto" the fastest that is there.
+
+    Raises ValueError where the named device is not on this machine.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, is_there in there.items() if is_there))
+    if not there.get(name.partition(":")[0], False):
+        raise ValueError(f"device={name} is not on this machine; there is {', '.join(k for k in there if there[k])}")
+    return torch.device(name)
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 runs in hardware: on a GPU since Ampere, on a CPU with a matrix unit (AMX) or AVX-512 BF16."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        features = torch.cpu.get_capabilities()
+        return bool(features.get("amx_bf16") or features.get("avx512_bf16"))
+    return False
+
+
+def best_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The number format for `precision` (auto, fp32, bf16, fp16); "auto" is bfloat16 where the machine has it."""
+    if precision == "auto":
+        return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

@@ -1,0 +1,282 @@
+"""Read, resize and write image files; the provenance kept inside a PNG.
+
+Every file is treated as untrusted: its size is checked before its pixels are decoded, and whatever is wrong with it
+is said in one line that names the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+SAMPLES = ("china", "flower")
+MAX_FILE_PIXELS = 178_000_000  # just under the size that Pillow itself refuses, 2 * Image.MAX_IMAGE_PIXELS
+MAX_PIXELS = 100_000_000  # of a picture made here, which a network then has to look at
+MAX_PROVENANCE = 1_000_000  # characters; a whole configuration has a few thousand
+PROVENANCE_KEY = "deepdream"
+
+# How to turn a picture upright, by its EXIF orientation.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(path: str | Path) -> Image.Image:
+    """The picture in a file: upright, 8-bit RGB, fully decoded.
+
+    Transparent parts are laid over white, 16-bit and float greys are scaled to 8 bits, and of an animation the first
+    frame is taken. Nothing of the file's metadata stays with the picture.
+
+    Raises FileNotFoundError, IsADirectoryError or PermissionError where there is no file to read, and ValueError for
+    one that is empty, no picture, damaged, truncated, or larger than MAX_FILE_PIXELS; all in one line.
+    """
+    with _opened(Path(path)) as image:
+        image.load()
+        orientation = _orientation(image)  # after load(), which turns a TIFF upright by itself
+        picture = _to_rgb(image)
+    picture.info = {}
+    return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+
+
+def read_sample(name: str = "china") -> Image.Image:
+    """A photo that comes with scikit-learn, 640x427: one of SAMPLES. Raises ValueError for another name."""
+    if name not in SAMPLES:
+        raise ValueError(f"there is no sample photo {name!r}; there are {', '.join(SAMPLES)}")
+    from sklearn.datasets import load_sample_image  # a second to import, and few runs need it
+
+    return Image.fromarray(load_sample_image(f"{name}.jpg"))
+
+
+def noise_image(height: int, width: int, seed: int) -> Image.Image:
+    """Colour noise around mid-grey, close to Gaussian: mean 127.5, standard deviation 26.
+
+    Each value is the mean of eight random bytes. Only whole numbers take part, so a seed gives the same picture on
+    every machine. Raises ValueError for a side under 1 and for more than MAX_PIXELS.
+    """
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise ValueError(f"noise of {width}x{height} pixels cannot be made; it needs 1 to {MAX_PIXELS:,} pixels")
+    rng = np.random.default_rng(seed)
+    total = np.full((height, width, 3), 4, dtype=np.uint16)  # 4 of 8: rounds the division
+    for _ in range(8):
+        total += rng.integers(0, 256, size=total.shape, dtype=np.uint8)
+    return Image.fromarray((total // 8).astype(np.uint8))
+
+
+def resize_to_width(image: Image.Image, width: int) -> Image.Image:
+    """The picture as RGB, `width` pixels wide and as high as its proportions say: int(H * (width / W)), 1 or more.
+
+    Cubic convolution with a = -0.75 and no antialiasing, rounded to uint8: what OpenCV's INTER_CUBIC computes, and so
+    what pytorch-deepdream dreams on. Raises ValueError for a width under 1 and for a result over MAX_PIXELS.
+    """
+    if width < 1:
+        raise ValueError(f"a picture cannot be resized to width {width}; it must be 1 or more, for example 600")
+    height = max(1, int(image.height * (width / image.width)))
+    if width * height > MAX_PIXELS:
+        most = max(1, math.isqrt(MAX_PIXELS * image.width // image.height))
+        raise ValueError(
+            f"the picture is {image.width}x{image.height}; resized to width {width} it would be {width}x{height}, "
+            f"over {MAX_PIXELS:,} pixels; choose dream.width={most} or less"
+        )
+    image = image.convert("RGB")
+    if (width, height) == image.size:
+        return image
+    # In float32: on uint8, PyTorch computes another cubic, with a = -0.5.
+    values = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()  # (1, 3, H, W) in [0, 255]
+    values = F.interpolate(values, size=(height, width), mode="bicubic", align_corners=False)
+    values = values.add_(0.5).floor_().clamp_(0, 255).to(torch.uint8)
+    return Image.fromarray(values[0].permute(1, 2, 0).contiguous().numpy())
+
+
+def to_tensor(image: Image.Image, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The picture as a (3, H, W) tensor in [0, 1], on the CPU. Anything but RGB is converted to RGB first."""
+    values = torch.from_numpy(np.array(image.convert("RGB")))  # (H, W, 3) uint8
+    return values.permute(2, 0, 1).contiguous().to(dtype).div_(255)
+
+
+def to_image(picture: Tensor) -> Image.Image:
+    """The RGB picture of a floating-point (3, H, W) tensor in [0, 1], rounded half up; what lies outside is clamped.
+
+    Raises ValueError for another shape or dtype, and for NaN.
+    """
+    if picture.ndim != 3 or picture.shape[0] != 3 or 0 in picture.shape or not picture.is_floating_point():
+        raise ValueError(f"a picture is a floating-point tensor (3, H, W); this is {picture.dtype} {(*picture.shape,)}")
+    picture = picture.detach().cpu()
+    if picture.isnan().any():
+        raise ValueError("the picture holds NaN and cannot be shown; the computation before it went wrong")
+    # In float64, where 255 x + 0.5 is exact for a float32 x and no value just under a half is rounded up.
+    values = picture.double().mul(255).add_(0.5).floor_().clamp_(0, 255).to(torch.uint8)
+    return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
+
+
+def write_png(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
+    """Write a picture, or a tensor as `to_image` takes it, and return its path.
+
+    `provenance` is kept inside as JSON, keys sorted, in a text chunk named "deepdream"; a value that JSON has no word
+    for (a Path, a dtype) becomes its text. No other metadata is written. Missing folders are made. The file appears
+    whole or not at all: after a failure the file that was there before is still there.
+
+    Raises ValueError for a name that does not end in .png and for provenance that is no JSON or longer than
+    MAX_PROVENANCE, OSError (IsADirectoryError, PermissionError, ...) where the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"{path} does not end in .png; write a .png, because the configuration is kept inside it")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder; name a file to write")
+    chunks = PngInfo()
+    if provenance is not None:
+        chunks.add_text(PROVENANCE_KEY, _provenance_text(provenance, path))
+    image = to_image(image) if isinstance(image, Tensor) else image.copy()
+    image.info = {}  # Pillow would write some of it: a colour profile, say
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"  # not tempfile: its files are closed to others
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            image.save(file, format="PNG", pnginfo=chunks)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise type(error)(f"{path} cannot be written ({_reason(error)}); choose another folder or name") from error
+    finally:
+        if os.path.lexists(temporary):
+            temporary.unlink()
+    return path
+
+
+def read_provenance(path: str | Path) -> dict[str, Any]:
+    """The configuration that `write_png` kept inside a PNG: plain data, none of it acted upon.
+
+    Raises what `read_image` raises, and ValueError where there is none, where it is longer than MAX_PROVENANCE, or
+    where it is not a JSON object.
+    """
+    path = Path(path)
+    with _opened(path) as image:
+        text = image.info.get(PROVENANCE_KEY) if image.format == "PNG" else None
+    if not isinstance(text, str):
+        raise ValueError(
+            f"{path} holds no configuration; only a PNG that deepdream wrote does, as long as it is as written"
+        )
+    if len(text) > MAX_PROVENANCE:
+        raise ValueError(f"the configuration in {path} has {len(text):,} characters; {MAX_PROVENANCE:,} are allowed")
+    try:
+        provenance = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the configuration in {path} is not valid JSON ({_reason(error)})") from error
+    if not isinstance(provenance, dict):
+        raise ValueError(f"the configuration in {path} is not a JSON object but a {type(provenance).__name__}")
+    return provenance
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file's header, within MAX_FILE_PIXELS. What Pillow raises inside `with` becomes one line about the file."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder; name one picture in it")
+    try:
+        file = path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(_missing(path)) from error
+    except OSError as error:
+        raise type(error)(f"{path} cannot be opened ({_reason(error)}); check the name and its permissions") from error
+    with file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is raised
+        if os.fstat(file.fileno()).st_size == 0:
+            raise ValueError(f"{path} is empty (0 bytes); get the file again")
+        try:
+            with Image.open(file) as image:
+                pixels = image.width * image.height
+                if pixels > MAX_FILE_PIXELS:
+                    raise Image.DecompressionBombError(f"{pixels} pixels, over the limit of {MAX_FILE_PIXELS}")
+                yield image
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"{path} is too large to open ({_reason(error)}); scale it down first") from error
+        except UnidentifiedImageError as error:
+            raise ValueError(
+                f"{path} is not a picture of a kind that can be read, or only the start of one; save it as JPEG or PNG"
+            ) from error
+        except Exception as error:  # Pillow's decoders answer a damaged file with a dozen kinds of exception
+            raise ValueError(
+                f"{path} cannot be decoded ({_reason(error)}): it is damaged, truncated or of an unusual kind; "
+                "get the file again, or save it as JPEG or PNG"
+            ) from error
+
+
+def _missing(path: Path) -> str:
+    """Why there is no file at `path`, with the names in its folder that are close to it."""
+    try:
+        names = [name for name in os.listdir(path.parent) if name != path.name]
+    except OSError:
+        return f"there is no file {path}, nor a folder {path.parent} that can be read; check the path"
+    lowered = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(path.name.lower(), lowered, n=3, cutoff=0.7)
+    hint = f"close names there: {', '.join(lowered[name] for name in close)}" if close else "check the path"
+    return f"there is no file {path}; {hint}"
+
+
+def _orientation(image: Image.Image) -> object:
+    """The EXIF orientation, 1 to 8 in a sound file; None where there is none."""
+    try:
+        return image.getexif().get(0x0112)
+    except Exception:  # broken EXIF is no reason to refuse the picture
+        return None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """A new 8-bit RGB picture; see `read_image` for what becomes of other modes."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _grey_to_8_bits(image).convert("RGB")
+    if image.has_transparency_data:
+        picture = image.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey_to_8_bits(image: Image.Image) -> Image.Image:
+    """A grey picture of integers or floats, scaled from the range it was most likely stored in.
+
+    Integers: 0 to 65535. Floats: 0 to 1, 255 or 65535, the least that holds them all. Values outside: their own range.
+    """
+    values = np.array(image, dtype=np.float64)  # (H, W)
+    values[~np.isfinite(values)] = 0
+    low, high = values.min(), values.max()
+    ceilings = [top for top in ((1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)) if high <= top]
+    values = values / ceilings[0] if low >= 0 and ceilings else (values - low) / ((high - low) or 1.0)
+    return Image.fromarray(np.floor(values * 255 + 0.5).astype(np.uint8))
+
+
+def _provenance_text(provenance: Mapping[str, Any], path: Path) -> str:
+    """ASCII, in which a file name that is not valid UTF-8 survives too."""
+    try:
+        text = json.dumps(dict(provenance), sort_keys=True, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the provenance of {path} cannot be kept as JSON ({_reason(error)})") from error
+    if len(text) > MAX_PROVENANCE:
+        raise ValueError(f"the provenance of {path} has {len(text):,} characters; {MAX_PROVENANCE:,} are allowed")
+    return text
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says, in one line and without an errno or a path."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())

@@ -1,0 +1,124 @@
+"""SceneClassifier: loss, metrics and optimizer around a ResNet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from deepdream import __version__
+from deepdream.models import ResNet
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+MakeSchedule = Callable[..., LRScheduler]
+Batch = tuple[Tensor, Tensor]
+
+# Validation's loaders, in the order of SceneDataModule.val_dataloader.
+EVALUATED = ("val", "test")
+SPLITS = ("train", *EVALUATED)
+
+
+class SceneClassifier(pl.LightningModule):
+    """A ResNet in training.
+
+    model: keyword arguments of ResNet, without num_classes. classes: the names of its outputs.
+    mean, std, image_size: how the pictures are made ready, kept for `load_network`.
+    optimizer: builds the optimizer from the parameters; schedule: builds the learning-rate schedule from the
+        optimizer, with keywords total_steps and steps_per_epoch.
+    label_smoothing: share of the target spread over all classes (Szegedy et al. 2016).
+    data: where the pictures came from, as plain values, kept in the checkpoint.
+
+    Logs loss, accuracy (top-1 over pictures), mean_class_accuracy (mean of the classes' own accuracies) and
+    top5_accuracy, each for train, val and test, once an epoch.
+    """
+
+    def __init__(
+        self,
+        model: Mapping[str, Any],
+        classes: Sequence[str],
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        image_size: int,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule,
+        label_smoothing: float = 0.0,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        # Plain values only: a checkpoint must open without running code.
+        hyper_parameters = {
+            "model": dict(model),
+            "classes": list(classes),
+            "mean": list(mean),
+            "std": list(std),
+            "image_size": image_size,
+            "data": dict(data or {}),
+            "version": __version__,
+        }
+        self.save_hyperparameters(hyper_parameters, logger=False)
+        self.model = ResNet(num_classes=len(classes), **model).to(memory_format=torch.channels_last)
+        self._make_optimizer = optimizer
+        self._make_schedule = schedule
+        self._label_smoothing = label_smoothing
+        self.metrics = nn.ModuleDict({f"{split}_metrics": _metrics(split, len(classes)) for split in SPLITS})
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, classes) of normalised pictures (N, 3, H, W)."""
+        return self.model(images)  # type: ignore[no-any-return]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        images, labels = batch
+        logits = self(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self._label_smoothing)
+        self._record("train", logits, labels, loss)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Count a batch of the held-out or of the test pictures."""
+        images, labels = batch
+        logits = self(images)
+        self._record(EVALUATED[dataloader_idx], logits, labels, F.cross_entropy(logits, labels))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a batch of the test pictures."""
+        self.validation_step(batch, batch_idx, EVALUATED.index("test"))
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The optimizer, and its schedule stepped once a step."""
+        optimizer = self._make_optimizer(self.parameters())
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        steps_per_epoch = max(1, round(total_steps / (self.trainer.max_epochs or 1)))
+        schedule = self._make_schedule(optimizer, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _record(self, split: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """Add a batch to the epoch's metrics. Nothing here waits for the device; Lightning computes at the epoch's end."""
+        metrics = self.metrics[f"{split}_metrics"]
+        assert isinstance(metrics, MetricCollection)
+        metrics.update(preds=logits.detach().float(), target=labels, value=loss.detach(), weight=len(labels))
+        self.log_dict(dict(metrics.items()), on_step=False, on_epoch=True, add_dataloader_idx=False, batch_size=len(labels))
+
+
+
+def _metrics(split: str, classes: int) -> MetricCollection:
+    # validate_args would read the labels back from the device at every step.
+    return MetricCollection(
+        {
+            "loss": MeanMetric(nan_strategy="disable"),
+            "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
+            "mean_class_accuracy": MulticlassAccuracy(classes, average="macro", validate_args=False),
+            "top5_accuracy": MulticlassAccuracy(classes, top_k=min(5, classes), average="micro", validate_args=False),
+        },
+        prefix=f"{split}/",
+        compute_groups=False,
+    )

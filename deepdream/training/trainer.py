@@ -1,0 +1,65 @@
+"""From the checked config to a Lightning Trainer."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.loggers import Logger
+
+from deepdream.config import TrainerConfig
+from deepdream.hardware import best_device, has_fast_bf16
+
+NOT_WARNED = (
+    r"The '\w+_dataloader' does not have many workers",  # data.workers is chosen by the cores
+    r"The number of training batches \(\d+\) is smaller than the logging interval",
+)
+
+
+def build_trainer(
+    config: TrainerConfig, folder: Path, callbacks: Sequence[pl.Callback], loggers: Sequence[Logger]
+) -> pl.Trainer:
+    """The Trainer of conf/trainer, working in `folder`.
+
+    Raises ValueError, in one line, for what Lightning does not accept.
+    """
+    arguments = {field.name: getattr(config, field.name) for field in fields(config)}
+    arguments |= arguments.pop("extra")
+    if config.precision == "auto":
+        arguments["precision"] = mixed_precision(config.accelerator)
+    bar = config.enable_progress_bar and sys.stderr.isatty()
+    arguments["enable_progress_bar"] = bar
+    arguments.setdefault("enable_model_summary", False)  # the summary is a callback of conf/callbacks
+    try:
+        return pl.Trainer(
+            default_root_dir=folder,
+            callbacks=[*callbacks, RichProgressBar(leave=False)] if bar else list(callbacks),
+            logger=list(loggers),
+            use_distributed_sampler=False,  # SceneDataModule shares out the pictures itself, exactly
+            **arguments,
+        )
+    except (TypeError, ValueError, pl.utilities.exceptions.MisconfigurationException) as error:
+        raise ValueError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def mixed_precision(accelerator: str) -> str:
+    """Lightning's name of the fastest precision that trains safely on this machine."""
+    names = {"gpu": "cuda"}
+    device = best_device(names.get(accelerator, accelerator))
+    if has_fast_bf16(device):
+        return "bf16-mixed"
+    return "16-mixed" if device.type == "cuda" else "32-true"
+
+
+def quiet_lightning() -> None:
+    """Leave out Lightning's notices of what it found; its warnings stay, but those that do not apply here."""
+    for name in ("pytorch_lightning", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in NOT_WARNED:
+        warnings.filterwarnings("ignore", message)

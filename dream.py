@@ -1,0 +1,4 @@
+from deepdream.apps.dream import main
+
+if __name__ == "__main__":
+    main()

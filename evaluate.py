@@ -1,0 +1,4 @@
+from deepdream.apps.evaluate import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,696 @@
+"""Files in every mode and with every fault that a user may bring, made here byte by byte."""
+
+import errno
+import gc
+import json
+import os
+import re
+import struct
+import threading
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngInfo
+
+from deepdream import images
+from deepdream.images import (
+    MAX_FILE_PIXELS,
+    MAX_PROVENANCE,
+    SAMPLES,
+    noise_image,
+    read_image,
+    read_provenance,
+    read_sample,
+    resize_to_width,
+    to_image,
+    to_tensor,
+    write_png,
+)
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _no_warning_and_no_open_file():
+    """Every test here fails on a warning, a file left open among them, and on an open file descriptor."""
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir())) if descriptors.exists() else 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+        gc.collect(1)  # the young generations, which hold what the test made; all would take 0.1 s
+    if descriptors.exists():
+        assert len(list(descriptors.iterdir())) == before
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _libraries_loaded():
+    """Modules that are imported on first use open files of their own; have that behind us."""
+    read_sample("china")
+    Image.init()
+
+
+def gradient(height: int = 24, width: int = 36) -> np.ndarray:
+    """(H, W, 3) uint8, smooth, without any symmetry."""
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([x * 255 // (width - 1), y * 255 // (height - 1), (x + 2 * y) % 256], axis=2).astype(np.uint8)
+
+
+def photo(path: Path, **options) -> Path:
+    Image.fromarray(gradient()).save(path, **options)
+    return path
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(width: int, height: int, *chunks: bytes, depth: int = 8, colour: int = 0) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def message(error: pytest.ExceptionInfo[Exception], path: Path) -> str:
+    """The error's text, after checking that it is one line that names the file."""
+    text = str(error.value)
+    assert "\n" not in text
+    assert path.name in text
+    return text
+
+
+def assert_rgb(image: Image.Image, expected: np.ndarray, tolerance: int = 0) -> None:
+    assert image.mode == "RGB"
+    assert type(image) is Image.Image  # not a file that still has to be decoded
+    assert image.info == {}
+    actual = np.asarray(image)
+    assert actual.shape == expected.shape
+    assert np.abs(actual.astype(int) - expected.astype(int)).max() <= tolerance
+
+
+# Modes
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp", "a.ppm", "a.tga"])
+def test_lossless_formats_are_read_as_they_are(tmp_path, name):
+    assert_rgb(read_image(str(photo(tmp_path / name, lossless=True))), gradient())
+
+
+def test_jpeg_is_read_without_its_metadata(tmp_path):
+    path = photo(
+        tmp_path / "a.jpg", quality=100, subsampling=0, comment=b"hello", dpi=(300, 300), icc_profile=b"x" * 99
+    )
+    assert_rgb(read_image(path), gradient(), tolerance=4)
+
+
+def test_grey_fills_three_channels(tmp_path):
+    grey = gradient()[..., 0]
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(grey).save(tmp_path / name)
+        assert_rgb(read_image(tmp_path / name), np.stack([grey] * 3, axis=2))
+
+
+def test_one_bit_is_black_and_white(tmp_path):
+    bits = gradient()[..., 0] > 100
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(bits).save(tmp_path / name)
+        assert_rgb(read_image(tmp_path / name), np.stack([bits * 255] * 3, axis=2))
+
+
+def test_palette_gives_its_colours(tmp_path):
+    image = Image.fromarray(gradient()).quantize(16)
+    for name in ("a.png", "a.gif", "a.bmp"):
+        image.save(tmp_path / name)
+        assert_rgb(read_image(tmp_path / name), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("transparency", [0, bytes([0, 128, 255])])
+@pytest.mark.parametrize("name", ["a.png", "a.gif"])
+def test_transparent_palette_lies_over_white(tmp_path, name, transparency):
+    if name == "a.gif" and isinstance(transparency, bytes):
+        pytest.skip("a GIF has one transparent colour only")
+    image = Image.new("P", (3, 1))
+    image.putpalette([200, 0, 0, 0, 100, 0, 0, 0, 50])
+    image.putdata([0, 1, 2])
+    image.save(tmp_path / name, transparency=transparency)
+    middle = [0, 100, 0] if transparency == 0 else [127, 177, 127]
+    assert_rgb(read_image(tmp_path / name), np.array([[[255, 255, 255], middle, [0, 0, 50]]]), tolerance=1)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
+def test_rgba_lies_over_white(tmp_path, name):
+    alpha = np.linspace(0, 255, 36).astype(np.uint8)[None].repeat(24, axis=0)
+    Image.fromarray(np.dstack([gradient(), alpha])).save(tmp_path / name, lossless=True, exact=True)
+    weight = alpha[..., None] / 255
+    assert_rgb(read_image(tmp_path / name), np.rint(gradient() * weight + 255 * (1 - weight)), tolerance=1)
+
+
+def test_grey_with_alpha_lies_over_white(tmp_path):
+    image = Image.merge("LA", [Image.new("L", (3, 2), 100), Image.new("L", (3, 2), 51)])
+    image.save(tmp_path / "a.png")
+    assert_rgb(read_image(tmp_path / "a.png"), np.full((2, 3, 3), 0.2 * 100 + 0.8 * 255), tolerance=1)
+
+
+def test_one_transparent_colour_in_rgb_png_becomes_white(tmp_path):
+    image = Image.new("RGB", (2, 1), (10, 20, 30))
+    image.putpixel((1, 0), (40, 50, 60))
+    image.save(tmp_path / "a.png", transparency=(40, 50, 60))
+    assert_rgb(read_image(tmp_path / "a.png"), np.array([[[10, 20, 30], [255, 255, 255]]]))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
+def test_cmyk_becomes_rgb(tmp_path, name):
+    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    red.save(tmp_path / name, **({"quality": 100} if name == "a.jpg" else {}))
+    assert_rgb(read_image(tmp_path / name), np.full((16, 16, 3), [255, 0, 0]), tolerance=3)
+
+
+def test_ycck_jpeg_becomes_rgb(tmp_path):
+    # Four channels of which an Adobe marker says that they are YCCK, inverted: Y=Cb=Cr=128 and K=255 is mid-grey.
+    Image.new("CMYK", (16, 16), (127, 127, 127, 0)).save(tmp_path / "a.jpg", quality=100)
+    data = (tmp_path / "a.jpg").read_bytes()
+    adobe = data.index(b"Adobe")
+    (tmp_path / "a.jpg").write_bytes(data[: adobe + 11] + b"\x02" + data[adobe + 12 :])
+    assert_rgb(read_image(tmp_path / "a.jpg"), np.full((16, 16, 3), 128), tolerance=3)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm"])
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path, name):
+    values = np.array([[0, 128, 129, 257, 32768, 65279, 65535]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / name)
+    expected = np.array([0, 0, 1, 1, 128, 254, 255])  # v / 257, rounded
+    assert_rgb(read_image(tmp_path / name), np.stack([expected[None]] * 3, axis=2))
+
+
+def test_big_endian_16_bit_tiff_is_scaled(tmp_path):
+    pixels = struct.pack(">3H", 0, 32768, 65535)
+    entries = [(256, 3), (257, 1), (258, 16), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 6)]
+    ifd = struct.pack(">H", len(entries)) + b"".join(struct.pack(">HHIHH", k, 3, 1, v, 0) for k, v in entries)
+    (tmp_path / "a.tif").write_bytes(b"MM\x00*" + struct.pack(">I", 14) + pixels + ifd + bytes(4))
+    assert_rgb(read_image(tmp_path / "a.tif"), np.repeat([[[0], [128], [255]]], 3, axis=2))
+
+
+def test_16_bit_rgb_png_becomes_8_bit(tmp_path):
+    row = struct.pack(">6H", 0, 32768, 65535, 65535, 257, 0)
+    data = png(2, 1, chunk(b"IDAT", zlib.compress(b"\0" + row)), depth=16, colour=2)
+    (tmp_path / "a.png").write_bytes(data)
+    assert_rgb(read_image(tmp_path / "a.png"), np.array([[[0, 128, 255], [255, 1, 0]]]))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([0, 0.5, 1], np.float32), [0, 128, 255]),
+        (np.array([0, 100, 255], np.float32), [0, 100, 255]),
+        (np.array([0, 32768, 65535], np.float32), [0, 128, 255]),
+        (np.array([-0.2, 0, 0.2], np.float32), [0, 128, 255]),
+        (np.array([np.nan, 0, 1], np.float32), [0, 0, 255]),
+        (np.array([0.5, 0.5, 0.5], np.float32), [128, 128, 128]),
+        (np.array([0, 32768, 65535], np.int32), [0, 128, 255]),
+        (np.array([-1000000, 0, 1000000], np.int32), [0, 128, 255]),
+    ],
+)
+def test_float_and_32_bit_greys_are_scaled(tmp_path, values, expected):
+    Image.fromarray(values[None]).save(tmp_path / "a.tif")
+    assert_rgb(read_image(tmp_path / "a.tif"), np.stack([[expected]] * 3, axis=2))
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp"])
+def test_animation_gives_its_first_frame(tmp_path, name):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 255, 0))]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], lossless=True)
+    assert_rgb(read_image(tmp_path / name), np.full((8, 8, 3), [255, 0, 0]))
+
+
+def test_gif_under_a_jpg_name_is_read(tmp_path):
+    Image.new("RGB", (8, 8), (0, 0, 255)).save(tmp_path / "a.jpg", format="GIF")
+    assert_rgb(read_image(tmp_path / "a.jpg"), np.full((8, 8, 3), [0, 0, 255]))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path, name, orientation):
+    upright = gradient()
+    stored = {  # how a camera stores the upright picture, by the EXIF standard's rows and columns
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright, 1),
+        7: np.rot90(upright, 2).transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(
+        tmp_path / name, exif=exif, **({"quality": 100, "subsampling": 0} if name == "a.jpg" else {"lossless": True})
+    )
+    assert_rgb(read_image(tmp_path / name), upright, tolerance=4 if name == "a.jpg" else 0)
+
+
+def test_broken_exif_is_ignored(tmp_path):
+    path = photo(tmp_path / "a.png", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\x12\x34")
+    assert_rgb(read_image(path), gradient())
+
+
+def test_name_outside_ascii_is_read(tmp_path):
+    assert read_image(photo(tmp_path / "küche 厨房 .png")).size == (36, 24)
+
+
+def test_real_photos_are_read():
+    paths = sorted((SHARED / "mit67" / "Images").glob("*/*"))
+    if not paths:
+        pytest.skip(f"{SHARED / 'mit67'} is absent")
+    for path in paths:
+        image = read_image(path)
+        assert image.mode == "RGB"
+        assert min(image.size) >= 100
+
+
+# Faults
+
+
+def test_missing_file_names_close_ones(tmp_path):
+    photo(tmp_path / "kitchen.jpg")
+    photo(tmp_path / "beach.jpg")
+    with pytest.raises(FileNotFoundError) as error:
+        read_image(tmp_path / "Kichen.JPG")
+    text = message(error, tmp_path / "Kichen.JPG")
+    assert "kitchen.jpg" in text
+    assert "beach" not in text
+
+
+def test_missing_folder_is_named(tmp_path):
+    for path in (tmp_path / "nowhere" / "a.jpg", photo(tmp_path / "b.jpg") / "a.jpg"):
+        with pytest.raises(FileNotFoundError, match=re.escape(str(path.parent))) as error:
+            read_image(path)
+        message(error, path)
+
+
+def test_folder_is_refused(tmp_path):
+    for use in (read_image, read_provenance):
+        with pytest.raises(IsADirectoryError, match="is a folder") as error:
+            use(tmp_path)
+        message(error, tmp_path)
+
+
+def test_empty_file_is_refused(tmp_path):
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(ValueError, match=re.escape("photo.jpg is empty (0 bytes)")) as error:
+        read_image(tmp_path / "photo.jpg")
+    message(error, tmp_path / "photo.jpg")
+
+
+@pytest.mark.parametrize("data", [b"just some words\n" * 20, b"<html>404</html>", b"\0" * 5000, b"\xff\xd8\xff", b"P"])
+def test_what_is_no_picture_is_refused(tmp_path, data):
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(ValueError, match=r"not a picture|cannot be decoded") as error:
+        read_image(tmp_path / "a.jpg")
+    message(error, tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.gif", "a.webp", "a.bmp", "a.tif", "lzw.tif"])
+def test_truncated_file_is_refused(tmp_path, capfd, name, part):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8))
+    noise.save(tmp_path / name, **({"compression": "tiff_lzw"} if name == "lzw.tif" else {}))
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(ValueError, match=r"truncated|only the start") as error:
+        read_image(tmp_path / name)
+    message(error, tmp_path / name)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_flipped_bytes_give_a_picture_or_one_line(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "a.jpg", "a.gif", "a.tif", "a.webp", "a.bmp"):
+        data = np.frombuffer(photo(tmp_path / name).read_bytes(), np.uint8)
+        for _ in range(60):
+            broken = data.copy()
+            broken[rng.integers(0, len(data), 8)] = rng.integers(0, 256, 8)
+            (tmp_path / name).write_bytes(broken.tobytes())
+            text = ""
+            try:
+                mode = read_image(tmp_path / name).mode
+            except ValueError as error:
+                text = str(error)
+            assert "\n" not in text if text else mode == "RGB"
+
+
+def test_decompression_bomb_is_refused_by_its_header(tmp_path):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png(100_000, 100_000, chunk(b"IDAT", zlib.compress(bytes(1000)))))
+    for use in (read_image, read_provenance):
+        with pytest.raises(ValueError, match="too large") as error:
+            use(path)
+        assert "10000000000 pixels" in message(error, path)
+
+
+def test_limit_holds_where_pillows_own_is_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png(1000, MAX_FILE_PIXELS // 1000 + 1, chunk(b"IDAT", zlib.compress(bytes(1000)))))
+    with pytest.raises(ValueError, match="too large") as error:
+        read_image(path)
+    message(error, path)
+
+
+def test_large_picture_under_the_limit_is_read_without_a_warning(tmp_path):
+    path = tmp_path / "large.png"  # 90 megapixels of one bit: more than Pillow warns of
+    path.write_bytes(png(9500, 9500, chunk(b"IDAT", zlib.compress(bytes(9500 * (1 + 1188)))), depth=1))
+    assert read_image(path).size == (9500, 9500)
+
+
+def test_forbidden_file_is_refused(tmp_path, monkeypatch):
+    path = photo(tmp_path / "a.png")
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # root may read anything
+
+        def refuse(*_):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PermissionError, match="Permission denied") as error:
+        read_image(path)
+    message(error, path)
+
+
+def test_name_too_long_is_refused_in_one_line(tmp_path):
+    path = tmp_path / ("a" * 300 + ".png")
+    with pytest.raises(OSError, match="too long") as error:
+        read_image(path)
+    message(error, path)
+    with pytest.raises(OSError, match="too long") as error:
+        write_png(Image.new("RGB", (2, 2)), path)
+    message(error, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Samples, noise, resizing, tensors
+
+
+def test_samples_are_the_photos_of_scikit_learn():
+    assert {read_sample(name).size for name in SAMPLES} == {(640, 427)}
+    assert read_sample().tobytes() == read_sample("china").tobytes() != read_sample("flower").tobytes()
+    with pytest.raises(ValueError, match="china, flower"):
+        read_sample("../china")
+
+
+def test_noise_is_seeded_and_gaussian_around_grey():
+    image = noise_image(200, 300, seed=3)
+    assert image.size == (300, 200)
+    values = np.asarray(image).astype(float)
+    assert abs(values.mean() - 127.5) < 0.5
+    assert abs(values.std() - np.sqrt((256**2 - 1) / 12 / 8)) < 0.5
+    z = (values - values.mean()) / values.std()
+    assert abs((np.abs(z) < 1).mean() - 0.683) < 0.02
+    assert abs((z**3).mean()) < 0.05
+    assert image.tobytes() == noise_image(200, 300, seed=3).tobytes() != noise_image(200, 300, seed=4).tobytes()
+
+
+def test_noise_is_the_same_on_every_machine():
+    assert np.asarray(noise_image(1, 4, seed=0)).ravel().tolist() == [
+        129,
+        165,
+        133,
+        147,
+        142,
+        145,
+        116,
+        142,
+        108,
+        97,
+        136,
+        109,
+    ]
+
+
+def test_noise_without_pixels_or_too_large_is_refused():
+    for size in ((0, 5), (5, -1), (100_000, 100_000)):
+        with pytest.raises(ValueError, match="cannot be made"):
+            noise_image(*size, seed=0)
+
+
+def keys_cubic(values: np.ndarray, size: int) -> np.ndarray:
+    """Cubic convolution (Keys 1981, a = -0.75) along the first axis, pixel centres at halves, edges repeated."""
+    a, n = -0.75, len(values)
+    centres = (np.arange(size) + 0.5) * n / size - 0.5
+    result = 0.0
+    for tap in range(-1, 3):
+        index = np.floor(centres).astype(int) + tap
+        d = np.abs(centres - index)
+        weight = np.where(d <= 1, (a + 2) * d**3 - (a + 3) * d**2 + 1, a * (d**3 - 5 * d**2 + 8 * d - 4))
+        result = result + weight[:, None, None] * values[index.clip(0, n - 1)]
+    return result
+
+
+@pytest.mark.parametrize("width", [9, 36, 50, 600])
+def test_resize_is_opencvs_cubic(width):
+    source = np.random.default_rng(0).integers(0, 256, (25, 36, 3), dtype=np.uint8)
+    resized = resize_to_width(Image.fromarray(source), width)
+    height = int(25 * (width / 36))
+    assert resized.size == (width, height)
+    expected = keys_cubic(keys_cubic(source.astype(float), height).transpose(1, 0, 2), width).transpose(1, 0, 2)
+    # OpenCV computes with weights of 11 bits: one level of difference, in one value of a hundred at most.
+    difference = np.abs(np.asarray(resized).astype(float) - expected.clip(0, 255))
+    assert difference.max() <= 0.5 + 1e-3
+
+
+def test_resize_gives_opencvs_numbers():
+    # cv2.resize(..., (7, 7), interpolation=cv2.INTER_CUBIC) of OpenCV 5.0.0, first channel.
+    ramp = np.array([[0, 40, 250], [90, 10, 200], [255, 255, 0]], dtype=np.uint8)
+    resized = resize_to_width(Image.fromarray(np.stack([ramp] * 3, axis=2)), 7)
+    assert resized.size == (7, 7)
+    assert np.asarray(resized)[..., 0].tolist() == [
+        [0, 0, 0, 43, 138, 230, 255],
+        [6, 9, 0, 33, 125, 221, 255],
+        [39, 27, 0, 0, 96, 212, 255],
+        [99, 78, 24, 10, 81, 176, 221],
+        [175, 162, 134, 110, 104, 110, 111],
+        [237, 237, 251, 225, 139, 48, 2],
+        [255, 255, 255, 255, 155, 15, 0],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "expected"),
+    [((640, 427), 600, (600, 400)), ((600, 399), 600, (600, 399)), ((2000, 5), 600, (600, 1)), ((9000, 2), 6, (6, 1))],
+)
+def test_height_keeps_the_proportions_and_is_one_at_least(size, width, expected):
+    assert resize_to_width(Image.new("L", size), width).size == expected
+
+
+def test_resize_that_would_be_huge_is_refused_with_the_width_that_works():
+    tower = Image.new("RGB", (5, 2000))
+    with pytest.raises(ValueError, match="600x240000") as error:
+        resize_to_width(tower, 600)
+    width = int(re.search(r"dream\.width=(\d+)", str(error.value))[1])
+    assert width == 500
+    with pytest.raises(ValueError, match="1 or more"):
+        resize_to_width(tower, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tensor_and_back_is_lossless(dtype):
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    image = Image.fromarray(np.dstack([levels, levels.T, levels[::-1]]))
+    tensor = to_tensor(image, dtype)
+    assert (tensor.shape, tensor.dtype) == ((3, 16, 16), dtype)
+    assert torch.equal(tensor[0], torch.arange(256, dtype=dtype).reshape(16, 16) / 255)
+    assert to_image(tensor).tobytes() == image.tobytes()
+
+
+def test_tensor_of_grey_has_three_channels():
+    assert to_tensor(Image.new("L", (5, 4), 255)).equal(torch.ones(3, 4, 5))
+
+
+def test_to_image_rounds_half_up_and_clamps():
+    half = torch.tensor([0.5, 1.5, 2.5, 254.5], dtype=torch.float64) / 255
+    below = torch.nextafter(torch.tensor(0.5 / 255), torch.tensor(0.0)).double()
+    values = torch.cat([half, below[None], torch.tensor([-3.0, 7.0, torch.inf])])
+    pixels = np.asarray(to_image(values.expand(3, 1, 8).requires_grad_()))
+    assert pixels[0, :, 0].tolist() == [1, 2, 3, 255, 0, 0, 255, 255]
+
+
+def test_to_image_leaves_its_tensor_alone():
+    tensor = torch.full((3, 2, 2), 0.25, dtype=torch.float64)
+    to_image(tensor)
+    assert torch.equal(tensor, torch.full((3, 2, 2), 0.25, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.zeros(1, 3, 4, 4),
+        torch.zeros(4, 4),
+        torch.zeros(4, 4, 3),
+        torch.zeros(3, 0, 4),
+        torch.zeros(3, 4, 4, dtype=torch.uint8),
+        torch.full((3, 4, 4), torch.nan),
+    ],
+)
+def test_to_image_refuses_what_is_no_picture(tensor):
+    with pytest.raises(ValueError, match=r"tensor \(3, H, W\)|NaN"):
+        to_image(tensor)
+
+
+# PNG and provenance
+
+CONFIG = {"seed": 1, "dream": {"layers": ["layer3"], "step_size": 0.09, "mask": None}, "image": "küche 厨房 🛋 \udcff"}
+
+
+def test_provenance_comes_back(tmp_path):
+    path = write_png(torch.rand(3, 4, 5), str(tmp_path / "new" / "folder" / "dream é.png"), provenance=CONFIG)
+    assert path == tmp_path / "new" / "folder" / "dream é.png"
+    assert read_provenance(path) == CONFIG
+    with Image.open(path) as image:
+        text = image.info["deepdream"]
+    assert text.index('"dream"') < text.index('"image"') < text.index('"seed"')
+
+
+def test_png_holds_the_picture_and_nothing_else(tmp_path):
+    image = Image.fromarray(gradient())
+    image.info = {"icc_profile": b"x" * 99, "exif": b"Exif\0\0", "dpi": (72, 72), "transparency": (0, 0, 0)}
+    data = write_png(image, tmp_path / "a.PNG", provenance=CONFIG).read_bytes()
+    assert len(image.info) == 4
+    names, position = [], 8
+    while position < len(data):
+        names.append(data[position + 4 : position + 8])
+        position += 12 + int.from_bytes(data[position : position + 4], "big")
+    assert set(names) - {b"tEXt", b"iTXt"} == {b"IHDR", b"IDAT", b"IEND"}
+    assert len([name for name in names if name in {b"tEXt", b"iTXt"}]) == 1
+    assert_rgb(read_image(tmp_path / "a.PNG"), gradient())
+
+
+def test_values_json_has_no_word_for_become_text(tmp_path):
+    path = write_png(Image.new("RGB", (2, 2)), tmp_path / "a.png", provenance={"a": Path("x"), "b": torch.float32})
+    assert read_provenance(path) == {"a": "x", "b": "torch.float32"}
+
+
+def test_new_file_is_readable_as_the_umask_says(tmp_path):
+    (tmp_path / "plain").touch()
+    path = write_png(Image.new("RGB", (2, 2)), tmp_path / "a.png")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a", "a.png.bak"])
+def test_other_suffix_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=r"write a \.png, because the configuration") as error:
+        write_png(Image.new("RGB", (2, 2)), tmp_path / name)
+    message(error, tmp_path / name)
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = write_png(Image.fromarray(gradient()), tmp_path / "a.png", provenance={"old": True})
+    before = path.read_bytes()
+
+    def full(image, file, *_):
+        file.write(b"half a picture")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageFile, "_save", full)
+        patch.setattr("PIL.PngImagePlugin.ImageFile._save", full)
+        with pytest.raises(OSError, match="No space left on device") as error:
+            write_png(Image.new("RGB", (2, 2)), path)
+    message(error, path)
+    with monkeypatch.context() as patch:
+        patch.setattr(images.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            write_png(Image.new("RGB", (2, 2)), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_reader_sees_a_whole_file_while_it_is_replaced(tmp_path):
+    path = write_png(Image.new("RGB", (64, 64)), tmp_path / "a.png", provenance={"n": -1})
+    writers = [
+        threading.Thread(target=lambda n=n: [write_png(noise_image(64, 64, n), path, provenance={"n": n})])
+        for n in range(8)
+    ]
+    for writer in writers:
+        writer.start()
+    for _ in range(20):
+        assert read_provenance(path)["n"] in range(-1, 8)
+    for writer in writers:
+        writer.join()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_place_that_cannot_be_written_is_refused(tmp_path):
+    image = Image.new("RGB", (2, 2))
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(IsADirectoryError, match="is a folder") as error:
+        write_png(image, tmp_path / "folder.png")
+    message(error, tmp_path / "folder.png")
+    path = photo(tmp_path / "file.png") / "a.png"
+    with pytest.raises(OSError, match="cannot be written") as error:
+        write_png(image, path)
+    message(error, path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_folder_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="Permission denied") as error:
+        write_png(Image.new("RGB", (2, 2)), tmp_path / "a.png")
+    message(error, tmp_path / "a.png")
+
+
+def test_provenance_that_is_no_json_is_refused_before_anything_is_written(tmp_path):
+    loop: dict[str, object] = {}
+    loop["self"] = loop
+    for provenance in (loop, {("a", "b"): 1}, {"a": "x" * MAX_PROVENANCE}):
+        with pytest.raises(ValueError, match=r"provenance of .*a\.png"):
+            write_png(Image.new("RGB", (2, 2)), tmp_path / "a.png", provenance=provenance)
+    assert list(tmp_path.iterdir()) == []
+
+
+def png_with(path: Path, *chunks: bytes) -> Path:
+    path.write_bytes(png(1, 1, *chunks, chunk(b"IDAT", zlib.compress(b"\0\0"))))
+    return path
+
+
+def test_international_text_chunk_is_read_too(tmp_path):
+    info = PngInfo()
+    info.add_itxt("deepdream", json.dumps({"a": "厨"}, ensure_ascii=False), zip=True)
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png", pnginfo=info)
+    assert read_provenance(tmp_path / "a.png") == {"a": "厨"}
+
+
+def test_picture_without_provenance_is_refused(tmp_path):
+    for path in (
+        photo(tmp_path / "a.jpg"),
+        photo(tmp_path / "a.png"),
+        write_png(torch.zeros(3, 2, 2), tmp_path / "b.png"),
+    ):
+        with pytest.raises(ValueError, match="holds no configuration") as error:
+            read_provenance(path)
+        message(error, path)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "says"),
+    [
+        ([chunk(b"tEXt", b"deepdream\0not json")], "not valid JSON"),
+        ([chunk(b"tEXt", b"deepdream\0")], "not valid JSON"),
+        ([chunk(b"tEXt", b"deepdream\0[1, 2]")], "not a JSON object but a list"),
+        ([chunk(b"tEXt", b"deepdream\0" + b"[" * 200_000)], "not valid JSON"),
+        ([chunk(b"tEXt", b"deepdream\0" + b"9" * 100_000)], "not valid JSON"),
+        ([chunk(b"tEXt", b"deepdream\0" + b"9" * (MAX_PROVENANCE + 1))], "are allowed"),
+        ([chunk(b"zTXt", b"deepdream\0\0" + zlib.compress(b"9" * 50_000_000))], "too large|holds no"),
+        ([chunk(b"tEXt", b"k%d\0" % n + bytes(10_000_000)) for n in range(7)], "text chunks|holds no"),
+    ],
+    ids=["words", "nothing", "list", "deep", "number", "long", "zip bomb", "memory"],
+)
+def test_hostile_provenance_is_refused(tmp_path, chunks, says):
+    path = png_with(tmp_path / "a.png", *chunks)
+    with pytest.raises(ValueError, match=says) as error:
+        read_provenance(path)
+    message(error, path)
