@@ -156,7 +156,8 @@ def write_png(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapp
             image.save(file, format="PNG", pnginfo=chunks)
         os.replace(temporary, path)
     except OSError as error:
-        raise type(error)(f"{path} cannot be written ({_reason(error)}); choose another folder or name") from error
+        reason = _reason(error) if os.path.isdir(path.parent) else f"no folder {path.parent}: {_reason(error)}"
+        raise type(error)(f"{path} cannot be written ({reason}); choose another place") from error
     finally:
         if os.path.lexists(temporary):
             temporary.unlink()
@@ -173,9 +174,7 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     with _opened(path) as image:
         text = image.info.get(PROVENANCE_KEY) if image.format == "PNG" else None
     if not isinstance(text, str):
-        raise ValueError(
-            f"{path} holds no configuration; only a PNG that deepdream wrote does, as long as it is as written"
-        )
+        raise ValueError(f"{path} holds no configuration; only a PNG as deepdream wrote it does")
     if len(text) > MAX_PROVENANCE:
         raise ValueError(f"the configuration in {path} has {len(text):,} characters; {MAX_PROVENANCE:,} are allowed")
     try:
@@ -206,17 +205,20 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             with Image.open(file) as image:
                 pixels = image.width * image.height
                 if pixels > MAX_FILE_PIXELS:
-                    raise Image.DecompressionBombError(f"{pixels} pixels, over the limit of {MAX_FILE_PIXELS}")
+                    raise Image.DecompressionBombError(
+                        f"Image size ({pixels} pixels) exceeds limit of {MAX_FILE_PIXELS} pixels"
+                    )
                 yield image
         except Image.DecompressionBombError as error:
-            raise ValueError(f"{path} is too large to open ({_reason(error)}); scale it down first") from error
+            reason = _reason(error).partition(",")[0]
+            raise ValueError(f"{path} is too large to open ({reason}); scale it down first") from error
         except UnidentifiedImageError as error:
             raise ValueError(
                 f"{path} is not a picture of a kind that can be read, or only the start of one; save it as JPEG or PNG"
             ) from error
         except Exception as error:  # Pillow's decoders answer a damaged file with a dozen kinds of exception
             raise ValueError(
-                f"{path} cannot be decoded ({_reason(error)}): it is damaged, truncated or of an unusual kind; "
+                f"{path} is damaged, truncated or of a rare kind ({_reason(error)}); "
                 "get the file again, or save it as JPEG or PNG"
             ) from error
 
@@ -226,7 +228,7 @@ def _missing(path: Path) -> str:
     try:
         names = [name for name in os.listdir(path.parent) if name != path.name]
     except OSError:
-        return f"there is no file {path}, nor a folder {path.parent} that can be read; check the path"
+        return f"there is no file {path}: {path.parent} is not a folder that can be read; check the path"
     lowered = {name.lower(): name for name in names}
     close = difflib.get_close_matches(path.name.lower(), lowered, n=3, cutoff=0.7)
     hint = f"close names there: {', '.join(lowered[name] for name in close)}" if close else "check the path"

@@ -128,11 +128,8 @@ def test_palette_gives_its_colours(tmp_path):
         assert_rgb(read_image(tmp_path / name), np.asarray(image.convert("RGB")))
 
 
-@pytest.mark.parametrize("transparency", [0, bytes([0, 128, 255])])
-@pytest.mark.parametrize("name", ["a.png", "a.gif"])
+@pytest.mark.parametrize(("name", "transparency"), [("a.png", 0), ("a.gif", 0), ("a.png", bytes([0, 128, 255]))])
 def test_transparent_palette_lies_over_white(tmp_path, name, transparency):
-    if name == "a.gif" and isinstance(transparency, bytes):
-        pytest.skip("a GIF has one transparent colour only")
     image = Image.new("P", (3, 1))
     image.putpalette([200, 0, 0, 0, 100, 0, 0, 0, 50])
     image.putdata([0, 1, 2])
@@ -181,7 +178,10 @@ def test_ycck_jpeg_becomes_rgb(tmp_path):
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm"])
 def test_16_bit_grey_is_scaled_not_clipped(tmp_path, name):
     values = np.array([[0, 128, 129, 257, 32768, 65279, 65535]], dtype=np.uint16)
-    Image.fromarray(values).save(tmp_path / name)
+    if name == "a.pgm":  # which Pillow 10 reads but does not write
+        (tmp_path / name).write_bytes(b"P5\n7 1\n65535\n" + values.astype(">u2").tobytes())
+    else:
+        Image.fromarray(values).save(tmp_path / name)
     expected = np.array([0, 0, 1, 1, 128, 254, 255])  # v / 257, rounded
     assert_rgb(read_image(tmp_path / name), np.stack([expected[None]] * 3, axis=2))
 
@@ -309,7 +309,7 @@ def test_empty_file_is_refused(tmp_path):
 @pytest.mark.parametrize("data", [b"just some words\n" * 20, b"<html>404</html>", b"\0" * 5000, b"\xff\xd8\xff", b"P"])
 def test_what_is_no_picture_is_refused(tmp_path, data):
     (tmp_path / "a.jpg").write_bytes(data)
-    with pytest.raises(ValueError, match=r"not a picture|cannot be decoded") as error:
+    with pytest.raises(ValueError, match=r"not a picture|damaged") as error:
         read_image(tmp_path / "a.jpg")
     message(error, tmp_path / "a.jpg")
 
@@ -457,7 +457,6 @@ def test_resize_is_opencvs_cubic(width):
     height = int(25 * (width / 36))
     assert resized.size == (width, height)
     expected = keys_cubic(keys_cubic(source.astype(float), height).transpose(1, 0, 2), width).transpose(1, 0, 2)
-    # OpenCV computes with weights of 11 bits: one level of difference, in one value of a hundred at most.
     difference = np.abs(np.asarray(resized).astype(float) - expected.clip(0, 255))
     assert difference.max() <= 0.5 + 1e-3
 
@@ -684,8 +683,8 @@ def test_picture_without_provenance_is_refused(tmp_path):
         ([chunk(b"tEXt", b"deepdream\0" + b"[" * 200_000)], "not valid JSON"),
         ([chunk(b"tEXt", b"deepdream\0" + b"9" * 100_000)], "not valid JSON"),
         ([chunk(b"tEXt", b"deepdream\0" + b"9" * (MAX_PROVENANCE + 1))], "are allowed"),
-        ([chunk(b"zTXt", b"deepdream\0\0" + zlib.compress(b"9" * 50_000_000))], "too large|holds no"),
-        ([chunk(b"tEXt", b"k%d\0" % n + bytes(10_000_000)) for n in range(7)], "text chunks|holds no"),
+        ([chunk(b"zTXt", b"deepdream\0\0" + zlib.compress(b"9" * 50_000_000))], "(?i)decompressed data too large"),
+        ([chunk(b"tEXt", b"k%d\0" % n + bytes(10_000_000)) for n in range(7)], "memory used in text chunks"),
     ],
     ids=["words", "nothing", "list", "deep", "number", "long", "zip bomb", "memory"],
 )

@@ -27,7 +27,6 @@ T = TypeVar("T")
 # Set by a user who wants Hydra's and our tracebacks.
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
-EXPECTED_ERRORS = (ValueError, OSError, HydraException, OmegaConfBaseException)
 
 
 def command(name: str, schema: type[T]) -> Callable[[Callable[[T, Path], None]], Callable[[], None]]:
@@ -72,9 +71,9 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, *, wants_traceb
     except Exception as error:
         if wants_traceback:
             raise
-        if not isinstance(error, EXPECTED_ERRORS):
+        if not is_expected(error):
             (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-            print(f"The traceback is in {folder / 'traceback.txt'}", file=sys.stderr)
+            print(f"The traceback is in {shown(folder / 'traceback.txt')}", file=sys.stderr)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise  # the sweep goes on with its other jobs, and fails at the end
         print(f"error: {describe(error)}", file=sys.stderr)
@@ -94,7 +93,22 @@ def describe(error: BaseException) -> str:
     if isinstance(cause, OmegaConfBaseException):
         return one_line(cause)
     text = " ".join(str(error).partition("Config search path:")[0].split())
-    return text if isinstance(error, EXPECTED_ERRORS) else f"{type(error).__name__}: {text}"
+    return text if is_expected(error) else f"{type(error).__name__}: {text}"
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether an error is about what was given, and says so; any other is a fault, and its traceback is worth keeping."""
+    if isinstance(error, OSError | HydraException | OmegaConfBaseException):
+        return True
+    frames = list(traceback.walk_tb(error.__traceback__))
+    raised_here = bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith("deepdream.")
+    return isinstance(error, ValueError) and raised_here
+
+
+def shown(path: str | Path) -> str:
+    """A path as a user would type it here: relative where it lies below the current folder."""
+    path = Path(path).absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _interrupted() -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.checkpoints import chosen_checkpoint, run_folder
-from deepdream.apps.command import command
+from deepdream.apps.command import command, shown
 from deepdream.config import DataConfig, EvaluateConfig, typed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def main(config: EvaluateConfig, folder: Path) -> None:
     network = load_network(chosen_checkpoint(config.ckpt))
     data = data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
     evaluate_network(network, data, folder, device=config.device, precision=config.precision)
-    print(f"look:       tensorboard --logdir {folder}")
+    print(f"look:       tensorboard --logdir {shown(folder)}")
 
 
 def data_of(network: Network, **overrides: Any) -> SceneDataModule:
@@ -77,7 +77,7 @@ def evaluate_network(
             predictions,
             folder / "figures",
             writer=writer,
-            name=f"{Path(network.source).parent.parent.name}",
+            name=f"{data.root.name}, {Path(network.source).name}",
             metrics_csv=metrics_csv if metrics_csv.is_file() else None,
         )
     _print_table(evaluation)
@@ -100,4 +100,4 @@ def _print_table(evaluation: Evaluation) -> None:
         table.add_row(name, f"{100 * figures[key]:.1f}%")
     table.add_row("cross-entropy", f"{figures['loss']:.3f}")
     Console().print(table)
-    print(f"figures:    {evaluation.files[0].parent}")
+    print(f"figures:    {shown(evaluation.files[0].parent)}")

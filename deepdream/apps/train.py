@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps.command import command
+from deepdream.apps.command import command, shown
 from deepdream.config import DataConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         data=data_record(config.data, data, config.seed),
     )
     if trainer.is_global_zero:
-        print(f"training on {len(data.split('train'))} pictures of {len(data.classes)} classes, in {folder}")
+        print(f"training on {len(data.split('train'))} pictures of {len(data.classes)} classes, in {shown(folder)}")
     trainer.fit(classifier, data)
     trainer.strategy.barrier()
     if trainer.is_global_zero:
@@ -77,16 +77,16 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     if not best.exists():
         best = Path(getattr(trainer.checkpoint_callback, "best_model_path", "") or best)
     if not best.exists():
-        print(f"no checkpoint was written, so there is nothing to evaluate; the run is in {folder}")
+        print(f"no checkpoint was written, so there is nothing to evaluate; the run is in {shown(folder)}")
         return
     figures = {"hp/val_accuracy": _best_score(trainer)}
     if config.evaluate:
         evaluation = evaluate_network(load_network(best), data, folder)
         figures["hp/test_accuracy"] = evaluation.figures["accuracy"]
     _log_hyper_parameters(config, trainer, figures)
-    print(f"checkpoint: {best}")
-    print(f"dream:      python dream.py ckpt={best} dream.layers=[layer3]")
-    print(f"look:       tensorboard --logdir {folder}")
+    print(f"checkpoint: {shown(best)}")
+    print(f"dream:      python dream.py ckpt={shown(best)} dream.layers=[layer3]")
+    print(f"look:       tensorboard --logdir {shown(folder)}")
 
 
 def _best_score(trainer: pl.Trainer) -> float:

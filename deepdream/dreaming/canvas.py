@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -28,24 +28,26 @@ class Canvas(Protocol):
 class NormalizedCanvas:
     """Holds (picture - mean) / std, as pytorch-deepdream does: a step moves each colour in units of its std."""
 
-    def __init__(
-        self, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype, device: torch.device
-    ) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype, device: torch.device) -> None:
         self._mean = _per_colour(mean, dtype, device)
         self._std = _per_colour(std, dtype, device)
         self._low = -self._mean / self._std
         self._high = (1 - self._mean) / self._std
 
     def encode(self, image: Tensor) -> Tensor:
+        """(image - mean) / std."""
         return (image - self._mean) / self._std
 
     def decode(self, held: Tensor) -> Tensor:
+        """The inverse of `encode`, clipped to [0, 1]."""
         return (held * self._std + self._mean).clamp(0, 1)
 
     def network_input(self, held: Tensor) -> Tensor:
+        """What is held, as it is."""
         return held
 
     def clamp(self, held: Tensor) -> Tensor:
+        """Each colour between its black and its white."""
         return held.clamp(self._low, self._high)
 
 
@@ -55,22 +57,24 @@ class PixelCanvas:
     The original holds 0..255 minus the mean: the same steps and bounds, moved by a constant.
     """
 
-    def __init__(
-        self, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype, device: torch.device
-    ) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype, device: torch.device) -> None:
         self._mean = _per_colour(mean, dtype, device)
         self._std = _per_colour(std, dtype, device)
 
     def encode(self, image: Tensor) -> Tensor:
+        """255 image."""
         return image * 255
 
     def decode(self, held: Tensor) -> Tensor:
+        """The inverse of `encode`, clipped to [0, 1]."""
         return (held / 255).clamp(0, 1)
 
     def network_input(self, held: Tensor) -> Tensor:
+        """(held / 255 - mean) / std."""
         return (held / 255 - self._mean) / self._std
 
     def clamp(self, held: Tensor) -> Tensor:
+        """Between 0 and 255."""
         return held.clamp(0, 255)
 
 
@@ -78,4 +82,7 @@ def _per_colour(values: Sequence[float], dtype: torch.dtype, device: torch.devic
     return torch.tensor(list(values), dtype=dtype, device=device).view(1, 3, 1, 1)
 
 
-CANVASES = {"normalized": NormalizedCanvas, "pixels": PixelCanvas}
+CANVASES: dict[str, Callable[[Sequence[float], Sequence[float], torch.dtype, torch.device], Canvas]] = {
+    "normalized": NormalizedCanvas,
+    "pixels": PixelCanvas,
+}

@@ -20,7 +20,7 @@ def frozen_copy(model: nn.Module, dtype: torch.dtype, device: torch.device, keep
     fold_in = torch.float64 if dtype == torch.float64 else torch.float32
     frozen = copy.deepcopy(model).to(device=device, dtype=fold_in)
     fold_batch_norm(frozen, keep)
-    return frozen.to(dtype=dtype, memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload,no-any-return]
+    return frozen.to(dtype).to(memory_format=torch.channels_last).requires_grad_(False)
 
 
 def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
@@ -32,7 +32,7 @@ def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
     for conv, norm in _pairs(model):
         if any(_holds(name, conv) and not _holds(name, norm) for name in keep):
             continue
-        fused = fuse_conv_bn_eval(model.get_submodule(conv), model.get_submodule(norm))  # type: ignore[type-var]
+        fused = fuse_conv_bn_eval(model.get_submodule(conv), model.get_submodule(norm))  # type: ignore[arg-type]
         model.set_submodule(conv, fused)
         model.set_submodule(norm, nn.Identity())
 
@@ -52,7 +52,7 @@ def _pairs(model: nn.Module) -> list[tuple[str, str]]:
     named = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
 
     def is_plain(node: fx.Node, kind: type[nn.Module]) -> bool:
-        """Whether `node` is one `kind` with nothing around it: one call, one name, no hooks, weights read by no other."""
+        """Whether `node` is one `kind` and no more: one call, one name, no hooks, weights that nothing else reads."""
         if node.op != "call_module" or called[str(node.target)] != 1 or str(node.target) in read:
             return False
         module = model.get_submodule(str(node.target))

@@ -72,7 +72,8 @@ def unchanged(gradient: Tensor) -> Tensor:
 
 
 def _norm(x: Tensor, *, order: int) -> Tensor:
-    return torch.linalg.vector_norm(x, ord=order, dim=(1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
+    norm: Tensor = torch.linalg.vector_norm(x, ord=order, dim=(1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
+    return norm
 
 
 NORMALIZATIONS: dict[str, Normalization] = {"std": unit_std, "mean_abs": unit_mean_abs, "none": unchanged}

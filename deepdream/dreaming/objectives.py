@@ -28,7 +28,8 @@ def half_sum_square(features: Mapping[str, Tensor]) -> Tensor:
 
 
 def _sum_square(a: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(a, dim=(1, 2, 3)).square()  # (N,)
+    norm: Tensor = torch.linalg.vector_norm(a, dim=(1, 2, 3))  # (N,)
+    return norm.square()
 
 
 OBJECTIVES: dict[str, Objective] = {"mean_square": mean_square, "half_sum_square": half_sum_square}

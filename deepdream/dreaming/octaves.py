@@ -53,6 +53,7 @@ class CarryPicture:
         self._sizes = sizes
 
     def start(self, octave: int, dreamed: Tensor) -> Tensor:
+        """The dreamed picture at the size of `octave`."""
         return _resize(self._canvas if octave == 0 else dreamed, self._sizes[octave], align_corners=False)
 
 
@@ -65,6 +66,7 @@ class CarryDetail:
             self._bases.insert(0, _resize(self._bases[0], size, align_corners=True))
 
     def start(self, octave: int, dreamed: Tensor) -> Tensor:
+        """The undreamed picture at the size of `octave`, and the detail dreamed so far over it; not clipped."""
         base = self._bases[octave]
         if octave == 0:
             return base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -136,10 +137,8 @@ class Taps:
         """The tapped feature maps for the network's input `x`. Modules behind the deepest tap are not run."""
         self._remaining = {layer.name: layer.calls for layer in self._layers}
         self._features = {}
-        try:
+        with suppress(_AllTapped):
             self._model(x)
-        except _AllTapped:
-            pass
         features, self._features = self._features, {}
         missing = [layer.name for layer in self._layers if layer.name not in features]
         if missing:

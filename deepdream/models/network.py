@@ -110,12 +110,12 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, Any], str]:
     data = path.read_bytes()
     try:
         checkpoint = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Weights only load failed" in str(error) and "Unsupported" in str(error):
-            raise ValueError(f"{path} needs to run code to be opened, and is refused; deepdream opens data only") from error
-        raise ValueError(f"{path} is not a checkpoint, or is damaged") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise ValueError(f"{path} is truncated, or is not a checkpoint ({len(data)} bytes)") from error
+    except Exception as error:  # damaged bytes make the unpickler fail in any way
+        if isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error):
+            raise ValueError(
+                f"{path} needs to run code to be opened, and is refused; a checkpoint of deepdream is data only"
+            ) from error
+        raise ValueError(f"{path} is truncated, damaged or not a checkpoint ({len(data)} bytes)") from error
     if not isinstance(checkpoint, dict):
         raise ValueError(f"{path} holds a {type(checkpoint).__name__}, not a checkpoint")
     return checkpoint, hashlib.sha256(data).hexdigest()

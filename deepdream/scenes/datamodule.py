@@ -177,8 +177,10 @@ class SceneDataModule(pl.LightningDataModule):
         """A split in order, each picture once, whole in this process however many there are."""
         return self._loader(name, shuffle=False, sharded=False)
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+    def on_after_batch_transfer(self, batch: Batch | Tensor, dataloader_idx: int) -> Batch | Tensor:
         """Normalise on the device."""
+        if isinstance(batch, Tensor):  # the example of the model summary, which is no batch of ours
+            return batch
         images, labels = batch
         return normalize(images, self.mean, self.std), labels
 

@@ -16,15 +16,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from deepdream.scenes.furniture import Palette, take_film
-from deepdream.scenes.interiors import INTERIORS
-from deepdream.scenes.perspective import render
+from deepdream.scenes.drawing import INTERIORS, Palette, render, take_film
 
 __all__ = ["CLASSES", "DRAWING_VERSION", "contact_sheet", "draw", "write_rooms"]
 
@@ -203,5 +202,13 @@ def _each(jobs: list[_Job], workers: int) -> Iterator[None]:
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from pool.map(_draw_file, jobs, chunksize=8)
+    done = 0
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            for _ in pool.map(_draw_file, jobs, chunksize=8):
+                done += 1
+                yield
+    except BrokenProcessPool:  # a script from stdin or without `if __name__ == "__main__"`, or a killed process
+        for job in jobs[done:]:
+            _draw_file(job)
+            yield

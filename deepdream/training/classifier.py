@@ -66,6 +66,7 @@ class SceneClassifier(pl.LightningModule):
         }
         self.save_hyperparameters(hyper_parameters, logger=False)
         self.model = ResNet(num_classes=len(classes), **model).to(memory_format=torch.channels_last)
+        self.example_input_array = torch.zeros(1, 3, image_size, image_size)  # for the model summary
         self._make_optimizer = optimizer
         self._make_schedule = schedule
         self._label_smoothing = label_smoothing

@@ -6,7 +6,10 @@ import logging
 import time
 
 import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
+
+from deepdream.training.classifier import SPLITS
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,21 @@ class EpochLine(pl.Callback):
         parts += [f"{key} {figures[key]:.3f}" for key in ("train/loss", "val/loss") if key in figures]
         parts += [f"{key} {100 * figures[key]:.1f}%" for key in ("val/accuracy", "test/accuracy") if key in figures]
         _say("  ".join([*parts, f"{time.monotonic() - self._start:.0f} s"]))
+
+
+class OverlaidCurves(pl.Callback):
+    """Train, val and test over one another, in TensorBoard's CUSTOM SCALARS tab."""
+
+    @rank_zero_only
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the layout of the tab."""
+        charts = {
+            metric: ["Multiline", [f"{split}/{metric}" for split in SPLITS]]
+            for metric in ("accuracy", "loss", "mean_class_accuracy", "top5_accuracy")
+        }
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_custom_scalars({"train, val and test": charts})
 
 
 @rank_zero_only

@@ -18,6 +18,9 @@ from deepdream.hardware import best_device, has_fast_bf16
 
 NOT_WARNED = (
     r"The '\w+_dataloader' does not have many workers",  # data.workers is chosen by the cores
+    r"Experiment logs directory .* exists and is not empty",  # the run folder, which Hydra has made
+    r"Precision .* is not supported by the model summary",
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own
     r"The number of training batches \(\d+\) is smaller than the logging interval",
 )
 

@@ -1,10 +1,8 @@
-"""A small renderer of interiors: a camera in a box-shaped room, faces, solids, lamps; NumPy and Pillow only.
+"""The camera: a scene in, a picture out, with NumPy and Pillow only.
 
 Pillow fills each face's polygon, back to front, with the face's number. The rest is NumPy on that one picture of
 numbers: a ray per pixel meets the plane of its face, which gives position, normal and perspective-correct texture
 coordinates; lamps, corners, soft shadows, reflections on polished floors, glow and film follow.
-
-Metres throughout: x to the right, y up, z away from the camera, which stands near z = 0 at `Scene.eye`.
 """
 
 from __future__ import annotations
@@ -17,240 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from deepdream.scenes.materials import MATERIALS, texture
+from deepdream.scenes.drawing.materials import MATERIALS, texture
+from deepdream.scenes.drawing.scene import Face, Floats, Point, Scene
 
-__all__ = ["FITTED", "SHELL", "SOLID", "Paint", "Scene", "render"]
+__all__ = ["Film", "render"]
 
-Floats = NDArray[np.float32]
-Point = Sequence[float]
-
-SHELL, FITTED, SOLID = 0, 1, 2  # painting order: the room, what is flat on its walls, what stands in it
 SUPERSAMPLE = 2  # a side; polygons are not antialiased when filled
 NEAR = 0.15  # metres; faces are cut here before they are projected
-SIDES = 14  # of a polygon that stands for a circle
-
-
-@dataclass(frozen=True, slots=True)
-class Paint:
-    """What a face is made of. Colours are linear RGB in [0, 1]; `second` is what the material draws with.
-
-    `scale` is the size in metres of one tile, board, book, ...; `turn` swaps the two directions of the material;
-    `glow` is light that the face sends out by itself; `gloss` in [0, 1] is how much an upward face mirrors.
-    """
-
-    colour: Floats
-    second: Floats
-    material: str = "plain"
-    scale: float = 1.0
-    turn: bool = False
-    glow: float = 0.0
-    gloss: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Face:
-    points: Sequence[Point]
-    paint: Paint
-    order: tuple[int, float]
-    origin: Point  # where the texture coordinates start
-    axes: tuple[Point, Point] | None  # directions of the texture; None: the two room axes that the face lies in
-    bulge: tuple[Point, Point, float] | None  # a point on the axis, the axis (0, 0, 0 for a ball), the radius
-
-
-class Scene:
-    """A room of width x height x depth metres, seen from inside; add faces and solids, then `render` it.
-
-    eye is the camera's position; focal is in picture widths (0.5 is wide, 1.0 is narrow); shift moves the vanishing
-    point, in picture widths to the right and up; yaw turns the camera to the right, in radians.
-    """
-
-    def __init__(
-        self,
-        *,
-        width: float,
-        height: float,
-        depth: float,
-        eye: Point,
-        focal: float,
-        shift: tuple[float, float] = (0.0, 0.0),
-        yaw: float = 0.0,
-        floor: float = 0.0,
-    ) -> None:
-        self.left, self.right, self.floor, self.top, self.end = -width / 2, width / 2, floor, height, depth
-        self.eye, self.focal, self.shift, self.yaw = np.asarray(eye, np.float64), focal, shift, yaw
-        self.faces: list[_Face] = []
-        self.lamps: list[tuple[Point, float]] = []
-        self.shadows: list[list[Point]] = []  # footprints on y = 0 and the tops that shade it
-        self.sunlit: list[list[Point]] = []
-
-    def face(
-        self,
-        points: Sequence[Point],
-        paint: Paint,
-        *,
-        layer: int = SOLID,
-        at: float | None = None,
-        origin: Point = (0.0, 0.0, 0.0),
-        axes: tuple[Point, Point] | None = None,
-        bulge: tuple[Point, Point, float] | None = None,
-    ) -> None:
-        """Add one flat polygon, seen from both sides. Solids are painted from the largest `at` (mean z) to the least,
-        the other layers in the order of the calls."""
-        if layer != SOLID:
-            at = 0.0
-        elif at is None:
-            at = sum(point[2] for point in points) / len(points)
-        self.faces.append(_Face(points, paint, (layer, -at), origin, axes, bulge))
-
-    def _distance(self, x: float, y: float, z: float) -> float:
-        """Painting order of a solid: mostly z; of two side by side, the one nearer to the axis of view comes last."""
-        return float(z + 0.02 * abs(x - self.eye[0]) + 0.02 * abs(y - self.eye[1]))
-
-    def box(
-        self,
-        lo: Point,
-        hi: Point,
-        paint: Paint,
-        *,
-        top: Paint | None = None,
-        front: Paint | None = None,
-        side: Paint | None = None,
-        layer: int = SOLID,
-        at: float | None = None,
-        shade: bool = True,
-    ) -> float:
-        """Add a cuboid; only faces that the camera can see are kept. Returns its painting order for what lies on it."""
-        (x0, y0, z0), (x1, y1, z1) = lo, hi
-        at = self._distance((x0 + x1) / 2, (y0 + y1) / 2, (z0 + z1) / 2) if at is None else at
-        ex, ey, ez = self.eye
-        if ex < x0 or ex > x1:
-            x = x0 if ex < x0 else x1
-            points = [(x, y0, z0), (x, y0, z1), (x, y1, z1), (x, y1, z0)]
-            self.face(points, side or paint, layer=layer, at=at, origin=lo)
-        if ey > y1 or ey < y0:
-            y = y1 if ey > y1 else y0
-            points = [(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)]
-            self.face(points, (top or paint) if ey > y1 else paint, layer=layer, at=at, origin=lo)
-        if ez < z0:
-            points = [(x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0)]
-            self.face(points, front or paint, layer=layer, at=at, origin=lo)
-        if shade and -0.01 <= y0 < 0.6 and layer == SOLID:
-            self.shadow(x0, x1, z0, z1, y1)
-        return at
-
-    def shadow(self, x0: float, x1: float, z0: float, z1: float, height: float) -> None:
-        """Let a cuboid of this footprint darken the floor under and behind it."""
-        self.shadows.append([(x0, height, z0), (x1, height, z0), (x1, height, z1), (x0, height, z1)])
-
-    def rod(
-        self, start: Point, stop: Point, radius: float, paint: Paint, *, layer: int = SOLID, at: float | None = None
-    ) -> None:
-        """Add a thin round bar between two points: a strip turned to the camera, shaded as a cylinder."""
-        a, b = np.asarray(start, np.float64), np.asarray(stop, np.float64)
-        across = np.cross(b - a, (a + b) / 2 - self.eye)
-        across *= radius / max(float(np.linalg.norm(across)), 1e-6)
-        axis = (b - a) / max(float(np.linalg.norm(b - a)), 1e-6)
-        points = [tuple(p) for p in (a - across, a + across, b + across, b - across)]
-        middle = (a + b) / 2
-        at = self._distance(*middle) if at is None else at
-        self.face(points, paint, layer=layer, at=at, bulge=(tuple(a), tuple(axis), radius))
-
-    def cylinder(
-        self, start: Point, stop: Point, radius: float, paint: Paint, *, cap: Paint | None = None, sides: int = SIDES
-    ) -> None:
-        """Add a round solid along z from start to the farther stop, with the near end closed by `cap`."""
-        (x, y, z0), z1 = start, stop[2]
-        at = self._distance(x, y, (z0 + z1) / 2)
-        ring = [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in np.linspace(0, 2 * math.pi, sides + 1)]
-        for (xa, ya), (xb, yb) in zip(ring, ring[1:], strict=False):
-            outward = ((xa + xb) / 2 - x, (ya + yb) / 2 - y)
-            if outward[0] * (self.eye[0] - xa) + outward[1] * (self.eye[1] - ya) > 0:
-                points = [(xa, ya, z0), (xb, yb, z0), (xb, yb, z1), (xa, ya, z1)]
-                self.face(points, paint, at=at, bulge=((x, y, z0), (0, 0, 1), radius), origin=(x, y, z0))
-        self.face([(px, py, z0) for px, py in ring[:-1]], cap or paint, at=at, origin=(x, y, z0))
-
-    def lathe(self, x: float, z: float, profile: Sequence[tuple[float, float]], paint: Paint, **more: float) -> None:
-        """Add a turned solid around a vertical axis (pin, vase, lampshade, column) from its (height, radius) profile."""
-        dx, dz = x - self.eye[0], z - self.eye[2]
-        length = max(math.hypot(dx, dz), 1e-6)
-        ax, az = dz / length, -dx / length  # horizontal, at right angles to the line of sight
-        points = [(x - ax * r, y, z - az * r) for y, r in profile]
-        points += [(x + ax * r, y, z + az * r) for y, r in reversed(profile)]
-        radius = max(r for _, r in profile)
-        middle = (profile[0][0] + profile[-1][0]) / 2
-        at = more.get("at", self._distance(x, middle, z))
-        self.face(points, paint, at=at, bulge=((x, middle, z), (0, 1, 0), radius), origin=(x, 0, z))
-        height, r = profile[-1]
-        if self.eye[1] > height and r > 0.03:
-            self.disc((x, height, z), r, paint, at=at)
-
-    def disc(self, centre: Point, radius: float, paint: Paint, *, layer: int = SOLID, at: float | None = None) -> None:
-        """Add a horizontal circle."""
-        x, y, z = centre
-        turns = [2 * math.pi * k / SIDES for k in range(SIDES)]
-        points = [(x + radius * math.cos(a), y, z + radius * math.sin(a)) for a in turns]
-        self.face(points, paint, layer=layer, at=self._distance(x, y, z) if at is None else at, origin=centre)
-
-    def ball(self, centre: Point, radius: float, paint: Paint, *, at: float | None = None) -> None:
-        """Add a sphere."""
-        x, y, z = centre
-        sight = np.asarray(centre, np.float64) - self.eye
-        sight /= np.linalg.norm(sight)
-        across = np.cross(sight, (0.0, 1.0, 0.0))
-        across /= np.linalg.norm(across)
-        up = np.cross(across, sight)
-        turns = np.linspace(0, 2 * math.pi, SIDES + 2, endpoint=False)[:, None]
-        points = centre + radius * (np.cos(turns) * across + np.sin(turns) * up)
-        at = self._distance(x, y, z) if at is None else at
-        self.face(points.tolist(), paint, at=at, bulge=(centre, (0, 0, 0), radius), origin=centre)
-
-    def panel(
-        self, wall: str, u: tuple[float, float], v: tuple[float, float], paint: Paint, *, out: float = 0.0
-    ) -> None:
-        """Add a rectangle flat on a wall ("left", "right", "back", "floor" or "ceiling"), `out` metres off it.
-
-        u runs along z on the side walls and along x elsewhere; v is the height, or z on floor and ceiling.
-        """
-        (u0, u1), (v0, v1) = u, v
-        corners = [(u0, v0), (u1, v0), (u1, v1), (u0, v1)]
-        if wall == "back":
-            points = [(a, b, self.end - out) for a, b in corners]
-        elif wall in ("floor", "ceiling"):
-            y = out if wall == "floor" else self.top - out
-            points = [(a, y, b) for a, b in corners]
-        else:
-            x = self.left + out if wall == "left" else self.right - out
-            points = [(x, b, a) for a, b in corners]
-        self.face(points, paint, layer=FITTED, origin=points[0])
-
-    def slab(
-        self, wall: str, u: tuple[float, float], v: tuple[float, float], thick: float, paint: Paint, *, solid: bool = False
-    ) -> None:
-        """Add a cuboid that stands out from a side or back wall by `thick` metres; u, v as in `panel`."""
-        layer = SOLID if solid else FITTED
-        if wall == "back":
-            lo, hi = (u[0], v[0], self.end - thick), (u[1], v[1], self.end)
-        else:
-            x0, x1 = (self.left, self.left + thick) if wall == "left" else (self.right - thick, self.right)
-            lo, hi = (x0, v[0], u[0]), (x1, v[1], u[1])
-        self.box(lo, hi, paint, layer=layer)
-
-    def shell(self, floor: Paint, wall: Paint, ceiling: Paint, *, back: Paint | None = None, start: float = -3.0) -> None:
-        """Add floor, ceiling and the three walls in view; the room goes on behind the camera to z = start."""
-        x0, x1, y0, y1, z0, z1 = self.left, self.right, self.floor, self.top, start, self.end
-        quads = [
-            ([(x0, y0, z0), (x1, y0, z0), (x1, y0, z1), (x0, y0, z1)], floor),
-            ([(x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1)], ceiling),
-            ([(x0, y0, z0), (x0, y0, z1), (x0, y1, z1), (x0, y1, z0)], wall),
-            ([(x1, y0, z0), (x1, y0, z1), (x1, y1, z1), (x1, y1, z0)], wall),
-            ([(x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1)], back or wall),
-        ]
-        for points, paint in quads:
-            self.face(points, paint, layer=SHELL, origin=points[0])
-
-    def lamp(self, point: Point, power: float = 1.0) -> None:
-        """Add a source of light (its glowing body is a face of its own)."""
-        self.lamps.append((point, power))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +69,9 @@ def _cut_near(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(kept).reshape(-1, 3)
 
 
-def _fill(scene: Scene, polygons: Sequence[Sequence[Point]], side: int, mode: str, values: Sequence[int]) -> Image.Image:
+def _fill(
+    scene: Scene, polygons: Sequence[Sequence[Point]], side: int, mode: str, values: Sequence[int]
+) -> Image.Image:
     """A side x side picture with each polygon (world coordinates) filled with its value, later ones on top."""
     canvas = Image.new(mode, (side, side), 128 if mode == "L" else 0)
     if not polygons:
@@ -327,7 +100,7 @@ def _fill(scene: Scene, polygons: Sequence[Sequence[Point]], side: int, mode: st
 _ROOM_AXES = np.array([[(0, 0, 1), (0, 1, 0)], [(1, 0, 0), (0, 0, 1)], [(1, 0, 0), (0, 1, 0)]], np.float64)
 
 
-def _tabulate(scene: Scene, faces: Sequence[_Face]) -> Floats:
+def _tabulate(scene: Scene, faces: Sequence[Face]) -> Floats:
     """All that a pixel needs to know about its face, (columns, faces) float32."""
     count = len(faces)
     table = np.zeros((29, count))
@@ -370,22 +143,23 @@ def _round_normals(position: Floats, sight: Floats, centre: Floats, axis: Floats
 
 def _shade_floor(scene: Scene, side: int) -> Floats:
     """Light that reaches each pixel of the plane y = 0 as a factor, (side * side,): below 1 under furniture."""
-    polygons: list[list[Point]] = []
+    polygons: list[Sequence[Point]] = []
     values: list[int] = []
-    lamp = np.asarray(scene.lamps[0][0] if scene.lamps else (0.0, 3.0, 3.0))
+    lamp, _ = max(scene.lamps, key=lambda lamp: lamp[1], default=((0.0, 3.0, 3.0), 1.0))
     for patch in scene.sunlit:
         polygons.append(patch)
         values.append(255)
     for top in scene.shadows:
-        foot = [(x, 0.0, z) for x, _, z in top]
+        foot: list[Point] = [(x, 0.0, z) for x, _, z in top]
         height = top[0][1]
         stretch = min(height / max(lamp[1] - height, 0.3), 0.6)
-        cast = [(x + (x - lamp[0]) * stretch, 0.0, z + (z - lamp[2]) * stretch) for x, _, z in top]
-        sides = [[foot[k], foot[k - 1], cast[k - 1], cast[k]] for k in range(4)]
+        cast: list[Point] = [(x + (x - lamp[0]) * stretch, 0.0, z + (z - lamp[2]) * stretch) for x, _, z in top]
+        sides: list[list[Point]] = [[foot[k], foot[k - 1], cast[k - 1], cast[k]] for k in range(4)]
         polygons += [cast, *sides, foot]
         values += [58] * 5 + [30]
     canvas = _fill(scene, polygons, side, "L", values).filter(ImageFilter.GaussianBlur(side / 96))
-    return np.asarray(canvas, np.float32).reshape(-1) / 128
+    factor: Floats = np.asarray(canvas, np.float32).reshape(-1) / np.float32(128)
+    return factor
 
 
 def _reflect(scene: Scene, light: Floats, position: Floats, sight: Floats, side: int) -> Floats:
@@ -416,16 +190,16 @@ def _light(scene: Scene, film: Film, side: int) -> Floats:
     up = np.repeat(-ticks - np.float32(scene.shift[1]), side)
     cos, sin = np.float32(math.cos(scene.yaw)), np.float32(math.sin(scene.yaw))
     focal = np.float32(scene.focal)
-    sight = np.stack([across * cos + focal * sin, up, focal * cos - across * sin])  # (3, N), as long as the focal length
+    sight = np.stack([across * cos + focal * sin, up, focal * cos - across * sin])  # (3, N)
     normal = table[_N]
     facing = np.minimum((sight * normal).sum(axis=0), -1e-3)
-    reach = np.minimum(table[_K] / facing, 60.0)  # ray lengths in units of `sight`
+    reach = np.minimum(table[_K] / facing, 60.0)  # in lengths of `sight`, which are not 1
     position = sight * reach
     u = ((position * table[_U][:3]).sum(axis=0) + table[_U][3]) / table[_SCALE]
     v = ((position * table[_V][:3]).sum(axis=0) + table[_V][3]) / table[_SCALE]
     length = np.sqrt((sight**2).sum(axis=0))
     width = reach * length / (side * table[_SCALE] * np.sqrt(-facing / length))  # of a pixel, in texture units
-    position += scene.eye.astype(np.float32)[:, None]
+    position += np.asarray(scene.eye, np.float32)[:, None]
     distance = reach * length
 
     colour = texture(table[_MATERIAL].astype(np.int8), table[_A], table[_B], u, v, width)
@@ -461,7 +235,7 @@ def _light(scene: Scene, film: Film, side: int) -> Floats:
         square = dx * dx + dy * dy + dz * dz + 0.15
         cosine = (dx * normal[0] + dy * normal[1] + dz * normal[2]) / np.sqrt(square)
         direct += np.maximum(0.25 + 0.75 * cosine, 0.0) * np.float32(power) * 9 / (4 + square)
-    ambient = film.ambient * (0.75 + 0.2 * normal[1] - 0.1 * normal[2])
+    ambient = film.ambient * (0.78 + 0.24 * normal[1] + 0.12 * normal[2])
     direct *= floor_light
     lit = film.light[:, None] * direct + film.sky[:, None] * ambient
     lit *= corners
@@ -476,7 +250,8 @@ def _light(scene: Scene, film: Film, side: int) -> Floats:
 
     clear = np.exp(-film.haze * distance)
     veil = film.sky[:, None] * np.float32(film.ambient * 0.6)
-    return light * clear + veil * (1 - clear)
+    hazy: Floats = light * clear + veil * (1 - clear)
+    return hazy
 
 
 def _develop(light: Floats, film: Film, side: int, noise: np.random.Generator) -> NDArray[np.uint8]:

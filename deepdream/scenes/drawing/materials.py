@@ -13,9 +13,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from deepdream.scenes.drawing.scene import Floats
+
 __all__ = ["MATERIALS", "texture"]
 
-Floats = NDArray[np.float32]
 Material = Callable[[Floats, Floats, Floats, Floats, Floats], Floats]
 
 GRAIN = 512  # side of the noise picture, which repeats
@@ -35,19 +36,22 @@ def _cloud(u: Floats, v: Floats) -> Floats:
     """Smooth noise, mean 0 and deviation 1; 1 unit of u or v is 64 of its points."""
     smooth, _ = _tables()
     rows, columns = (v * 64).astype(np.int32) & (GRAIN - 1), (u * 64).astype(np.int32) & (GRAIN - 1)
-    return smooth[rows, columns]
+    values: Floats = smooth[rows, columns]
+    return values
 
 
 def _chance(i: Floats, j: Floats, salt: int = 0) -> Floats:
     """A number in [0, 1) for each cell (i, j)."""
     _, white = _tables()
-    return white[(i.astype(np.int32) * 1021 + j.astype(np.int32) * 337 + salt * 71) & 4095]
+    values: Floats = white[(i.astype(np.int32) * 1021 + j.astype(np.int32) * 337 + salt * 71) & 4095]
+    return values
 
 
 def _line(distance: Floats, half: float, w: Floats) -> Floats:
     """How much of a pixel a line of this half width covers, the line's middle at this distance; 0 to 1."""
     w = np.maximum(w, 1e-4)
-    return np.clip((half - distance) / w + 0.5, 0, 1) * np.minimum(1, 2 * half / w + 0.15)
+    covered: Floats = np.clip((half - distance) / w + 0.5, 0, 1) * np.minimum(1, 2 * half / w + 0.15)
+    return covered
 
 
 def _edge(f: Floats) -> Floats:
@@ -60,7 +64,7 @@ def _blend(a: Floats, b: Floats, share: Floats) -> Floats:
 
 
 def plain(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
-    return a * (1 + 0.04 * _cloud(u * 0.5, v * 0.5))
+    return a * (1 + 0.025 * _cloud(u * 0.35, v * 0.35))
 
 
 def tiles(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
@@ -78,10 +82,10 @@ def checker(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
 
 def planks(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
     i = np.floor(u)
-    along = v / 7 + _chance(i, i, 1)
+    along = v / np.float32(7) + _chance(i, i, 1)
     j = np.floor(along)
-    joint = np.maximum(_line(_edge(u - i), 0.03, w), _line(_edge(along - j) * 7, 0.03, w))
-    board = 0.78 + 0.44 * _chance(i, j)
+    joint: Floats = np.maximum(_line(_edge(u - i), 0.03, w), _line(_edge(along - j) * 7, 0.03, w))
+    board: Floats = 0.78 + 0.44 * _chance(i, j)
     return _blend(a * (board + 0.07 * _cloud(u * 0.9 + board * 3, v * 0.08)), b * 0.5, joint * 0.8)
 
 
@@ -99,7 +103,8 @@ def stone(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
 
 def carpet(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
     knot = _chance(np.floor(u * 60), np.floor(v * 60)) - 0.5
-    return a * (1 + 0.22 * knot * np.clip(1.2 - 20 * w, 0.2, 1) + 0.06 * _cloud(u, v))
+    speckle: Floats = knot * np.clip(1.2 - 20 * w, 0.2, 1)
+    return a * (1 + 0.22 * speckle + 0.06 * _cloud(u, v))
 
 
 def stripes(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
@@ -117,8 +122,9 @@ def wood(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
 
 
 def pleats(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
-    wave = np.sin(2 * np.pi * (u + 0.10 * _cloud(u * 0.05, v * 0.02)))
-    return a * (0.85 + 0.4 * wave * np.clip(1.3 - 1.5 * w, 0, 1))
+    fold = np.sin(2 * np.pi * (u + 0.10 * _cloud(u * 0.05, v * 0.02)))
+    wave: Floats = fold * np.clip(1.3 - 1.5 * w, 0, 1)
+    return a * (0.85 + 0.4 * wave)
 
 
 def doors(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
@@ -141,7 +147,7 @@ def spines(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
     left = np.where(early, along - i + 1 - 0.55 * _chance(book, j, 1), along - i - 0.55 * _chance(i, j, 1))
     height = 0.62 + 0.26 * _chance(book, j, 2)
     pick = _chance(book, j, 3)
-    colours = np.stack([a[0], a[1], a[2]]), b, np.roll(a, 1, axis=0), np.roll(b, 1, axis=0), a * 0.35 + 0.5 * b
+    colours = a, b, 0.45 * a + 0.4, 0.5 * a + 0.5 * b, a * b
     kind = (pick * 5).astype(np.int8)
     cover = np.choose(kind, colours) * (0.55 + 0.9 * _chance(book, j, 4))
     band = _line(np.abs(fv - 0.15 - 0.5 * _chance(book, j, 5)), 0.035, w) * 0.6
@@ -159,19 +165,21 @@ def bottles(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
     along = u + 0.5 * (j % 2)
     i = np.floor(along)
     du, dv = along - i - 0.5, v - j - 0.5
-    r = np.sqrt(du * du + dv * dv)
-    full = _chance(i, j) > 0.12
-    shine = np.clip(1 - 3.2 * np.sqrt((du + 0.12) ** 2 + (dv - 0.14) ** 2), 0, 1)
-    glass = b * (0.35 + 0.8 * _chance(i, j, 1)) + 0.5 * shine
+    r: Floats = np.sqrt(du * du + dv * dv)
+    full = (_chance(i, j) > 0.12).astype(np.float32)
+    shine: Floats = np.clip(1 - 3.2 * np.sqrt((du + 0.12) ** 2 + (dv - 0.14) ** 2), 0, 1)
+    glass: Floats = b * (0.35 + 0.8 * _chance(i, j, 1)) + 0.5 * shine
     glass = _blend(glass, b * 0.2, _line(np.abs(r - 0.15), 0.04, w))
-    return _blend(a * (0.22 + 0.5 * (r > 0.47)), glass, _line(r, 0.40, w) * full)
+    rack: Floats = a * (0.22 + 0.5 * (r > 0.47).astype(np.float32))
+    return _blend(rack, glass, _line(r, 0.40, w) * full)
 
 
 def panes(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
     """A glazed sky a behind ribs b."""
-    bars = np.maximum(_line(_edge(u - np.floor(u)), 0.045, w), 0.8 * _line(_edge(v / 2 - np.floor(v / 2)) * 2, 0.03, w))
-    cloud = np.clip(0.5 + 0.35 * _cloud(u * 0.13, v * 0.13), 0, 1)
-    sky = a * (0.75 + 0.3 * cloud) + 0.16 * cloud
+    half = v / np.float32(2)
+    bars = np.maximum(_line(_edge(u - np.floor(u)), 0.045, w), 0.8 * _line(_edge(half - np.floor(half)) * 2, 0.03, w))
+    cloud = np.clip(0.5 + 0.4 * _cloud(u * 0.04, v * 0.04), 0, 1)
+    sky = a * (0.85 + 0.2 * cloud) + 0.12 * cloud
     return _blend(sky, b * 0.25, bars)
 
 
@@ -184,16 +192,26 @@ def view(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
 
 
 def water(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
-    bend_u, bend_v = 0.08 * _cloud(u * 0.6, v * 0.6), 0.08 * _cloud(v * 0.6, u * 0.6)
-    web = np.abs(_cloud((u + bend_u) * 0.55, (v + bend_v) * 0.4))
-    gleam = np.clip(0.5 - web, 0, 1) * np.clip(1.3 - 3 * w, 0.2, 1)
+    bent_u: Floats = 0.55 * u + 0.044 * _cloud(u * 0.6, v * 0.6)
+    bent_v: Floats = 0.4 * v + 0.032 * _cloud(v * 0.6, u * 0.6)
+    web = np.abs(_cloud(bent_u, bent_v))
+    gleam: Floats = np.clip(0.5 - web, 0, 1) * np.clip(1.3 - 3 * w, 0.2, 1)
     return a * (0.85 + 0.9 * gleam) + 0.12 * gleam
 
 
 def mirror(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
     slant = u * 1.3 + v
-    gleam = np.clip(1 - 5 * np.abs(slant % 1.1 - 0.5), 0, 1) + np.clip(1 - 12 * np.abs(slant % 1.1 - 0.8), 0, 1)
+    broad, thin = 1 - 5 * np.abs(slant % 1.1 - 0.5), 1 - 12 * np.abs(slant % 1.1 - 0.8)
+    gleam: Floats = np.clip(broad, 0, 1) + np.clip(thin, 0, 1)
     return _blend(a, b, np.clip(v * 0.7, 0, 1)) + 0.28 * gleam
+
+
+def staves(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
+    """The side of a cask: u runs from its head in radii, v counts the staves; hoops near the head."""
+    board = 0.75 + 0.4 * _chance(np.floor(v), np.floor(v))
+    joint = _line(_edge(v - np.floor(v)), 0.05, w * 2)
+    hoop = np.maximum(_line(np.abs(u - 0.15), 0.07, w), _line(np.abs(u - 0.42), 0.07, w))
+    return _blend(a * board * (1 - 0.5 * joint), b, hoop)
 
 
 def ends(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
@@ -212,7 +230,7 @@ _ALL: dict[str, Material] = {
     function.__name__: function
     for function in (
         plain, tiles, checker, planks, bricks, stone, carpet, stripes, dots, wood, pleats, doors, spines, bottles,
-        panes, view, water, mirror, ends,
+        panes, view, water, mirror, staves, ends,
     )
 }  # fmt: skip
 MATERIALS: tuple[str, ...] = tuple(_ALL)

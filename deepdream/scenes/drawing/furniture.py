@@ -1,126 +1,19 @@
-"""What stands in a room of any kind, and the colours it comes in.
-
-All classes of rooms draw their colours, lamps and film here, from one distribution: colour alone must not tell a
-library from a bathroom, as it does not in photographs.
-"""
+"""What stands or hangs in a room of any class."""
 
 from __future__ import annotations
 
-import colorsys
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from deepdream.scenes.perspective import FITTED, SOLID, Film, Floats, Paint, Scene
+from deepdream.scenes.drawing.palette import Palette
+from deepdream.scenes.drawing.scene import FITTED, Paint, Scene, Span
 
 __all__ = [
-    "Palette", "bin_", "carton", "ceiling_lamps", "chair", "clock", "curtains", "door", "pendant", "picture", "plant",
-    "rug", "table", "take_film", "window",
+    "carton", "ceiling_lamps", "chair", "clock", "curtains", "door", "lamp_paint", "pendant", "picture", "plant", "rug",
+    "table", "waste_bin", "window",
 ]  # fmt: skip
-
-Span = tuple[float, float]
-
-
-class Palette:
-    """The colours of one picture: two or three hues, everything in them; and its source of chance, `rng`."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-        base = rng.random()
-        self.hues = [base, (base + rng.choice([0.04, 0.08, 0.42, 0.5, 0.58])) % 1, rng.random()]
-        self.strength = rng.uniform(0.35, 1.0)
-        self.dim = rng.random() < 0.35  # dark walls with light things, instead of light walls with dark things
-        self.board = self.tone((0.25, 0.8), (0.2, 0.65), rng.uniform(0.05, 0.1) if rng.random() < 0.4 else None)
-        self.leaf_hue = rng.uniform(0.2, 0.42) if rng.random() < 0.4 else rng.random()
-        self.white = self.tone((0.85, 1.0), (0.0, 0.12))
-
-    def tone(self, value: Span, saturation: Span, hue: float | None = None) -> Floats:
-        """A linear RGB colour (3,) with value and saturation drawn from these ranges of sRGB."""
-        rng = self.rng
-        if hue is None:
-            hue = self.hues[rng.choice(3, p=[0.55, 0.33, 0.12])]
-        shade = colorsys.hsv_to_rgb(
-            (hue + rng.normal(0, 0.015)) % 1, rng.uniform(*saturation) * self.strength, rng.uniform(*value)
-        )
-        return np.array(shade, np.float32) ** 2
-
-    def light(self) -> Floats:
-        return self.tone((0.3, 0.6), (0.1, 0.6)) if self.dim else self.tone((0.65, 0.95), (0.05, 0.45))
-
-    def mid(self) -> Floats:
-        return self.tone((0.4, 0.7), (0.1, 0.65))
-
-    def dark(self) -> Floats:
-        return self.tone((0.7, 0.95), (0.05, 0.4)) if self.dim else self.tone((0.15, 0.4), (0.1, 0.6))
-
-    def accent(self) -> Floats:
-        return self.tone((0.5, 0.95), (0.6, 1.0))
-
-    def leaf(self) -> Floats:
-        return self.tone((0.3, 0.75), (0.4, 0.9), self.leaf_hue)
-
-    def metal(self) -> Floats:
-        return self.tone((0.45, 0.8), (0.0, 0.12))
-
-    def sky(self) -> Floats:
-        return self.tone((0.8, 1.0), (0.05, 0.5), self.hues[0] if self.rng.random() < 0.5 else self.rng.random())
-
-    def paint(self, colour: Floats | None = None, material: str = "plain", scale: float = 1.0, **more: float) -> Paint:
-        """A paint of this colour (a middle one by default) with a second colour from the palette."""
-        return Paint(
-            self.mid() if colour is None else colour,
-            self.light() if self.rng.random() < 0.5 else self.dark(),
-            material,
-            scale,
-            glow=more.get("glow", 0.0),
-            gloss=more.get("gloss", 0.0),
-            turn=bool(more.get("turn", 0)),
-        )
-
-    def wood(self, scale: float = 1.0, *, turn: bool = False) -> Paint:
-        """Boards of the picture's one kind of wood (or painted wood)."""
-        return Paint(self.board, self.board * 0.4, "wood", scale, turn=turn)
-
-    def floor(self, kinds: Sequence[str] = ("tiles", "checker", "planks", "stone", "carpet", "plain")) -> Paint:
-        """A floor of one of these materials, at times polished."""
-        rng = self.rng
-        kind = str(rng.choice(kinds))
-        scale = {"tiles": 0.5, "checker": 0.5, "planks": 0.16, "bricks": 0.3}.get(kind, 1.0) * rng.uniform(0.7, 1.5)
-        gloss = 0.0 if kind == "carpet" else max(0.0, rng.uniform(-0.3, 0.6))
-        colour = self.board if kind == "planks" else (self.mid() if rng.random() < 0.6 else self.dark())
-        return Paint(colour, colour * rng.uniform(0.3, 0.8), kind, scale, gloss=gloss)
-
-    def wall(self, kinds: Sequence[str] = ("plain", "plain", "stripes", "dots", "bricks", "tiles", "stone")) -> Paint:
-        """A wall of one of these materials."""
-        rng = self.rng
-        kind = str(rng.choice(kinds))
-        scale = {"stripes": 0.3, "dots": 0.3, "bricks": 0.4, "tiles": 0.35}.get(kind, 1.0) * rng.uniform(0.7, 1.5)
-        colour = self.light()
-        return Paint(colour, np.clip(colour * rng.uniform(0.45, 1.35), 0, 1).astype(np.float32), kind, scale)
-
-    def ceiling(self) -> Paint:
-        kind = str(self.rng.choice(["plain", "plain", "tiles"]))
-        return Paint(self.light(), self.mid(), kind, 0.6)
-
-
-def take_film(tones: Palette) -> Film:
-    """Light and camera, drawn alike for every class."""
-    rng = tones.rng
-    cast = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.28), 1.0), np.float32)
-    warm = np.array(colorsys.hsv_to_rgb(rng.uniform(0.04, 0.14), rng.uniform(0, 0.3), 1.0), np.float32)
-    return Film(
-        ambient=rng.uniform(0.25, 0.75),
-        light=cast * warm * np.float32(rng.uniform(0.6, 1.1)),
-        sky=(0.5 + 0.5 * cast) * np.float32(1.0),
-        haze=rng.uniform(0.0, 0.025),
-        exposure=rng.uniform(0.22, 0.55),
-        vignette=rng.uniform(0.0, 0.35),
-        saturation=rng.uniform(0.75, 1.2),
-        contrast=rng.uniform(-0.1, 0.5),
-        noise=rng.uniform(0.5, 7.0),
-        mirrored=bool(rng.random() < 0.5),
-    )
 
 
 def lamp_paint(tones: Palette, power: float = 2.5) -> Paint:
@@ -144,7 +37,7 @@ def ceiling_lamps(scene: Scene, tones: Palette, spots: Sequence[tuple[float, flo
 def pendant(scene: Scene, tones: Palette, x: float, z: float, y: float, *, power: float = 0.7) -> None:
     """A shade that hangs from the ceiling with its lower edge at height y."""
     paint = tones.paint(tones.accent())
-    at = scene._distance(x, y, z)
+    at = scene.distance(x, y, z)
     scene.rod((x, y + 0.25, z), (x, scene.top, z), 0.012, tones.paint(tones.dark()), at=at + 0.01)
     scene.ball((x, y + 0.02, z), 0.09, lamp_paint(tones, 3.0), at=at + 0.005)
     scene.lathe(x, z, [(y, 0.2), (y + 0.12, 0.17), (y + 0.28, 0.04)], paint, at=at)
@@ -154,7 +47,7 @@ def pendant(scene: Scene, tones: Palette, x: float, z: float, y: float, *, power
 def window(scene: Scene, tones: Palette, wall: str, u: Span, v: Span, *, shine: float = 1.0) -> None:
     """A window with its frame, its view and, on a side wall, the sun's patch on the floor."""
     rng = tones.rng
-    sky = Paint(tones.sky(), tones.mid(), "view", (v[1] - v[0]) / 1.6, glow=rng.uniform(1.2, 2.4) * shine)
+    sky = Paint(tones.sky(), tones.mid(), "view", (v[1] - v[0]) / 1.6, glow=rng.uniform(0.55, 1.1) * shine)
     frame = tones.paint(tones.white if rng.random() < 0.7 else tones.board)
     edge = 0.07
     scene.panel(wall, (u[0] - edge, u[1] + edge), (v[0] - edge, v[1] + edge), frame, out=0.01)
@@ -216,38 +109,47 @@ def clock(scene: Scene, tones: Palette, u: float, v: float) -> None:
         scene.face(points, tones.paint(colour), layer=FITTED)
     hand, z = tones.rng.uniform(0, 2 * math.pi), scene.end - 0.05
     for length, angle in ((0.14, hand), (0.1, hand * 12)):
-        scene.rod((u, v, z), (u + length * math.cos(angle), v + length * math.sin(angle), z), 0.012,
-                  tones.paint(tones.dark() * 0.2), layer=FITTED)  # fmt: skip
+        scene.rod(
+            (u, v, z),
+            (u + length * math.cos(angle), v + length * math.sin(angle), z),
+            0.012,
+            tones.paint(tones.dark() * 0.2),
+            layer=FITTED,
+        )
 
 
-def plant(scene: Scene, tones: Palette, x: float, z: float, *, y: float = 0.0, size: float = 1.0, leaves: int = 16) -> None:
+def plant(
+    scene: Scene, tones: Palette, x: float, z: float, *, y: float = 0.0, size: float = 1.0, leaves: int = 16
+) -> None:
     """A pot with a plant of one of three habits; about `size` metres tall."""
     rng = tones.rng
-    at = scene._distance(x, y, z)
+    at = scene.distance(x, y, z)
     pot = 0.24 * size
     if y < 0.1:
         scene.shadow(x - pot / 2, x + pot / 2, z - pot / 2, z + pot / 2, 0.7 * size)
     scene.lathe(x, z, [(y, pot * 0.42), (y + pot * 1.05, pot * 0.62)], tones.paint(tones.mid()), at=at)
     leaf, habit = tones.leaf(), rng.integers(3)
-    root = np.array([x, y + pot, z])
-    for k in range(leaves):
-        angle = 2 * math.pi * (k * 0.382 + rng.random() * 0.1)
-        rise = (k + 0.5) / leaves
-        aim = np.array([math.cos(angle), 0.0, 0.5 * math.sin(angle)])
-        if habit == 0:  # a fountain of long leaves
-            start, tip = root, root + size * (aim * (0.42 - 0.25 * rise) + [0, 0.25 + 0.5 * rise, 0])
-            broad = 0.045
-        elif habit == 1:  # a bush
-            start = root + size * np.array([0, 0.08 + 0.45 * rise, 0]) + size * 0.1 * aim
-            tip, broad = start + size * (aim * 0.26 + [0, rng.uniform(-0.05, 0.18), 0]), 0.075
-        else:  # a stem with leaves that point up
-            start = root + size * np.array([0, 0.65 * rise, 0])
-            tip, broad = start + size * (aim * 0.2 * (1.2 - rise) + [0, 0.12, 0]), 0.05
-        across = np.cross(tip - start, [0.0, 0.3, 1.0])
-        across *= broad * size / max(float(np.linalg.norm(across)), 1e-6)
-        middle = start + (tip - start) * 0.5 + [0, 0.05 * size, 0]
-        shade = Paint((leaf * rng.uniform(0.55, 1.3)).astype(np.float32), leaf)
-        scene.face([tuple(start), tuple(middle - across), tuple(tip), tuple(middle + across)], shade, at=at - 0.01)
+    turn = 2 * math.pi * (np.arange(leaves) * 0.382 + rng.random(leaves) * 0.1)
+    rise = (np.arange(leaves)[:, None] + 0.5) / leaves  # (L, 1), from the lowest leaf to the highest
+    aim = np.stack([np.cos(turn), np.zeros(leaves), 0.5 * np.sin(turn)], axis=1)  # (L, 3), outwards
+    root, up = np.array([x, y + pot, z]), np.array([0.0, size, 0.0])
+    if habit == 0:  # a fountain of long leaves
+        start, broad = np.tile(root, (leaves, 1)), 0.05
+        tip = root + size * aim * (0.42 - 0.25 * rise) + up * (0.25 + 0.5 * rise)
+    elif habit == 1:  # a bush
+        start, broad = root + size * 0.1 * aim + up * (0.08 + 0.45 * rise), 0.09
+        tip = start + size * aim * 0.26 + up * rng.uniform(-0.05, 0.18, (leaves, 1))
+    else:  # a stem with leaves that point up
+        start, broad = root + up * 0.65 * rise, 0.06
+        tip = start + size * aim * 0.2 * (1.2 - rise) + up * 0.12
+    along = tip - start
+    across = np.cross(along, [0.0, 0.3, 1.0])
+    across *= broad * size / (np.linalg.norm(across, axis=1, keepdims=True) + 1e-6)
+    near, far = start + 0.35 * along + 0.03 * up, start + 0.7 * along + 0.03 * up
+    outline = np.stack([start, near - across, far - 0.7 * across, tip, far + 0.7 * across, near + across], axis=1)
+    shades = (leaf * rng.uniform(0.5, 1.35, (leaves, 1))).astype(np.float32)
+    for points, shade in zip(outline.tolist(), shades, strict=True):
+        scene.face(points, Paint(shade, leaf), at=at - 0.01)
     if habit == 2 and rng.random() < 0.6:
         scene.ball((x, y + pot + 0.75 * size, z), 0.08 * size, tones.paint(tones.accent()), at=at - 0.02)
 
@@ -255,7 +157,7 @@ def plant(scene: Scene, tones: Palette, x: float, z: float, *, y: float = 0.0, s
 def table(scene: Scene, tones: Palette, x: Span, z: Span, high: float, paint: Paint | None = None) -> float:
     """A table; returns its painting order."""
     paint = paint or tones.wood()
-    at = scene._distance(sum(x) / 2, high / 2, sum(z) / 2)
+    at = scene.distance(sum(x) / 2, high / 2, sum(z) / 2)
     leg = 0.06
     for lx in (x[0], x[1] - leg):
         for lz in (z[1] - leg, z[0]):
@@ -267,7 +169,7 @@ def table(scene: Scene, tones: Palette, x: Span, z: Span, high: float, paint: Pa
 
 def chair(scene: Scene, tones: Palette, x: float, z: float, paint: Paint, *, back: str = "near") -> None:
     """A chair with its back towards the camera ("near") or away from it ("far")."""
-    w, at = 0.21, scene._distance(x, 0.4, z)
+    w, at = 0.21, scene.distance(x, 0.4, z)
     behind = z - w if back == "near" else z + w - 0.05
     for lx in (x - w, x + w - 0.045):
         for lz in (z + w - 0.045, z - w):
@@ -288,7 +190,7 @@ def rug(scene: Scene, tones: Palette, x: Span, z: Span) -> None:
     scene.panel("floor", *inner, tones.paint(tones.accent(), kind, tones.rng.uniform(0.15, 0.4)), out=0.01)
 
 
-def bin_(scene: Scene, tones: Palette, x: float, z: float) -> None:
+def waste_bin(scene: Scene, tones: Palette, x: float, z: float) -> None:
     """A waste bin."""
     scene.shadow(x - 0.15, x + 0.15, z - 0.15, z + 0.15, 0.5)
     scene.lathe(x, z, [(0, 0.13), (0.5, 0.18)], tones.paint())
@@ -297,4 +199,4 @@ def bin_(scene: Scene, tones: Palette, x: float, z: float) -> None:
 def carton(scene: Scene, tones: Palette, x: float, z: float) -> None:
     """A box on the floor."""
     a, b, c = tones.rng.uniform(0.2, 0.45, 3)
-    scene.box((x - a / 2, 0, z - b / 2), (x + a / 2, c, z + b / 2), tones.paint(), layer=SOLID)
+    scene.box((x - a / 2, 0, z - b / 2), (x + a / 2, c, z + b / 2), tones.paint())

@@ -1,0 +1,70 @@
+# `make` alone prints this help. Everything is installed into .venv, nothing outside this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+# Tests run side by side, one thread each: small networks do not gain from more.
+TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format train dream evaluate tensorboard bench clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED)  ## install into .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v < (3, 14) and "deepdream needs Python 3.11 to 3.13; this is %d.%d. Try: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup  ## train on rooms drawn by program, evaluate, dream: a few minutes on a CPU
+	$(BIN)/python train.py experiment=demo
+	$(BIN)/python evaluate.py
+	$(BIN)/python dream.py dream.layers=[layer2] output=outputs/demo/dream_layer2.png
+	$(BIN)/python dream.py dream.layers=[layer3] output=outputs/demo/dream_layer3.png
+	$(BIN)/python dream.py dream.layers=[layer4] output=outputs/demo/dream_layer4.png
+	@echo
+	@echo 'Written: a network, its figures and three dreams of what its layers see.'
+	@echo '  open outputs/demo/dream_layer3.png      and layer2, layer4'
+	@echo '  open data/rooms/Images                  what it was trained on'
+	@echo '  . $(BIN)/activate'
+	@echo '  tensorboard --logdir outputs            curves, confusion matrix, dreams'
+	@echo '  python dream.py image=PHOTO             your own photo'
+
+test: setup  ## every quick test
+	$(TEST)
+
+test-all: setup  ## every test, the slow ones too
+	$(TEST) -m ''
+
+lint: setup  ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: setup  ## python train.py; make train ARGS="model=resnet50"
+	$(BIN)/python train.py $(ARGS)
+
+dream: setup  ## python dream.py; make dream ARGS="dream.layers=[layer4]"
+	$(BIN)/python dream.py $(ARGS)
+
+evaluate: setup  ## python evaluate.py; make evaluate ARGS="ckpt=PATH"
+	$(BIN)/python evaluate.py $(ARGS)
+
+tensorboard: setup  ## all runs under outputs/ and multirun/ in the browser
+	$(BIN)/tensorboard --logdir_spec outputs:outputs,multirun:multirun
+
+bench: setup  ## measure each claim of speed
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+
+clean:  ## remove what tests and builds leave; runs, data and .venv stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,141 @@
+"""How much faster the Dreamer is than a plain dream: `python benchmarks/dream.py [--quick]`.
+
+The plain dream is written below the way pytorch-deepdream does it: the whole network in float32, batch norm and all,
+up to its last stage; three Gaussians, made anew at each step. Both dream the same picture with the same shifts: preset
+gordic, ResNet-50, 600x400, 4 octaves. They take turns, and the median of the ratios of neighbours is reported, so that
+other load on the machine weighs on both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, nn
+
+from deepdream.dreaming import DreamConfig, Dreamer
+from deepdream.models import Network
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HEIGHT, WIDTH, OCTAVES = 400, 600, 4
+
+
+def network() -> Network:
+    """ResNet-50 with random weights, and batch norms that know them: so that activations have an ordinary size.
+
+    Without the latter they shrink from block to block to numbers that a processor is slow at (subnormal ones).
+    """
+    torch.manual_seed(0)
+    model = torchvision.models.resnet50()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        model.train()(torch.randn(4, 3, 224, 224))
+    return Network(model.eval().requires_grad_(False), [str(i) for i in range(1000)], MEAN, STD, 224, "random")
+
+
+def plain_dream(model: nn.Module, layer: str, image: Tensor, shifts: list[tuple[int, int]], steps: int) -> Tensor:
+    """What pytorch-deepdream does, from a picture (1, 3, H, W) in [0, 1] to another."""
+    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+    low, high = -mean / std, (1 - mean) / std
+    queue = iter(shifts)
+    x = (image - mean) / std
+    for level in range(OCTAVES):
+        size = [int(side) for side in np.round(np.float32([HEIGHT, WIDTH]) * 1.8 ** (level - OCTAVES + 1))]
+        x = F.interpolate(x, size, mode="bilinear")
+        for step in range(steps):
+            down, right = next(queue)
+            x = torch.roll(x, (down, right), (2, 3)).requires_grad_()
+            activation = _forward(model, x)[layer]
+            F.mse_loss(activation, torch.zeros_like(activation)).backward()
+            gradient = _smooth(x.grad, (step + 1) / steps * 2 + 0.5)
+            gradient = (gradient - gradient.mean()) / gradient.std()
+            x = x.detach() + 0.09 * gradient
+            x = torch.roll(torch.max(torch.min(x, high), low), (-down, -right), (2, 3))
+    return (x * std + mean).clamp(0, 1)
+
+
+def _forward(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    x = model.maxpool(model.relu(model.bn1(model.conv1(x))))
+    layers = {}
+    for name in ("layer1", "layer2", "layer3", "layer4"):
+        layers[name] = x = getattr(model, name)(x)
+    return layers
+
+
+def _smooth(gradient: Tensor, sigma: float) -> Tensor:
+    gradient = F.pad(gradient, (4, 4, 4, 4), mode="reflect")
+    rows, columns = torch.meshgrid(torch.arange(9.0) - 4, torch.arange(9.0) - 4, indexing="ij")
+    smooth = 0
+    for s in (0.5 * sigma, sigma, 2 * sigma):
+        kernel = torch.exp(-(rows**2 + columns**2) / (2 * s**2))
+        smooth = smooth + F.conv2d(gradient, (kernel / kernel.sum()).to(gradient.dtype).repeat(3, 1, 1, 1), groups=3)
+    return smooth / 3
+
+
+def seconds(run: Callable[[], Tensor]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="2 steps an octave instead of 10; within 60 s")
+    steps, repetitions = (2, 5) if parser.parse_args().quick else (10, 5)
+
+    net = network()
+    image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
+    draw = np.random.default_rng(2)
+    shifts = [(int(down), int(right)) for down, right in draw.integers(-32, 33, size=(OCTAVES * steps, 2))]
+
+    def ours(layer: str, precision: str) -> Callable[[], Tensor]:
+        config = DreamConfig.preset("gordic", layers=[layer], steps=steps, precision=precision, device="cpu")
+        dreamer = Dreamer(net, config)
+        return lambda: dreamer(image, shifts=shifts)
+
+    def plain(layer: str) -> Callable[[], Tensor]:
+        return lambda: plain_dream(net.model, layer, image, shifts, steps)
+
+    runs = {
+        "plain, layer3": plain("layer3"),
+        "default, layer3": ours("layer3", "auto"),
+        "fp32, layer3": ours("layer3", "fp32"),
+        "plain, layer1": plain("layer1"),
+        "default, layer1": ours("layer1", "auto"),
+    }
+    apart = float((runs["plain, layer3"]() - runs["fp32, layer3"]()).abs().max())
+    for run in runs.values():
+        run()  # the first run of each prepares its kernels
+    times = {name: [0.0] * repetitions for name in runs}
+    for i in range(repetitions):
+        for name, run in runs.items():
+            times[name][i] = seconds(run)
+
+    def speed_up(name: str, plain: str) -> float:
+        return round(median(p / t for p, t in zip(times[plain], times[name], strict=True)), 2)
+
+    ratios = {
+        "dream_default_vs_plain": speed_up("default, layer3", "plain, layer3"),
+        "dream_fp32_vs_plain": speed_up("fp32, layer3", "plain, layer3"),
+        "dream_layer1_vs_plain": speed_up("default, layer1", "plain, layer1"),
+    }
+    print(f"ResNet-50, {WIDTH}x{HEIGHT}, {OCTAVES} octaves x {steps} steps, {torch.get_num_threads()} threads")
+    for name, each in times.items():
+        print(f"{name:16} {median(each):7.2f} s")
+    print(f"the plain dream and ours in fp32 differ by at most {apart:.1e}")
+    for name, ratio in ratios.items():
+        print(f"{name:24} {ratio:5.2f}x")
+    print(json.dumps(ratios))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from deepdream.scenes.mit_indoor import read_lists
+from tests.scenes.layout import write_scenes
+
+MIT67 = Path(__file__).parents[3] / "shared" / "mit67"
+
+
+def test_classes_are_what_the_lists_name_sorted(tmp_path: Path) -> None:
+    write_scenes(tmp_path, {"pantry": (2, 1), "bar": (3, 2)})
+    (tmp_path / "Images" / "unlisted").mkdir()
+    lists = read_lists(tmp_path)
+    assert lists.classes == ("bar", "pantry")
+    assert (len(lists.train), len(lists.test)) == (5, 3)
+    assert lists.label("pantry/train_0.png") == 1
+
+
+def test_the_public_copy_that_nests_the_pictures_is_found(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "indoorCVPR_09", {"bar": (2, 1)})
+    (tmp_path / "indoorCVPR_09" / "TrainImages.txt").rename(tmp_path / "TrainImages.txt")
+    (tmp_path / "indoorCVPR_09" / "TestImages.txt").rename(tmp_path / "TestImages.txt")
+    assert len(read_lists(tmp_path).train) == 2
+
+
+def test_a_missing_root_names_the_layout_and_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="does not exist; expected there: Images/<class>/<file>") as caught:
+        read_lists(tmp_path / "nowhere")
+    assert "indoorCVPR_09.tar" in str(caught.value)
+    with pytest.raises(FileNotFoundError, match="no Images folder"):
+        read_lists(tmp_path)
+
+
+def test_a_missing_list_is_named(tmp_path: Path) -> None:
+    write_scenes(tmp_path, {"bar": (2, 1)})
+    (tmp_path / "TestImages.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"TestImages\.txt is missing"):
+        read_lists(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ("", "bar/test_0.png", "is empty"),
+        ("bar/train_0.png\nbar", "bar/test_0.png", "line 2 is 'bar'"),
+        ("../bar", "bar/test_0.png", "line 1 is '../bar'"),
+        ("bar/train_0.png\nbar/train_0.png", "bar/test_0.png", "1 pictures twice"),
+        ("bar/train_0.png", "bar/train_0.png", "in both lists"),
+        ("bar/train_0.png", "pub/test_0.png", "no picture of pub"),
+    ],
+)
+def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, train: str, test: str, message: str) -> None:
+    write_scenes(tmp_path, {"bar": (2, 1)})
+    (tmp_path / "TrainImages.txt").write_text(train)
+    (tmp_path / "TestImages.txt").write_text(test)
+    with pytest.raises(ValueError, match=message):
+        read_lists(tmp_path)
+
+
+def test_pictures_that_are_listed_but_not_there_are_counted(tmp_path: Path) -> None:
+    write_scenes(tmp_path, {"bar": (3, 1)})
+    (tmp_path / "Images" / "bar" / "train_1.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"1 of 4 listed pictures are not in .*bar/train_1\.png"):
+        read_lists(tmp_path)
+
+
+@pytest.mark.skipif(not MIT67.exists(), reason="the official lists are not beside this checkout (../shared/mit67)")
+def test_the_official_lists_with_few_of_the_pictures() -> None:
+    with pytest.raises(FileNotFoundError, match=r"6\d\d\d of 6700 listed pictures are not in"):
+        read_lists(MIT67)

@@ -1,0 +1,78 @@
+import inspect
+from dataclasses import fields
+
+import pytest
+from omegaconf import OmegaConf
+
+from deepdream.config import DreamConfig, ModelConfig, RoomsConfig, TrainerConfig, closest, typed
+
+
+def test_preset_reads_its_yaml_and_keywords_override_it() -> None:
+    dream = DreamConfig.preset("gordic", layers=["layer4"], steps=3)
+    assert (dream.layers, dream.steps, dream.octaves, dream.octave_scale) == (["layer4"], 3, 4, 1.8)
+
+
+@pytest.mark.parametrize("name", ["gordic", "inceptionism"])
+def test_every_preset_states_every_key(name: str) -> None:
+    assert None not in [getattr(DreamConfig.preset(name), f.name) for f in fields(DreamConfig) if f.name != "width"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"stps": 3}, "close ones are steps"),
+        ({"steps": 0}, r"dream\.steps is 0; it must be 1 or more"),
+        ({"steps": "ten"}, "steps: Value 'ten'.*Integer"),
+        ({"normalize": "median"}, "std, mean_abs, none"),
+        ({"octave_scale": 1.0}, "more than 1"),
+        ({"layers": []}, "layers is empty"),
+    ],
+)
+def test_bad_dream_key_is_said_in_one_line(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        DreamConfig.preset("gordic", **overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_preset_lists_those_there_are() -> None:
+    with pytest.raises(ValueError, match="gordic, inceptionism"):
+        DreamConfig.preset("deep")
+
+
+def test_typed_merges_the_later_over_the_earlier() -> None:
+    rooms = {"train_per_class": 10, "test_per_class": 2, "size": 48, "seed": 0}
+    assert typed(RoomsConfig, rooms, {"size": 64}).size == 64
+    with pytest.raises(ValueError, match="sise"):
+        typed(RoomsConfig, rooms, {"sise": 64})
+
+
+@pytest.mark.parametrize("devices", [1, 8, -1, "auto", [0, 1]])
+def test_devices_that_lightning_takes(devices: object) -> None:
+    assert _trainer(devices=devices).devices == devices
+
+
+@pytest.mark.parametrize("devices", ["two", 0, -2, True, 1.5, [], ["a"]])
+def test_devices_that_mean_nothing(devices: object) -> None:
+    with pytest.raises(ValueError, match=r"^trainer\.devices is "):
+        _trainer(devices=devices)
+
+
+def test_model_config_names_the_arguments_of_resnet() -> None:
+    from deepdream.models import ResNet
+
+    assert {field.name for field in fields(ModelConfig)} <= set(inspect.signature(ResNet).parameters)
+
+
+def test_trainer_config_names_the_arguments_of_lightning() -> None:
+    import pytorch_lightning as pl
+
+    names = {field.name for field in fields(TrainerConfig)} - {"extra"}
+    assert names <= set(inspect.signature(pl.Trainer).parameters)
+
+
+def test_closest_names_come_first() -> None:
+    assert closest("layr3", ["conv1", "layer3", "layer4"])[0] == "layer3"
+
+
+def _trainer(**overrides: object) -> TrainerConfig:
+    return typed(TrainerConfig, OmegaConf.load("conf/trainer/default.yaml"), overrides)
