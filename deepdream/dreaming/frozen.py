@@ -32,8 +32,10 @@ def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
     for conv, norm in _pairs(model):
         if any(_holds(name, conv) and not _holds(name, norm) for name in keep):
             continue
-        fused = fuse_conv_bn_eval(model.get_submodule(conv), model.get_submodule(norm))  # type: ignore[arg-type]
-        model.set_submodule(conv, fused)
+        convolution, batch_norm = model.get_submodule(conv), model.get_submodule(norm)
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(batch_norm, nn.BatchNorm2d)
+        model.set_submodule(conv, fuse_conv_bn_eval(convolution, batch_norm))
         model.set_submodule(norm, nn.Identity())
 
 

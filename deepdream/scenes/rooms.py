@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
-import multiprocessing
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +89,7 @@ def write_rooms(
     on_picture(done, total) is called here after each picture. Raises ValueError if root holds something else, and for
     settings out of range.
     """
-    root = Path(root)
+    root = Path(root).resolve()
     settings = {
         "train_per_class": train_per_class,
         "test_per_class": test_per_class,
@@ -112,11 +112,13 @@ def write_rooms(
     try:
         _draw_all(drawing, settings, os.cpu_count() or 1 if workers is None else workers, on_picture)
         (drawing / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
+        if _held(root) == settings:  # another process was quicker; its rooms have the same bytes
+            return
         with contextlib.suppress(FileNotFoundError):
             root.rename(replaced)
         try:
             drawing.rename(root)
-        except OSError:  # another process was as quick; its rooms are as good as ours
+        except OSError:  # or as quick
             if _held(root) != settings:
                 raise
     finally:
@@ -167,48 +169,67 @@ def _draw_all(
     root: Path, settings: dict[str, int], workers: int, on_picture: Callable[[int, int], None] | None
 ) -> None:
     """Draw every picture of the data set and write its two lists."""
-    train, test = settings["train_per_class"], settings["test_per_class"]
-    names = {label: [f"{label}/{label}_{k + 1:04d}.png" for k in range(train + test)] for label in CLASSES}
+    train = settings["train_per_class"]
+    names = _names(settings)
     for label in CLASSES:
         (root / "Images" / label).mkdir(parents=True)
     for file, part in (("TrainImages.txt", slice(None, train)), ("TestImages.txt", slice(train, None))):
         (root / file).write_text("\n".join(name for label in CLASSES for name in names[label][part]) + "\n")
-    numbers = [*range(train), *range(_TEST_NUMBERS, _TEST_NUMBERS + test)]
-    jobs = [
-        (root / "Images" / name, label, number, settings["size"], settings["seed"])
-        for label in CLASSES
-        for name, number in zip(names[label], numbers, strict=True)
-    ]
-    for done, _ in enumerate(_each(jobs, min(workers, len(jobs) // _PICTURES_WORTH_A_PROCESS)), 1):
+    total = sum(map(len, names.values()))
+    workers = min(workers, total // _PICTURES_WORTH_A_PROCESS)
+    steps = _draw_in_processes(root, settings, workers) if workers > 1 else _draw_share(root, settings, 0, 1)
+    for done, _ in enumerate(steps, 1):
         if on_picture is not None:
-            on_picture(done, len(jobs))
+            on_picture(done, total)
 
 
-_Job = tuple[Path, str, int, int, int]
+def _names(settings: dict[str, int]) -> dict[str, list[str]]:
+    """The pictures of each class, those to train on first, as the lists name them."""
+    count = settings["train_per_class"] + settings["test_per_class"]
+    return {label: [f"{label}/{label}_{k + 1:04d}.png" for k in range(count)] for label in CLASSES}
 
 
-def _draw_file(job: _Job) -> None:
-    path, label, number, size, seed = job
-    Image.fromarray(draw(label, number, size=size, seed=seed)).save(path, compress_level=1)
+def _draw_share(root: Path, settings: dict[str, int], first: int, step: int) -> Iterator[None]:
+    """Draw every step-th picture of the data set from the first on, yielding after each."""
+    train, test = settings["train_per_class"], settings["test_per_class"]
+    numbers = [*range(train), *range(_TEST_NUMBERS, _TEST_NUMBERS + test)]
+    jobs = [(label, *job) for label, names in _names(settings).items() for job in zip(names, numbers, strict=True)]
+    for label, name, number in jobs[first::step]:
+        picture = draw(label, number, size=settings["size"], seed=settings["seed"])
+        Image.fromarray(picture).save(root / "Images" / name, compress_level=1)
+        yield
 
 
-def _each(jobs: list[_Job], workers: int) -> Iterator[None]:
-    """Do the jobs in this process or in several, yielding after each."""
-    if workers <= 1:
-        yield from map(_draw_file, jobs)
-        return
-    # Never "fork": the parent may hold the threads of torch or of a GPU driver.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload([__name__])
-    done = 0
+def _draw_in_processes(root: Path, settings: dict[str, int], workers: int) -> Iterator[None]:
+    """Draw in this many processes, yielding after each picture.
+
+    Not `multiprocessing`: its processes import the caller's main module again (torch and all, seconds each, and not at
+    all from a notebook or stdin), or fork a parent that may hold the threads of torch and of a GPU driver.
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    read, write = os.pipe()  # each process writes one byte a picture; it is at an end when all have closed it
+    processes = []
     try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            for _ in pool.map(_draw_file, jobs, chunksize=8):
-                done += 1
+        for k in range(workers):
+            order = json.dumps([str(root), settings, k, workers])
+            command = [sys.executable, "-c", f"import {__name__} as rooms; rooms._work()", order]
+            processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=write, env=environment))
+        os.close(write)
+        with open(read, "rb", buffering=0) as steps:
+            while steps.read(1):
                 yield
-    except BrokenProcessPool:  # a script from stdin or without `if __name__ == "__main__"`, or a killed process
-        for job in jobs[done:]:
-            _draw_file(job)
-            yield
+        if status := next((process.returncode for process in processes if process.wait()), 0):
+            raise RuntimeError(f"a process that draws rooms ended with status {status}; workers=0 draws without one")
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _work() -> None:
+    """What each process of `_draw_in_processes` does; it ends early when nobody listens any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends us
+    root, settings, first, step = json.loads(sys.argv[1])
+    with contextlib.suppress(BrokenPipeError):
+        for _ in _draw_share(Path(root), settings, first, step):
+            os.write(1, b".")

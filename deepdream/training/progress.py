@@ -1,17 +1,45 @@
-"""What a run says of itself while it goes on."""
+"""What a run says of itself: the network at the start, a line of figures an epoch, curves laid over one another."""
 
 from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import RichModelSummary
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.model_summary import get_human_readable_count
+from rich.console import Console
+from rich.table import Table
 
 from deepdream.training.classifier import SPLITS
 
 log = logging.getLogger(__name__)
+
+
+class NetworkSummary(RichModelSummary):
+    """The stages of the network: parameters, operations for one picture, and sizes."""
+
+    COLUMNS = ("Name", "Type", "Params", "FLOPs", "Out sizes")
+
+    def __init__(self) -> None:
+        super().__init__(max_depth=2)
+
+    @staticmethod
+    def summarize(
+        summary_data: list[tuple[str, list[str]]], total_parameters: int, *args: Any, **kwargs: Any
+    ) -> None:
+        """Print one table; Lightning's own adds counts that are the same for every run."""
+        columns = dict(summary_data)
+        table = Table(title=f"{get_human_readable_count(total_parameters)} parameters", title_justify="left")
+        for name in NetworkSummary.COLUMNS:
+            table.add_column(name, justify="left" if name in ("Name", "Type") else "right", no_wrap=True)
+        for row in zip(*(columns[name] for name in NetworkSummary.COLUMNS), strict=True):
+            if row[0].startswith("model"):  # the rest are metrics, which have no parameters
+                table.add_row(*row)
+        Console().print(table)
 
 
 class EpochLine(pl.Callback):

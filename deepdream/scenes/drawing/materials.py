@@ -40,6 +40,20 @@ def _cloud(u: Floats, v: Floats) -> Floats:
     return values
 
 
+def _haze(u: Floats, v: Floats) -> Floats:
+    """As `_cloud`, interpolated: for noise so coarse that its points would show."""
+    smooth, _ = _tables()
+    u, v = u * np.float32(64), v * np.float32(64)
+    left, low = np.floor(u), np.floor(v)
+    i, j = left.astype(np.int32), low.astype(np.int32)
+    fu, fv = u - left, v - low
+    rows, columns = (j & (GRAIN - 1), j + 1 & (GRAIN - 1)), (i & (GRAIN - 1), i + 1 & (GRAIN - 1))
+    near = smooth[rows[0], columns[0]] * (1 - fu) + smooth[rows[0], columns[1]] * fu
+    far = smooth[rows[1], columns[0]] * (1 - fu) + smooth[rows[1], columns[1]] * fu
+    values: Floats = near * (1 - fv) + far * fv
+    return values
+
+
 def _chance(i: Floats, j: Floats, salt: int = 0) -> Floats:
     """A number in [0, 1) for each cell (i, j)."""
     _, white = _tables()
@@ -64,7 +78,7 @@ def _blend(a: Floats, b: Floats, share: Floats) -> Floats:
 
 
 def plain(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
-    return a * (1 + 0.025 * _cloud(u * 0.35, v * 0.35))
+    return a * (1 + 0.025 * _haze(u * 0.35, v * 0.35))
 
 
 def tiles(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
@@ -178,7 +192,7 @@ def panes(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
     """A glazed sky a behind ribs b."""
     half = v / np.float32(2)
     bars = np.maximum(_line(_edge(u - np.floor(u)), 0.045, w), 0.8 * _line(_edge(half - np.floor(half)) * 2, 0.03, w))
-    cloud = np.clip(0.5 + 0.4 * _cloud(u * 0.04, v * 0.04), 0, 1)
+    cloud = np.clip(0.5 + 0.4 * _haze(u * 0.04, v * 0.04), 0, 1)
     sky = a * (0.85 + 0.2 * cloud) + 0.12 * cloud
     return _blend(sky, b * 0.25, bars)
 
@@ -194,9 +208,10 @@ def view(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
 def water(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:
     bent_u: Floats = 0.55 * u + 0.044 * _cloud(u * 0.6, v * 0.6)
     bent_v: Floats = 0.4 * v + 0.032 * _cloud(v * 0.6, u * 0.6)
-    web = np.abs(_cloud(bent_u, bent_v))
+    web: Floats = np.abs(_cloud(bent_u, bent_v))
     gleam: Floats = np.clip(0.5 - web, 0, 1) * np.clip(1.3 - 3 * w, 0.2, 1)
-    return a * (0.85 + 0.9 * gleam) + 0.12 * gleam
+    lit: Floats = a * (0.85 + 0.9 * gleam) + 0.12 * gleam
+    return lit
 
 
 def mirror(a: Floats, b: Floats, u: Floats, v: Floats, w: Floats) -> Floats:

@@ -1,0 +1,173 @@
+"""What Lightning, the metrics and the schedule cost: SceneClassifier against a bare PyTorch loop on the same batches.
+
+python benchmarks/train.py [--quick]
+
+train_vs_bare        throughput of our training over that of a bare loop with the same optimisations (1 is free)
+train_vs_plain_fp32  throughput of our training at its default precision over that of a plain fp32, NCHW loop
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn import functional as F
+
+from deepdream.hardware import best_device, best_dtype
+from deepdream.models import ResNet
+from deepdream.training import SceneClassifier, quiet_lightning
+from deepdream.training.schedules import warmup_cosine
+from deepdream.training.trainer import mixed_precision
+
+CLASSES = 67
+WARMUP = 3
+Batch = tuple[Tensor, Tensor]
+
+
+class Batches:
+    """The same batches, `steps` of them, as a loader of Lightning."""
+
+    def __init__(self, batches: list[Batch], steps: int) -> None:
+        self._batches = batches
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self._batches[i % len(self._batches)] for i in range(self._steps))
+
+
+class Clock(pl.Callback):
+    """Seconds from the end of the warmup to the end of the epoch's last step."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds = 0.0
+        self._start = 0.0
+        self._device = device
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        if batch_idx == WARMUP:
+            self._start = now(self._device)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: Batch, batch_idx: int
+    ) -> None:
+        if batch_idx == trainer.num_training_batches - 1:
+            self.seconds = now(self._device) - self._start
+
+
+def now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def ours(depth: int, batches: list[Batch], steps: int, device: torch.device) -> float:
+    classifier = SceneClassifier(
+        {"depth": depth},
+        [str(i) for i in range(CLASSES)],
+        mean=(0.5, 0.5, 0.5),
+        std=(0.2, 0.2, 0.2),
+        image_size=batches[0][0].shape[-1],
+        optimizer=partial(torch.optim.SGD, lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        schedule=warmup_cosine,
+    )
+    clock = Clock(device)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = pl.Trainer(
+            default_root_dir=folder,
+            max_epochs=1,
+            accelerator=device.type,
+            devices=1,
+            precision=mixed_precision(device.type),
+            callbacks=[clock],
+            logger=CSVLogger(folder),
+            log_every_n_steps=20,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(classifier, Batches(batches, steps + WARMUP))
+    return clock.seconds
+
+
+def bare(depth: int, batches: list[Batch], steps: int, device: torch.device, *, plain: bool) -> float:
+    """A loop with nothing in it. plain: fp32, NCHW; otherwise the default precision, channels-last."""
+    layout = torch.contiguous_format if plain else torch.channels_last
+    dtype = torch.float32 if plain else best_dtype("auto", device)
+    model = ResNet(depth, CLASSES).to(device=device, memory_format=layout).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    schedule = warmup_cosine(optimizer, total_steps=steps + WARMUP, steps_per_epoch=steps + WARMUP)
+    start = 0.0
+    for i, (images, labels) in enumerate(Batches(batches, steps + WARMUP)):
+        if i == WARMUP:
+            start = now(device)
+        images = images.to(device=device, memory_format=layout)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            loss = F.cross_entropy(model(images), labels.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return now(device) - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer steps: done within a minute")
+    parser.add_argument("--depth", type=int, default=18)
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels")
+    parser.add_argument("--batch", type=int, default=64)
+    options = parser.parse_args()
+    steps, rounds = (8, 2) if options.quick else (20, 5)
+
+    quiet_lightning()
+    device = best_device()
+    batches = [
+        (
+            torch.randn(options.batch, 3, options.size, options.size).to(memory_format=torch.channels_last),
+            torch.randint(CLASSES, (options.batch,)),
+        )
+        for _ in range(2)
+    ]
+    contenders: dict[str, Callable[[], float]] = {
+        "deepdream": lambda: ours(options.depth, batches, steps, device),
+        "bare loop": lambda: bare(options.depth, batches, steps, device, plain=False),
+        "plain fp32 loop": lambda: bare(options.depth, batches, steps, device, plain=True),
+    }
+    # In turn, round by round, so that a machine that slows down slows all of them.
+    rates = [{name: options.batch * steps / run() for name, run in contenders.items()} for _ in range(rounds)]
+
+    table = Table(
+        title=f"ResNet-{options.depth}, {options.size} px, batch {options.batch}, {device}", title_justify="left"
+    )
+    table.add_column("loop")
+    table.add_column("pictures/s, median", justify="right")
+    table.add_column("lowest to highest", justify="right")
+    for name in contenders:
+        seen = [rate[name] for rate in rates]
+        table.add_row(name, f"{statistics.median(seen):.0f}", f"{min(seen):.0f} to {max(seen):.0f}")
+    Console().print(table)
+    ratios = {
+        "train_vs_bare": statistics.median(rate["deepdream"] / rate["bare loop"] for rate in rates),
+        "train_vs_plain_fp32": statistics.median(rate["deepdream"] / rate["plain fp32 loop"] for rate in rates),
+    }
+    print(json.dumps({key: round(value, 3) for key, value in ratios.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from deepdream.models import load_network
+from tests.conftest import TINY, run_app
+
+
+def test_one_run_is_one_folder(trained: Path) -> None:
+    (run,) = trained.glob("outputs/*/*")
+    assert {p.name for p in run.iterdir()} >= {".hydra", "checkpoints", "tensorboard", "metrics.csv", "figures", "train.log"}
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {p.name for p in (run / "figures").iterdir()} >= {"confusion.png", "curves.png", "per_class.csv"}
+    assert not [p for p in run.rglob("*") if "=" in p.name]
+
+
+def test_train_val_and_test_are_in_metrics_csv(trained: Path) -> None:
+    (path,) = trained.glob("outputs/*/*/metrics.csv")
+    columns = csv.DictReader(path.open()).fieldnames or []
+    wanted = {f"{s}/{m}" for s in ("train", "val", "test") for m in ("loss", "accuracy", "mean_class_accuracy", "top5_accuracy")}
+    assert wanted <= set(columns)
+
+
+def test_tensorboard_has_curves_pictures_and_hyper_parameters(trained: Path) -> None:
+    (folder,) = trained.glob("outputs/*/*/tensorboard")
+    scalars, images, plugins = set(), set(), set()
+    for file in folder.glob("events*"):
+        events = EventAccumulator(str(file)).Reload()
+        scalars |= set(events.Tags()["scalars"])
+        images |= set(events.Tags()["images"])
+        plugins |= set(events.summary_metadata)
+    assert {"val/accuracy", "test/loss", "lr-SGD", "hp/val_accuracy", "hp/test_accuracy"} <= scalars
+    assert {"evaluation/confusion", "evaluation/curves"} <= images
+    assert "_hparams_/session_start_info" in plugins
+    assert "custom_scalars__config__" in plugins
+
+
+def test_the_checkpoint_opens_as_data_and_says_what_it_is(checkpoint: Path, trained: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    assert content["hyper_parameters"]["model"]["depth"] == 10
+    network = load_network(checkpoint)
+    assert len(network.classes) == 12
+    assert network.hyper_parameters["data"]["root"] == str((trained / "rooms").resolve())
+
+
+def test_evaluate_gives_the_figures_of_the_end_of_training(checkpoint: Path, trained: Path, tmp_path: Path) -> None:
+    before = json.loads((checkpoint.parents[1] / "figures" / "evaluation.json").read_text())
+    result = run_app("evaluate", f"ckpt={checkpoint}", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (path,) = tmp_path.glob("outputs/*/*/figures/evaluation.json")
+    assert json.loads(path.read_text()) == before
+    assert f"{100 * before['accuracy']:.1f}%" in result.stdout
+
+
+def test_a_sweep_runs_every_combination_in_a_folder_of_its_own(trained: Path, tmp_path: Path) -> None:
+    root = f"data.root={trained / 'rooms'}"
+    result = run_app("train", "-m", *[a for a in TINY if a != "model=resnet10"], root, "model=resnet10,resnet14", "optimizer.lr=0.01,0.1", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    runs = sorted(tmp_path.glob("multirun/*/*/*/checkpoints/best.ckpt"))
+    trained_with = set()
+    for run in runs:
+        overrides = (run.parents[1] / ".hydra" / "overrides.yaml").read_text()
+        depth = torch.load(run, weights_only=True)["hyper_parameters"]["model"]["depth"]
+        trained_with.add((depth, re.search(r"optimizer\.lr=(\S+)", overrides)[1]))
+    assert trained_with == {(10, "0.01"), (10, "0.1"), (14, "0.01"), (14, "0.1")}
+
+
+def test_two_processes_train_together_and_evaluate_each_picture_once(trained: Path, tmp_path: Path) -> None:
+    root = f"data.root={trained / 'rooms'}"
+    result = run_app("train", *TINY, root, "trainer.devices=2", "trainer.max_epochs=2", cwd=tmp_path, OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("epoch 2/2") == 1
+    (run,) = tmp_path.glob("outputs/*/*")
+    figures = json.loads((run / "figures" / "evaluation.json").read_text())
+    rows = [row for row in csv.DictReader((run / "metrics.csv").open()) if row["test/accuracy"]]
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
+    assert figures["pictures"] == 24
+    # In bfloat16 another batch size may tip a picture that stands on the edge.
+    assert float(rows[best]["test/accuracy"]) == pytest.approx(figures["accuracy"], abs=1.01 / 24)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("model.dpth=18", "model.dpth: there is no such key; close ones are model.depth"),
+        ("trainer.devices=two", "trainer.devices is 'two'; it must be a number of devices"),
+        ("trainer.max_epochs=ten", "trainer.max_epochs: Value 'ten' of type 'str' could not be converted to Integer"),
+        ("optimizer.lr=fast", "optimizer.lr is 'fast'; it must be a number"),
+        ("optimizer.lrr=0.1", "optimizer.lrr: there is no such key; close ones are optimizer.lr"),
+        ("callbacks.checkpont.mode=min", "callbacks.checkpont: there is no such key; close ones are callbacks.checkpoint"),
+        ("model=resnet19", "Could not find 'model/resnet19' Available options in 'model': resnet10"),
+        ("data.resize=100", "data.resize is 100; it must be data.image_size (224) or more"),
+        ("seed=-1", "seed is -1; it must be 0 or more"),
+        ("data.root=nowhere", "data.root is nowhere, which does not exist; expected there: Images/<class>/<file>"),
+        ("model.depth=19", "model.depth is 19; known depths are 10, 14, 18"),
+        ("optimizer._target_=torch.optim.SGDD", "torch.optim.SGDD"),
+        ("+trainer.extra.fast_dev=true", "fast_dev"),
+    ],
+)
+def test_a_mistake_is_said_in_one_line_before_any_work(argument: str, message: str, tmp_path: Path) -> None:
+    real_data = () if "data." in argument else ("data.root=" + str(_scenes(tmp_path)),)
+    result = run_app("train", argument, *real_data, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout + result.stderr
+    (line,) = result.stderr.splitlines()
+    assert message in line
+    assert not [p for p in tmp_path.glob("outputs/*/*/*") if p.name not in (".hydra", "train.log")]
+
+
+def _scenes(folder: Path) -> Path:
+    from tests.scenes.layout import write_scenes
+
+    return write_scenes(folder / "scenes", {"bar": (10, 2), "pub": (10, 2)})
+
+
+def test_help_names_the_groups_and_examples(tmp_path: Path) -> None:
+    result = run_app("train", "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "model: resnet10" in result.stdout
+    assert "python train.py -m model=resnet18" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 120
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,61 @@
+"""What many tests share: the commands as a user runs them, and one small trained network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RunApp = Callable[..., subprocess.CompletedProcess[str]]
+
+# A run of seconds: rooms of 32 px, a network of ten layers.
+TINY = (
+    "data=rooms",
+    "data.root=rooms",
+    "data.rooms.train_per_class=8",
+    "data.rooms.test_per_class=2",
+    "data.rooms.size=32",
+    "data.val_per_class=2",
+    "data.image_size=32",
+    "data.resize=32",
+    "data.batch_size=16",
+    "data.workers=0",
+    "model=resnet10",
+    "trainer.max_epochs=1",
+    "trainer.log_every_n_steps=1",
+    "trainer.accelerator=cpu",
+)
+
+
+def run_app(app: str, *arguments: str, cwd: Path, seconds: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
+    """`python <app>.py arguments` in `cwd`, as a user would, with what it printed."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / f"{app}.py"), *arguments],
+        cwd=cwd,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **env},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which `python train.py` ran once on rooms: it holds rooms/ and outputs/<date>/<time>/."""
+    folder = tmp_path_factory.mktemp("trained")
+    result = run_app("train", *TINY, cwd=folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(trained: Path) -> Path:
+    """The best checkpoint of that run."""
+    (path,) = trained.glob("outputs/*/*/checkpoints/best.ckpt")
+    return path

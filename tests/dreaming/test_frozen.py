@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from deepdream.dreaming.frozen import fold_batch_norm, frozen_copy
+from deepdream.dreaming.taps import Layer, Taps
+from deepdream.models import Network, ResNet
+from tests.dreaming.networks import resnet18, wrap
+
+CPU = torch.device("cpu")
+
+
+def norms(model: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
+def with_statistics(model: nn.Module) -> nn.Module:
+    """`model`, in eval mode and float64, with batch norms that change what passes through."""
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values, low, high in (
+                (module.weight, 0.5, 1.5),
+                (module.bias, -0.3, 0.3),
+                (module.running_mean, -0.5, 0.5),
+                (module.running_var, 0.5, 2.0),
+            ):
+                values.data.uniform_(low, high, generator=generator)
+    return model.double().eval()
+
+
+def read(model: nn.Module, names: list[str], x: torch.Tensor) -> dict[str, torch.Tensor]:
+    with torch.no_grad(), Taps(model, [Layer(name, "", 0, 1, 1) for name in names]) as taps:
+        return dict(taps.run(x))
+
+
+@pytest.mark.parametrize("make", [resnet18, lambda: wrap(ResNet(18, 5)), lambda: wrap(ResNet(50, 5))])
+def test_folding_changes_no_tap(make):
+    network: Network = make()
+    model = with_statistics(network.model)
+    names = ["conv1", "bn1", "layer1", "layer2.0.downsample", "layer3.0.conv2", "layer4"]
+    frozen = frozen_copy(model, torch.float64, CPU, keep=names)
+    x = torch.randn(2, 3, 65, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    before, after = read(model, names, x), read(frozen, names, x)
+    assert 0 < norms(frozen) < norms(model) / 4  # those behind tapped convolutions stay
+    for name in names:
+        assert (after[name] - before[name]).abs().max() < 1e-10 * before[name].abs().max(), name
+
+
+def test_the_model_stays_as_it_is():
+    model = with_statistics(resnet18().model)
+    before = copy.deepcopy(model.state_dict())
+    frozen_copy(model, torch.bfloat16, CPU, keep=["layer3"])
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) and before[key].dtype == after[key].dtype for key in before)
+
+
+def test_a_frozen_copy_has_the_precision_asked_for_and_no_gradients():
+    frozen = frozen_copy(resnet18().model, torch.bfloat16, CPU, keep=[])
+    assert norms(frozen) == 0
+    assert {parameter.dtype for parameter in frozen.parameters()} == {torch.bfloat16}
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+
+
+class Branching(nn.Module):
+    """Only its first convolution feeds nothing but a batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain, self.plain_norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.forked, self.forked_norm = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.twice, self.twice_norm = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.shared, self.shared_norm = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.same = self.shared
+        self.batch = nn.BatchNorm2d(4, track_running_stats=False)
+        self.before_batch = nn.Conv2d(4, 4, 1)
+        self.hooked, self.hooked_norm = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.hooked.register_forward_hook(lambda module, inputs, output: output.abs())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.plain_norm(self.plain(x))
+        forked = self.forked(x)
+        x = self.forked_norm(forked) + forked
+        x = self.twice_norm(self.twice(self.twice(x)))
+        x = self.shared_norm(self.same(x))
+        x = self.batch(self.before_batch(x))
+        return self.hooked_norm(self.hooked(x))
+
+
+def test_only_a_convolution_that_feeds_nothing_but_a_batch_norm_is_folded():
+    torch.manual_seed(0)
+    model = with_statistics(Branching())
+    folded = copy.deepcopy(model)
+    fold_batch_norm(folded)
+    x = torch.randn(2, 3, 9, 9, dtype=torch.float64)
+    assert isinstance(folded.plain_norm, nn.Identity)
+    assert norms(folded) == norms(model) - 1
+    torch.testing.assert_close(folded(x), model(x), rtol=1e-12, atol=1e-12)
+
+
+def test_a_tap_that_ends_with_a_convolution_keeps_it():
+    block = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3))
+    model = nn.Sequential(block, nn.BatchNorm2d(4))
+    fold_batch_norm(model.eval(), keep=["0"])
+    assert norms(model) == 1
+    fold_batch_norm(model, keep=["1"])
+    assert norms(model) == 0
+
+
+class Untraceable(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.conv(x)) if float(x.sum()) > -1e9 else x
+
+
+def test_a_network_that_cannot_be_traced_is_left_as_it_is():
+    model = Untraceable().eval()
+    fold_batch_norm(model)
+    assert norms(model) == 1
+
+
+def test_a_network_without_batch_norm_is_left_as_it_is():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+    fold_batch_norm(model)
+    assert model(torch.rand(1, 3, 8, 8)).shape == (1, 4, 6, 6)

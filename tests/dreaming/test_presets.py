@@ -1,0 +1,52 @@
+"""Whole dreams against an independent writing of the two algorithms, number by number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from deepdream.dreaming import DreamConfig, Dreamer, StepReport
+from tests.dreaming.networks import MEAN, STD, photo, small_network
+from tests.reference import dreams
+
+
+def shifts(count: int) -> list[tuple[int, int]]:
+    draws = np.random.default_rng(7).integers(-32, 33, size=(count, 2))
+    return [(int(down), int(right)) for down, right in draws]
+
+
+def pictures_after_octaves(config: DreamConfig, image: torch.Tensor) -> list[np.ndarray]:
+    pictures = []
+
+    def keep(report: StepReport) -> None:
+        if report.step == report.steps - 1:
+            pictures.append(report.picture.numpy())
+
+    dream = Dreamer(small_network(), config)(image, shifts=shifts(40), on_step=keep)
+    np.testing.assert_array_equal(dream.numpy(), pictures[-1])
+    return pictures
+
+
+def assert_equal(ours: list[np.ndarray], theirs: list[np.ndarray], image: torch.Tensor) -> None:
+    assert len(ours) == len(theirs) == 4
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.shape == their.shape
+        assert np.abs(our - their).max() < 1e-8 * np.abs(their).max()
+    assert np.abs(ours[-1] - image.numpy()).mean() > 0.02  # there was something to compare
+
+
+@pytest.mark.parametrize("size", [(61, 83), (97, 64)])
+def test_gordic_equals_the_independent_reference_after_every_octave(size):
+    image = photo(*size)
+    reference = dreams.gordic(image.numpy(), dreams.SmallNetwork(0).mean_square, shifts(40), MEAN, STD)
+    ours = pictures_after_octaves(DreamConfig.preset("gordic", layers=["1", "3"]), image)
+    assert_equal(ours, reference, image)
+
+
+@pytest.mark.parametrize("size", [(61, 83), (97, 64)])
+def test_inceptionism_equals_the_independent_reference_after_every_octave(size):
+    image = photo(*size)
+    reference = dreams.inceptionism(image.numpy(), dreams.SmallNetwork(0).half_sum_square, shifts(40), MEAN, STD)
+    ours = pictures_after_octaves(DreamConfig.preset("inceptionism", layers=["3"]), image)
+    assert_equal(ours, reference, image)

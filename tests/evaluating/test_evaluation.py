@@ -1,0 +1,84 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from deepdream.evaluating import Predictions, predict, write_evaluation
+from deepdream.evaluating.curves import draw_curves, read_curves
+from deepdream.models import Network
+
+METRICS = """epoch,step,train/accuracy,train/loss,val/accuracy,val/loss,test/accuracy,test/loss
+0,9,,,0.25,1.5,0.2,1.6
+0,9,0.3,1.4,,,,
+1,19,,,0.5,1.1,0.4,1.2
+1,19,0.6,0.9,,,,
+"""
+
+
+class MeanColor(nn.Module):
+    """Answers with the channel that is brightest."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return 20 * images.mean(dim=(2, 3))
+
+
+def _network() -> Network:
+    return Network(MeanColor(), ["red", "green", "blue"], (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 8, "brightest channel")
+
+
+def test_predict_answers_every_picture_in_order() -> None:
+    images = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
+    labels = torch.tensor([0, 1, 2, 1, 0])
+    images[torch.arange(5), labels] = 200
+    done: list[int] = []
+    batches = [(images[:2], labels[:2]), (images[2:], labels[2:])]
+    predictions = predict(_network(), batches, device=torch.device("cpu"), on_batch=done.append)
+    assert predictions.answers.tolist() == labels.tolist()
+    assert predictions.probabilities.sum(axis=1) == pytest.approx(np.ones(5))
+    assert done == [2, 5]
+    with pytest.raises(ValueError, match="no picture"):
+        predict(_network(), [], device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("classes", [3, 67])
+def test_everything_is_written_and_can_be_read_back(tmp_path: Path, classes: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(4 * classes) % classes
+    probabilities = np.eye(classes, dtype=np.float32)[np.where(rng.random(labels.size) < 0.7, labels, 0)]
+    names = [f"class {i}" for i in range(classes)]
+    (tmp_path / "metrics.csv").write_text(METRICS)
+    with SummaryWriter(tmp_path / "tensorboard") as writer:
+        evaluation = write_evaluation(
+            Predictions(probabilities, labels, names),
+            tmp_path / "figures",
+            writer=writer,
+            name="a run",
+            metrics_csv=tmp_path / "metrics.csv",
+        )
+    assert {f.name for f in evaluation.files} == {p.name for p in (tmp_path / "figures").iterdir()}
+    figures = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
+    rows = list(csv.DictReader((tmp_path / "figures" / "per_class.csv").open()))
+    assert [row["class"] for row in rows] == names
+    assert sum(int(row["tp"]) for row in rows) == pytest.approx(figures["accuracy"] * labels.size)
+    counts = np.array([r[1:] for r in csv.reader((tmp_path / "figures" / "confusion.csv").open())][1:], int)
+    assert counts.sum() == labels.size
+    assert counts.trace() == sum(int(row["tp"]) for row in rows)
+    for name in ("confusion", "curves"):
+        with Image.open(tmp_path / "figures" / f"{name}.png") as picture:
+            assert min(picture.size) > 400
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_curves_are_read_by_epoch_from_one(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(METRICS)
+    curves = read_curves(tmp_path / "metrics.csv")
+    assert curves["val/accuracy"] == {1: 0.25, 2: 0.5}
+    assert curves["train/loss"] == {1: 1.4, 2: 0.9}
+    labels = draw_curves(curves, title="t").axes[0].get_legend_handles_labels()[1]
+    assert labels == ["train", "val", "test", "best by val: epoch 2"]
