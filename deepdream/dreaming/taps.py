@@ -48,8 +48,9 @@ def choose_layers(names: list[str], layers: list[Layer]) -> list[Layer]:
     for name in names:
         if name not in known:
             as_deep = [other for other in known if other.count(".") <= name.count(".")]
+            close = ", ".join(closest(name, as_deep or known))
             raise ValueError(
-                f"the network has no layer {name!r} to dream of; close ones are {', '.join(closest(name, as_deep or known))} "
+                f"the network has no layer {name!r} to dream of; close ones are {close} "
                 "(dream.list_layers=true shows all)"
             )
     return [known[name] for name in dict.fromkeys(names)]

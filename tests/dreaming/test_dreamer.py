@@ -8,16 +8,12 @@ import torch
 from torch import nn
 
 from deepdream.dreaming import DreamConfig, Dreamer
-from tests.dreaming.networks import photo, resnet18, small_network, wrap
+from deepdream.models import Network
+from tests.dreaming.networks import photo, small_network, wrap
 
 
 def config(preset: str = "gordic", **overrides) -> DreamConfig:
     return DreamConfig.preset(preset, **{"layers": ["3"], "octaves": 2, "steps": 3, "device": "cpu", **overrides})
-
-
-@pytest.fixture(scope="module")
-def resnet():
-    return resnet18()
 
 
 @pytest.mark.parametrize("preset", ["gordic", "inceptionism"])
@@ -34,12 +30,12 @@ def test_a_dream_has_the_shape_dtype_and_range_of_its_image(preset, shape, dtype
     assert (dream - image).abs().mean() > 0.005
 
 
-def test_a_dream_raises_its_objective(resnet):
-    for layers in (["layer2"], ["layer1", "layer3.0.conv2", "layer3.1.relu"]):
-        objectives = []
-        dreamer = Dreamer(resnet, config(layers=layers, octaves=1, steps=6))
-        dreamer(photo(64, 80).float(), on_step=lambda report: objectives.append(float(report.objective)))
-        assert objectives[-1] > 1.2 * objectives[0]
+@pytest.mark.parametrize("layers", [["layer2"], ["layer1", "layer3.0.conv2", "layer3.1.relu"]])
+def test_a_dream_raises_its_objective(resnet, layers):
+    objectives = []
+    dreamer = Dreamer(resnet, config(layers=layers, octaves=1, steps=6))
+    dreamer(photo(64, 80).float(), on_step=lambda report: objectives.append(float(report.objective)))
+    assert objectives[-1] > 1.2 * objectives[0]
 
 
 @pytest.mark.parametrize("preset", ["gordic", "inceptionism"])
@@ -194,22 +190,21 @@ def test_a_dream_needs_no_gradient_mode_and_no_autocast_of_its_caller(mode):
     assert torch.equal(dream, expected)
 
 
+def gain(network: Network, precision: str) -> float:
+    """By what a dream multiplies its objective, the mean of four pictures."""
+    objectives = []
+    dreamer = Dreamer(network, config(layers=["layer3"], precision=precision))
+    dreamer(photo(64, 96, pictures=4).float(), on_step=lambda report: objectives.append(report.objective))
+    return float((objectives[-1] / objectives[0]).mean())
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_low_precision_gains_as_much_as_fp32(resnet, precision):
-    """The mean gain of four pictures within 3 %.
+    """Within 3 %: a dream is chaotic, so low precision dreams another picture, which must not be a worse one.
 
-    A dream is chaotic, so that low precision dreams another picture, not a worse one: single pictures gain up to 5 %
-    more or less, the mean of four about 1 %.
+    Single pictures gain up to 5 % more or less; hence the mean of four.
     """
-    images = photo(96, 128, pictures=4).float()
-
-    def gain(precision: str) -> float:
-        objectives = []
-        dreamer = Dreamer(resnet, config(layers=["layer3"], steps=6, precision=precision))
-        dreamer(images, on_step=lambda report: objectives.append(report.objective))
-        return float((objectives[-1] / objectives[0]).mean())
-
-    assert gain(precision) == pytest.approx(gain("fp32"), rel=0.03)
+    assert gain(resnet, precision) == pytest.approx(gain(resnet, "fp32"), rel=0.03)
 
 
 def test_small_gradients_survive_fp16():

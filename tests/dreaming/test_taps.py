@@ -8,7 +8,7 @@ from torch import nn
 
 from deepdream.dreaming.taps import Layer, Taps, choose_layers, list_layers
 from deepdream.models import ResNet
-from tests.dreaming.networks import resnet18, wrap
+from tests.dreaming.networks import wrap
 
 
 def hooks(model: nn.Module) -> int:
@@ -37,8 +37,8 @@ class Failing(nn.Module):
         raise KeyError("what a network may raise")
 
 
-def test_layers_are_listed_with_kind_channels_and_stride():
-    rows = {row.name: row for row in list_layers(resnet18())}
+def test_layers_are_listed_with_kind_channels_and_stride(resnet):
+    rows = {row.name: row for row in list_layers(resnet)}
     assert rows["layer3"] == Layer("layer3", "Sequential", 256, 16, 1)
     assert rows["layer4.1"] == Layer("layer4.1", "BasicBlock", 512, 32, 1)
     assert rows["layer1.0.relu"].calls == 2
@@ -64,20 +64,20 @@ def test_a_network_for_pictures_of_one_size_is_probed_at_that_size():
     assert list_layers(wrap(model, 20)) == [Layer("0", "Conv2d", 4, 2, 1)]
 
 
-def test_an_unknown_layer_is_answered_with_the_close_ones():
+def test_an_unknown_layer_is_answered_with_the_close_ones(resnet):
     with pytest.raises(ValueError, match=r"no layer 'layr3' .*layer3.*dream\.list_layers=true") as error:
-        choose_layers(["layer1", "layr3"], list_layers(resnet18()))
+        choose_layers(["layer1", "layr3"], list_layers(resnet))
     assert "\n" not in str(error.value)
 
 
-def test_a_name_like_none_is_answered_in_a_short_line():
+def test_a_name_like_none_is_answered_in_a_short_line(resnet):
     with pytest.raises(ValueError, match="layer1") as error:
-        choose_layers(["xyz"], list_layers(resnet18()))
+        choose_layers(["xyz"], list_layers(resnet))
     assert len(str(error.value)) < 200
 
 
 def test_listing_leaves_the_network_as_it_is():
-    network = resnet18()
+    network = wrap(ResNet(10, 5))
     network.model.train()
     before = copy.deepcopy(network.model.state_dict())
     list_layers(network)
