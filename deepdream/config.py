@@ -121,6 +121,10 @@ class AugmentConfig:
     crop_scale: list[float]
     crop_ratio: list[float]
     flip: float
+    brightness: float
+    saturation: float
+    hue: float
+    grayscale: float
 
     def __post_init__(self) -> None:
         for key, values in (("augment.crop_scale", self.crop_scale), ("augment.crop_ratio", self.crop_ratio)):
@@ -128,7 +132,10 @@ class AugmentConfig:
                 raise ValueError(f"{key} is {list(values)}; it must be two numbers above 0, the smaller first")
         if self.crop_scale[1] > 1:
             raise ValueError(f"augment.crop_scale is {list(self.crop_scale)}; no crop is larger than the picture, 1.0")
-        _fraction("augment.flip", self.flip)
+        for key in ("flip", "brightness", "saturation", "grayscale"):
+            _fraction(f"augment.{key}", getattr(self, key))
+        if not 0 <= self.hue <= 0.5:
+            raise ValueError(f"augment.hue is {self.hue}; it must be between 0 and 0.5, half the colour circle")
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What happens to a picture on its way to the network.
 
-In the workers, on uint8: a random crop and flip for training, a resize and centre crop for evaluation. On the
+In the workers, on uint8: a random crop, flip and change of colour for training, a resize and centre crop for evaluation. On the
 device, a batch at a time: normalisation and channels-last.
 """
 
@@ -11,26 +11,30 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode, v2
+
+from deepdream.config import AugmentConfig
 
 Transform = Callable[[Image.Image], Tensor]
 
 
-def training_transform(
-    image_size: int, *, crop_scale: Sequence[float], crop_ratio: Sequence[float], flip: float
-) -> Transform:
-    """Random resized crop (Szegedy et al. 2015) and horizontal flip: a PIL picture -> uint8 (3, image_size, image_size).
+def training_transform(image_size: int, augment: AugmentConfig) -> Transform:
+    """A random crop, flip and change of colour: a PIL picture -> uint8 (3, image_size, image_size).
 
-    crop_scale: smallest and largest share of the picture's area. crop_ratio: smallest and largest width over height.
+    The crop is that of Szegedy et al. (2015). Parts that the config leaves at 0 take no time.
     """
-    return v2.Compose(  # type: ignore[no-any-return]
-        [
-            v2.RandomResizedCrop(image_size, tuple(crop_scale), tuple(crop_ratio), InterpolationMode.BILINEAR),
-            v2.RandomHorizontalFlip(flip),
-            v2.PILToTensor(),
-        ]
-    )
+    scale, ratio = tuple(augment.crop_scale), tuple(augment.crop_ratio)
+    steps: list[nn.Module] = [
+        v2.RandomResizedCrop(image_size, scale, ratio, InterpolationMode.BILINEAR),
+        v2.RandomHorizontalFlip(augment.flip),
+        v2.PILToTensor(),
+    ]
+    if augment.brightness or augment.saturation or augment.hue:
+        steps.append(v2.ColorJitter(augment.brightness, saturation=augment.saturation, hue=augment.hue))
+    if augment.grayscale:
+        steps.append(v2.RandomGrayscale(augment.grayscale))
+    return v2.Compose(steps)  # type: ignore[no-any-return]
 
 
 def evaluation_transform(image_size: int, resize: int) -> Transform:

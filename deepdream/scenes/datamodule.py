@@ -112,9 +112,7 @@ class SceneDataModule(pl.LightningDataModule):
         self._evaluation = evaluation_transform(image_size, resize)
         self._training = self._evaluation
         if augment is not None:
-            self._training = training_transform(
-                image_size, crop_scale=augment.crop_scale, crop_ratio=augment.crop_ratio, flip=augment.flip
-            )
+            self._training = training_transform(image_size, augment)
         self._splits: dict[str, Pictures] | None = None
         self._classes: tuple[str, ...] = ()
         self.fingerprint = ""

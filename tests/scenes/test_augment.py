@@ -1,15 +1,23 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
-from deepdream.scenes.augment import evaluation_transform, normalize, seeded, training_transform
+from deepdream.config import AugmentConfig, typed
+from deepdream.scenes.augment import Transform, evaluation_transform, normalize, seeded, training_transform
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8))
 
 
-def _training() -> object:
-    return training_transform(32, crop_scale=(0.25, 1.0), crop_ratio=(0.75, 1.33), flip=0.5)
+PLAIN = OmegaConf.load(Path(__file__).parents[2] / "conf" / "augment" / "plain.yaml")
+COLORS = {"brightness": 0.3, "saturation": 0.4, "hue": 0.1, "grayscale": 0.2}
+
+
+def _training(size: int = 32, **changes: object) -> Transform:
+    return training_transform(size, typed(AugmentConfig, PLAIN, changes))
 
 
 def test_the_same_key_draws_the_same_and_leaves_the_callers_draws_alone() -> None:
@@ -30,10 +38,21 @@ def test_each_part_of_the_key_matters() -> None:
 
 
 def test_half_of_the_pictures_are_mirrored() -> None:
-    whole = training_transform(16, crop_scale=(1, 1), crop_ratio=(1.5, 1.5), flip=0.5)
-    plain = seeded(training_transform(16, crop_scale=(1, 1), crop_ratio=(1.5, 1.5), flip=0.0), PICTURE, 0)
+    uncropped = {"crop_scale": [1, 1], "crop_ratio": [1.5, 1.5]}
+    whole = _training(16, **uncropped, flip=0.5)
+    plain = seeded(_training(16, **uncropped, flip=0.0), PICTURE, 0)
     seen = [torch.equal(seeded(whole, PICTURE, 0, i), plain.flip(-1)) for i in range(200)]
     assert 70 < sum(seen) < 130
+
+
+def test_colours_change_with_the_key_and_stay_where_they_are_not_asked_to() -> None:
+    picture = Image.new("RGB", (64, 64), (200, 120, 40))
+    plain = seeded(_training(), picture, 0)
+    assert plain.unique(dim=-1).flatten().tolist() == pytest.approx([200] * 32 + [120] * 32 + [40] * 32)
+    colored = [seeded(_training(**COLORS), picture, 0, i) for i in range(60)]
+    assert len({tuple(c[:, 0, 0].tolist()) for c in colored}) > 40
+    greys = sum(bool((c[0] == c[1]).all() and (c[1] == c[2]).all()) for c in colored)
+    assert 3 <= greys <= 24  # a fifth of them
 
 
 def test_evaluation_cuts_the_centre_of_the_resized_picture() -> None:

@@ -2,14 +2,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
-from deepdream.config import AugmentConfig
+from deepdream.config import AugmentConfig, typed
 from deepdream.scenes import SceneDataModule
 from deepdream.scenes.datamodule import EpochSampler
 from tests.scenes.layout import write_scenes
 
 SCENES6 = Path(__file__).parents[3] / "shared" / "scenes6"
-AUGMENT = AugmentConfig(crop_scale=[0.25, 1.0], crop_ratio=[0.75, 1.33], flip=0.5)
+AUGMENT = typed(AugmentConfig, OmegaConf.load(Path(__file__).parents[2] / "conf" / "augment" / "plain.yaml"))
 
 
 @pytest.fixture
