@@ -44,7 +44,7 @@ lint: setup  ## style, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: setup  ## put the code into its form
 	$(BIN)/ruff check --fix .

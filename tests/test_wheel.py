@@ -18,7 +18,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("deepdream-*.whl")
     venv.create(folder / "venv", symlinks=True)
     (site_packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
-    # A path file adds the dependencies; the project itself is not among them, since its own path file is not read twice.
+    # A path file adds the dependencies but not our own editable install: path files in its folder are not read.
     (site_packages / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
     python = folder / "venv" / "bin" / "python"
     _run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=folder)
@@ -32,14 +32,22 @@ def test_an_installed_wheel_helps_trains_and_dreams(scripts: Path, tmp_path: Pat
     trained = _run(scripts / "deepdream-train", "experiment=demo", *TINY[1:], cwd=tmp_path)
     assert "epoch 1/1" in trained
     assert "checkpoint: outputs" in _run(scripts / "deepdream-evaluate", cwd=tmp_path)
-    _run(scripts / "deepdream-dream", "dream.width=160", "dream.steps=2", "dream.octaves=2", "output=d.png", cwd=tmp_path)
+    _run(
+        scripts / "deepdream-dream", "dream.width=160", "dream.steps=2", "dream.octaves=2", "output=d.png", cwd=tmp_path
+    )
     assert (tmp_path / "d.png").stat().st_size > 10_000
 
 
 def _run(*command: object, cwd: Path) -> str:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     result = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=400
+        [str(part) for part in command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout

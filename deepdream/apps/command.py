@@ -28,7 +28,6 @@ T = TypeVar("T")
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
-
 def command(name: str, schema: type[T]) -> Callable[[Callable[[T, Path], None]], Callable[[], None]]:
     """Make a command of `run(config, folder)`: conf/<name>.yaml, checked by `schema`, in a run folder of its own.
 
@@ -86,7 +85,7 @@ def describe(error: BaseException) -> str:
     """What was wrong, in one line that names the full key where a key of the config is to blame."""
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
-        above = cause.full_key.rpartition(".")[0]
+        above = (cause.full_key or "").rpartition(".")[0]
         keys = closest(str(cause.key), map(str, cause.parent_node))
         known = ", ".join(f"{above}.{key}" if above else key for key in keys)
         return f"{cause.full_key}: there is no such key; close ones are {known}"
@@ -97,7 +96,7 @@ def describe(error: BaseException) -> str:
 
 
 def is_expected(error: BaseException) -> bool:
-    """Whether an error is about what was given, and says so; any other is a fault, and its traceback is worth keeping."""
+    """Whether an error says what was wrong with the input; any other is a fault, whose traceback is worth keeping."""
     if isinstance(error, OSError | HydraException | OmegaConfBaseException):
         return True
     frames = list(traceback.walk_tb(error.__traceback__))

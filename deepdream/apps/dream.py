@@ -59,7 +59,9 @@ def _writable_png(output: str) -> Path:
     """The path to write to. Raises ValueError now rather than after the dream."""
     path = Path(output)
     if path.suffix.lower() != ".png":
-        raise ValueError(f"output is {output}; it must end in .png, because the configuration is kept inside the picture")
+        raise ValueError(
+            f"output is {output}; it must end in .png, because the configuration is kept inside the picture"
+        )
     if path.is_dir():
         raise ValueError(f"output is {output}, which is a folder; name a file in it, for example {output}/dream.png")
     return path

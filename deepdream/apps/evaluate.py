@@ -35,7 +35,9 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
 
     record = dict((network.hyper_parameters or {}).get("data") or {})
     if not record:
-        raise ValueError(f"{network.source} does not say which data it was trained on; evaluate a checkpoint of train.py")
+        raise ValueError(
+            f"{network.source} does not say which data it was trained on; evaluate a checkpoint of train.py"
+        )
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
     data = build_data(typed(DataConfig, record, given), seed=seed)

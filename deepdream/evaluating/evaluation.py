@@ -29,7 +29,7 @@ class Evaluation:
 def write_evaluation(
     predictions: Predictions, folder: Path, *, writer: SummaryWriter, name: str, metrics_csv: Path | None = None
 ) -> Evaluation:
-    """Write evaluation.json, per_class.csv, confusion.csv and confusion.png into `folder`, and the picture to TensorBoard.
+    """Write evaluation.json, per_class.csv, confusion.csv and confusion.png into `folder`, the picture to TensorBoard.
 
     name: what was evaluated, for the titles. metrics_csv: of the training run; with it, curves.png too.
     """

@@ -62,7 +62,7 @@ def class_figures(counts: Counts, classes: list[str]) -> list[ClassFigures]:
 
 
 def summary(predictions: Predictions) -> dict[str, Any]:
-    """The figures over all pictures: accuracy, mean_class_accuracy, top5_accuracy, loss, each in [0, 1] but loss, and how many.
+    """The figures over all pictures: accuracy, mean_class_accuracy and top5_accuracy in [0, 1], loss, and how many.
 
     mean_class_accuracy counts the classes that have pictures. loss is the mean cross-entropy in nats.
     """

@@ -25,7 +25,8 @@ class Predictions:
     @property
     def answers(self) -> npt.NDArray[np.int64]:
         """The most probable class of each picture, (N,)."""
-        return self.probabilities.argmax(axis=1)
+        answers: npt.NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return answers
 
 
 @torch.inference_mode()
@@ -41,7 +42,7 @@ def predict(
 
     dtype: bfloat16 or float16 runs the network under autocast. on_batch is told how many pictures are done.
     """
-    model = network.model.to(device=device, memory_format=torch.channels_last).eval()
+    model = network.model.to(device).to(memory_format=torch.channels_last).eval()
     probabilities, labels = [], []
     done = 0
     for images, batch_labels in batches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 
@@ -14,7 +15,7 @@ COLORS = {"train": "#0072B2", "val": "#E69F00", "test": "#009E73"}
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Large enough to read at half size, no frame where it says nothing."""
-    style = {
+    style: Any = {
         "figure.dpi": 150,
         "figure.constrained_layout.use": True,
         "font.size": 12,

@@ -74,9 +74,7 @@ def _from_checkpoint(path: Path) -> Network:
             "make one with `python train.py`, or wrap a model of your own in deepdream.models.Network"
         )
     weights = {
-        key.removeprefix("model."): value
-        for key, value in checkpoint["state_dict"].items()
-        if key.startswith("model.")
+        key.removeprefix("model."): value for key, value in checkpoint["state_dict"].items() if key.startswith("model.")
     }
     classes = list(hyper_parameters["classes"])
     model = ResNet(num_classes=len(classes), **hyper_parameters["model"])
@@ -126,7 +124,7 @@ def _imagenet(name: str) -> Network:
     available = {f"imagenet/resnet{depth}": depth for depth in (18, 34, 50, 101, 152)}
     if name not in available:
         raise ValueError(f"there is no network {name!r}; there are {', '.join(available)}")
-    weights = get_model_weights(name.removeprefix("imagenet/")).DEFAULT  # type: ignore[attr-defined]
+    weights = get_model_weights(name.removeprefix("imagenet/")).DEFAULT
     try:
         state_dict = weights.get_state_dict(progress=True, check_hash=True)
     except OSError as error:

@@ -47,7 +47,7 @@ class _Residual(nn.Module):
             )
 
     def _shortcut(self, x: Tensor) -> Tensor:
-        return x if self.downsample is None else self.downsample(x)  # type: ignore[no-any-return]
+        return x if self.downsample is None else self.downsample(x)
 
 
 class BasicBlock(_Residual):

@@ -1,7 +1,7 @@
 """What happens to a picture on its way to the network.
 
-In the workers, on uint8: a random crop, flip and change of colour for training, a resize and centre crop for evaluation. On the
-device, a batch at a time: normalisation and channels-last.
+In the workers, on uint8: a random crop, flip and change of colour for training, a resize and centre crop for
+evaluation. On the device, a batch at a time: normalisation and channels-last.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -51,7 +52,7 @@ class EpochSampler(DistributedSampler[tuple[int, int]]):
     """
 
     def __init__(self, pictures: Pictures, *, seed: int, shuffle: bool, rank: int = 0, world_size: int = 1) -> None:
-        super().__init__(pictures, world_size, rank, shuffle, seed)  # type: ignore[arg-type]  # items differ from keys
+        super().__init__(pictures, world_size, rank, shuffle, seed)
         self._length = len(pictures)
 
     def __len__(self) -> int:
@@ -159,19 +160,19 @@ class SceneDataModule(pl.LightningDataModule):
             "test": Pictures(lists, lists.test, self._evaluation, self._seed),
         }
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled and augmented; incomplete batches are left out unless there is no other."""
         return self._loader("train", shuffle=True, sharded=True)
 
-    def val_dataloader(self) -> list[DataLoader[Batch]]:
+    def val_dataloader(self) -> list[DataLoader[Any]]:
         """The held-out pictures, and the test pictures."""
         return [self._loader(name, shuffle=False, sharded=True) for name in ("val", "test")]
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> DataLoader[Any]:
         """The test pictures."""
         return self._loader("test", shuffle=False, sharded=True)
 
-    def whole_loader(self, name: str) -> DataLoader[Batch]:
+    def whole_loader(self, name: str) -> DataLoader[Any]:
         """A split in order, each picture once, whole in this process however many there are."""
         return self._loader(name, shuffle=False, sharded=False)
 
@@ -182,7 +183,7 @@ class SceneDataModule(pl.LightningDataModule):
         images, labels = batch
         return normalize(images, self.mean, self.std), labels
 
-    def _loader(self, name: str, *, shuffle: bool, sharded: bool) -> DataLoader[Batch]:
+    def _loader(self, name: str, *, shuffle: bool, sharded: bool) -> DataLoader[Any]:
         pictures = self.split(name)
         trainer = self.trainer if sharded else None
         sampler = EpochSampler(
@@ -196,7 +197,7 @@ class SceneDataModule(pl.LightningDataModule):
         return DataLoader(
             pictures,
             self.batch_size,
-            sampler=sampler,  # type: ignore[arg-type]  # the keys are (epoch, index), not int
+            sampler=sampler,
             drop_last=shuffle and len(sampler) >= self.batch_size,
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),

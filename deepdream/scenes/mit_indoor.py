@@ -1,8 +1,8 @@
 """The official layout of MIT Indoor Scenes (Quattoni & Torralba, "Recognizing Indoor Scenes", CVPR 2009).
 
-    root/Images/<class>/<file>
-    root/TrainImages.txt      one `class/file` a line
-    root/TestImages.txt
+root/Images/<class>/<file>
+root/TrainImages.txt      one `class/file` a line
+root/TestImages.txt
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class SceneLists:
         return self.classes.index(entry.partition("/")[0])
 
 
-def read_lists(root: str | Path, *, train_list: str = "TrainImages.txt", test_list: str = "TestImages.txt") -> SceneLists:
+def read_lists(
+    root: str | Path, *, train_list: str = "TrainImages.txt", test_list: str = "TestImages.txt"
+) -> SceneLists:
     """The lists of a data set in the official layout, or in the public copy that nests Images/ in indoorCVPR_09/.
 
     Raises FileNotFoundError where the layout is not there, and ValueError for a list that contradicts itself, in one

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
@@ -94,7 +95,7 @@ class SceneClassifier(pl.LightningModule):
         """Count a batch of the test pictures."""
         self.validation_step(batch, batch_idx, EVALUATED.index("test"))
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, and its schedule stepped once a step."""
         optimizer = self._make_optimizer(self.parameters())
         total_steps = int(self.trainer.estimated_stepping_batches)
@@ -103,12 +104,13 @@ class SceneClassifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _record(self, split: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        """Add a batch to the epoch's metrics. Nothing here waits for the device; Lightning computes at the epoch's end."""
+        """Count a batch. Nothing here waits for the device; Lightning computes at the end of the epoch."""
         metrics = self.metrics[f"{split}_metrics"]
         assert isinstance(metrics, MetricCollection)
         metrics.update(preds=logits.detach().float(), target=labels, value=loss.detach(), weight=len(labels))
-        self.log_dict(dict(metrics.items()), on_step=False, on_epoch=True, add_dataloader_idx=False, batch_size=len(labels))
-
+        self.log_dict(
+            dict(metrics.items()), on_step=False, on_epoch=True, add_dataloader_idx=False, batch_size=len(labels)
+        )
 
 
 def _metrics(split: str, classes: int) -> MetricCollection:

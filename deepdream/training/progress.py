@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichModelSummary
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.model_summary import get_human_readable_count
+from pytorch_lightning.utilities.model_summary.model_summary import get_human_readable_count
 from rich.console import Console
 from rich.table import Table
 
@@ -28,9 +28,7 @@ class NetworkSummary(RichModelSummary):
         super().__init__(max_depth=2)
 
     @staticmethod
-    def summarize(
-        summary_data: list[tuple[str, list[str]]], total_parameters: int, *args: Any, **kwargs: Any
-    ) -> None:
+    def summarize(summary_data: list[tuple[str, list[str]]], total_parameters: int, *args: Any, **kwargs: Any) -> None:
         """Print one table; Lightning's own adds counts that are the same for every run."""
         columns = dict(summary_data)
         table = Table(title=f"{get_human_readable_count(total_parameters)} parameters", title_justify="left")

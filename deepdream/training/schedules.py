@@ -9,7 +9,12 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def warmup_cosine(
-    optimizer: Optimizer, *, total_steps: int, steps_per_epoch: int, warmup_epochs: float = 1.0, final_fraction: float = 0.0
+    optimizer: Optimizer,
+    *,
+    total_steps: int,
+    steps_per_epoch: int,
+    warmup_epochs: float = 1.0,
+    final_fraction: float = 0.0,
 ) -> LambdaLR:
     """A linear rise over `warmup_epochs`, then half a cosine down to `final_fraction` of the learning rate.
 

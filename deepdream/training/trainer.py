@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers import Logger
 
@@ -47,7 +48,7 @@ def build_trainer(
             use_distributed_sampler=False,  # SceneDataModule shares out the pictures itself, exactly
             **arguments,
         )
-    except (TypeError, ValueError, pl.utilities.exceptions.MisconfigurationException) as error:
+    except (TypeError, ValueError, MisconfigurationException) as error:
         raise ValueError(f"trainer: {' '.join(str(error).split())}") from error
 
 

@@ -14,7 +14,9 @@ QUICK = ("dream.width=160", "dream.octaves=2", "dream.steps=3")
 
 
 def test_the_picture_keeps_its_configuration_and_its_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
-    result = run_app("dream", f"ckpt={checkpoint}", "dream.layers=[layer2,layer3]", *QUICK, "output=art/d.png", cwd=tmp_path)
+    result = run_app(
+        "dream", f"ckpt={checkpoint}", "dream.layers=[layer2,layer3]", *QUICK, "output=art/d.png", cwd=tmp_path
+    )
     assert result.returncode == 0, result.stderr
     assert "art/d.png" in result.stdout
     kept = read_provenance(tmp_path / "art" / "d.png")
@@ -26,7 +28,9 @@ def test_the_picture_keeps_its_configuration_and_its_checkpoint(checkpoint: Path
         assert picture.size == (160, 106)
 
 
-def test_layers_presets_and_seeds_make_different_dreams_and_the_same_makes_the_same(checkpoint: Path, tmp_path: Path) -> None:
+def test_layers_presets_and_seeds_make_different_dreams_and_the_same_makes_the_same(
+    checkpoint: Path, tmp_path: Path
+) -> None:
     variants = {
         "layer1": ("dream.layers=[layer1]",),
         "again": ("dream.layers=[layer1]",),
@@ -110,11 +114,13 @@ def test_a_finished_run_says_how_to_look_and_leaves_no_traceback_of_bad_input(ch
 def test_any_kind_of_picture_dreams(checkpoint: Path, tmp_path: Path, mode: str) -> None:
     suffix = "jpg" if mode == "CMYK" else "png"
     picture = Image.effect_noise((120, 90), 60)
-    picture = Image.fromarray(np.asarray(picture, np.uint16) * 257) if mode == "I;16" else picture.convert("RGB").convert(mode)
+    picture = (
+        Image.fromarray(np.asarray(picture, np.uint16) * 257)
+        if mode == "I;16"
+        else picture.convert("RGB").convert(mode)
+    )
     picture.save(tmp_path / f"photo.{suffix}")
     result = run_app("dream", f"ckpt={checkpoint}", f"image=photo.{suffix}", *QUICK, "output=d.png", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     with Image.open(tmp_path / "d.png") as dream:
         assert (dream.mode, dream.size) == ("RGB", (160, 120))
-
-

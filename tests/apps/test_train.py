@@ -13,7 +13,14 @@ from tests.conftest import TINY, run_app
 
 def test_one_run_is_one_folder(trained: Path) -> None:
     (run,) = trained.glob("outputs/*/*")
-    assert {p.name for p in run.iterdir()} >= {".hydra", "checkpoints", "tensorboard", "metrics.csv", "figures", "train.log"}
+    assert {p.name for p in run.iterdir()} >= {
+        ".hydra",
+        "checkpoints",
+        "tensorboard",
+        "metrics.csv",
+        "figures",
+        "train.log",
+    }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert {p.name for p in (run / "figures").iterdir()} >= {"confusion.png", "curves.png", "per_class.csv"}
     assert not [p for p in run.rglob("*") if "=" in p.name]
@@ -22,7 +29,11 @@ def test_one_run_is_one_folder(trained: Path) -> None:
 def test_train_val_and_test_are_in_metrics_csv(trained: Path) -> None:
     (path,) = trained.glob("outputs/*/*/metrics.csv")
     columns = csv.DictReader(path.open()).fieldnames or []
-    wanted = {f"{s}/{m}" for s in ("train", "val", "test") for m in ("loss", "accuracy", "mean_class_accuracy", "top5_accuracy")}
+    wanted = {
+        f"{s}/{m}"
+        for s in ("train", "val", "test")
+        for m in ("loss", "accuracy", "mean_class_accuracy", "top5_accuracy")
+    }
     assert wanted <= set(columns)
 
 
@@ -59,7 +70,15 @@ def test_evaluate_gives_the_figures_of_the_end_of_training(checkpoint: Path, tra
 
 def test_a_sweep_runs_every_combination_in_a_folder_of_its_own(trained: Path, tmp_path: Path) -> None:
     root = f"data.root={trained / 'rooms'}"
-    result = run_app("train", "-m", *[a for a in TINY if a != "model=resnet10"], root, "model=resnet10,resnet14", "optimizer.lr=0.01,0.1", cwd=tmp_path)
+    result = run_app(
+        "train",
+        "-m",
+        *[a for a in TINY if a != "model=resnet10"],
+        root,
+        "model=resnet10,resnet14",
+        "optimizer.lr=0.01,0.1",
+        cwd=tmp_path,
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     runs = sorted(tmp_path.glob("multirun/*/*/*/checkpoints/best.ckpt"))
     trained_with = set()
@@ -72,7 +91,9 @@ def test_a_sweep_runs_every_combination_in_a_folder_of_its_own(trained: Path, tm
 
 def test_two_processes_train_together_and_evaluate_each_picture_once(trained: Path, tmp_path: Path) -> None:
     root = f"data.root={trained / 'rooms'}"
-    result = run_app("train", *TINY, root, "trainer.devices=2", "trainer.max_epochs=2", cwd=tmp_path, OMP_NUM_THREADS="1")
+    result = run_app(
+        "train", *TINY, root, "trainer.devices=2", "trainer.max_epochs=2", cwd=tmp_path, OMP_NUM_THREADS="1"
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("epoch 2/2") == 1
     (run,) = tmp_path.glob("outputs/*/*")
@@ -92,7 +113,10 @@ def test_two_processes_train_together_and_evaluate_each_picture_once(trained: Pa
         ("trainer.max_epochs=ten", "trainer.max_epochs: Value 'ten' of type 'str' could not be converted to Integer"),
         ("optimizer.lr=fast", "optimizer.lr is 'fast'; it must be a number"),
         ("optimizer.lrr=0.1", "optimizer.lrr: there is no such key; close ones are optimizer.lr"),
-        ("callbacks.checkpont.mode=min", "callbacks.checkpont: there is no such key; close ones are callbacks.checkpoint"),
+        (
+            "callbacks.checkpont.mode=min",
+            "callbacks.checkpont: there is no such key; close ones are callbacks.checkpoint",
+        ),
         ("model=resnet19", "Could not find 'model/resnet19' Available options in 'model': resnet10"),
         ("data.resize=100", "data.resize is 100; it must be data.image_size (224) or more"),
         ("seed=-1", "seed is -1; it must be 0 or more"),

@@ -49,7 +49,9 @@ def data(tmp_path: Path) -> SceneDataModule:
     return SceneDataModule(root, image_size=32, resize=32, val_per_class=4, batch_size=16, workers=0)
 
 
-def test_colours_are_learned_and_the_logged_figures_are_those_of_a_plain_count(tmp_path: Path, data: SceneDataModule) -> None:
+def test_colours_are_learned_and_the_logged_figures_are_those_of_a_plain_count(
+    tmp_path: Path, data: SceneDataModule
+) -> None:
     classifier, trainer = _fit(tmp_path, data, epochs=12)
     logged = trainer.callback_metrics
     assert logged["train/accuracy"] > 0.9
@@ -59,7 +61,9 @@ def test_colours_are_learned_and_the_logged_figures_are_those_of_a_plain_count(t
         logits = torch.cat([model(images) for images, _ in batches])
         labels = torch.cat([labels for _, labels in batches])
     assert logged["test/accuracy"].item() == pytest.approx((logits.argmax(1) == labels).float().mean().item())
-    assert logged["test/loss"].item() == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-4)
+    assert logged["test/loss"].item() == pytest.approx(
+        torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-4
+    )
     assert {f"train/{m}" for m in ("loss", "accuracy", "mean_class_accuracy", "top5_accuracy")} <= set(logged)
 
 
