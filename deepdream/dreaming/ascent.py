@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -69,21 +69,18 @@ class Ascent:
             features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))
             cut = {name: a.detach().to(self.dtype).requires_grad_() for name, a in features.items()}
             objective = self._objective(cut)
-            at_taps = dict(zip(cut, torch.autograd.grad(objective.sum(), list(cut.values())), strict=True))
-        scale = self._scale(at_taps)
-        seeds = [(at_taps[name] / scale).to(a.dtype) for name, a in features.items()]
+            at_taps = torch.autograd.grad(objective.sum(), list(cut.values()))
+        # The gradient of a mean over a million activations lies below what float16 can hold.
+        scale = _peak(at_taps) if self._network_dtype == torch.float16 else None
+        seeds = [(g if scale is None else g / scale).to(self._network_dtype) for g in at_taps]
         (gradient,) = torch.autograd.grad(list(features.values()), held, seeds)
-        return gradient * scale, objective.detach()
+        return gradient if scale is None else gradient * scale, objective.detach()
 
-    def _scale(self, at_taps: Mapping[str, Tensor]) -> Tensor | float:
-        """By what the gradient at the taps is divided on its way back, (N, 1, 1, 1).
 
-        The gradient of a mean over a million activations lies below what float16 can hold.
-        """
-        if self._network_dtype != torch.float16:
-            return 1.0
-        peaks = torch.stack([a.abs().amax(dim=(1, 2, 3), keepdim=True) for a in at_taps.values()]).amax(dim=0)
-        return torch.where(peaks > 0, peaks, 1.0)
+def _peak(gradients: Sequence[Tensor]) -> Tensor:
+    """The largest absolute value of each picture's gradients (N, ...), and 1 where they are zero: (N, 1, 1, 1)."""
+    peaks = torch.stack([g.abs().amax(dim=(1, 2, 3), keepdim=True) for g in gradients]).amax(dim=0)
+    return torch.where(peaks > 0, peaks, 1.0)
 
 
 def _roll(x: Tensor, shift: Shift) -> Tensor:

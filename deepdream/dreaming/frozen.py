@@ -1,4 +1,7 @@
-"""A frozen copy of a network, made fast for one number format: batch norm folded away, channels last."""
+"""A frozen copy of a network, made fast for one number format: batch norm folded away, channels last.
+
+Everything here changes how the network computes, and nothing that it yields, up to rounding.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections import Counter
 from collections.abc import Collection
 
 import torch
-from torch import fx, nn
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
@@ -20,6 +24,8 @@ def frozen_copy(model: nn.Module, dtype: torch.dtype, device: torch.device, keep
     fold_in = torch.float64 if dtype == torch.float64 else torch.float32
     frozen = copy.deepcopy(model).to(device=device, dtype=fold_in)
     fold_batch_norm(frozen, keep)
+    if dtype == torch.float32 and device.type == "cpu":
+        block_strided(frozen)
     return frozen.to(dtype).to(memory_format=torch.channels_last).requires_grad_(False)
 
 
@@ -37,6 +43,51 @@ def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
         assert isinstance(batch_norm, nn.BatchNorm2d)
         model.set_submodule(conv, fuse_conv_bn_eval(convolution, batch_norm))
         model.set_submodule(norm, nn.Identity())
+
+
+class BlockedConv2d(nn.Module):
+    """A strided convolution written as a dense one over blocks of stride x stride pixels.
+
+    On a CPU the way back through a 7x7 convolution of stride 2 from 64 channels to 3 colours takes three times as
+    long as through the same one written so: in float32 it was a tenth of a step of a ResNet-50.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self._stride, self._kernel, self._padding = conv.stride[0], conv.kernel_size[0], int(conv.padding[0])
+        # Zeros before and after the kernel let padding and kernel both begin and end with a block.
+        before = -self._padding % self._stride
+        after = -(self._kernel + before) % self._stride
+        padded = F.pad(conv.weight, (before, after, before, after))
+        self._lead = self._padding + before
+        self._reach = self._kernel + before + after
+        self.weight = nn.Parameter(F.pixel_unshuffle(padded, self._stride), requires_grad=False)
+        self.bias = conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> what the convolution yields."""
+        bottom, right = self._trail(x.shape[2]), self._trail(x.shape[3])
+        padded = F.pad(x, (self._lead, right, self._lead, bottom))
+        return F.conv2d(F.pixel_unshuffle(padded, self._stride), self.weight, self.bias)
+
+    def _trail(self, side: int) -> int:
+        """How much is padded after a side, so that as many blocks fit as the convolution has outputs."""
+        outputs = (side + 2 * self._padding - self._kernel) // self._stride + 1
+        return self._stride * (outputs - 1) + self._reach - self._lead - side
+
+
+def block_strided(model: nn.Module) -> None:
+    """Replace the strided convolutions of `model` that read a picture (up to 4 channels) by blocked ones, in place."""
+    for name, module in list(model.named_modules()):
+        if type(module) is nn.Conv2d and _is_blockable(module):
+            model.set_submodule(name, BlockedConv2d(module))
+
+
+def _is_blockable(conv: nn.Conv2d) -> bool:
+    square = len(set(conv.stride)) == len(set(conv.kernel_size)) == len(set(conv.padding)) == 1
+    simple = conv.groups == 1 and conv.dilation == (1, 1) and conv.padding_mode == "zeros"
+    hooked = conv._forward_hooks or conv._forward_pre_hooks
+    return square and simple and not hooked and conv.stride[0] > 1 and conv.in_channels <= 4
 
 
 def _holds(name: str, inner: str) -> bool:

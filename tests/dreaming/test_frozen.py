@@ -7,7 +7,7 @@ import torch
 import torchvision
 from torch import nn
 
-from deepdream.dreaming.frozen import fold_batch_norm, frozen_copy
+from deepdream.dreaming.frozen import BlockedConv2d, block_strided, fold_batch_norm, frozen_copy
 from deepdream.dreaming.taps import Layer, Taps
 from deepdream.models import ResNet
 
@@ -134,3 +134,24 @@ def test_a_network_without_batch_norm_is_left_as_it_is():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
     fold_batch_norm(model)
     assert model(torch.rand(1, 3, 8, 8)).shape == (1, 4, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(7, 2, 3), (3, 2, 1), (4, 4, 0), (3, 2, 0), (5, 3, 1), (2, 3, 0)]
+)
+@pytest.mark.parametrize("size", [(32, 33), (41, 18)])
+def test_a_blocked_convolution_yields_the_same_and_has_the_same_gradient(kernel, stride, padding, size):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 5, kernel, stride, padding).double().requires_grad_(False)
+    x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    expected, blocked = conv(x), BlockedConv2d(conv)(x)
+    torch.testing.assert_close(blocked, expected, rtol=1e-12, atol=1e-12)
+    seed = torch.randn_like(expected)
+    gradients = [torch.autograd.grad(out, x, seed)[0] for out in (expected, blocked)]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+
+
+def test_only_strided_convolutions_on_pictures_are_blocked():
+    model = ResNet(10, 5)
+    block_strided(model)
+    assert [name for name, module in model.named_modules() if isinstance(module, BlockedConv2d)] == ["conv1"]
