@@ -13,6 +13,7 @@ import json
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -31,7 +32,7 @@ from deepdream.training.schedules import warmup_cosine
 from deepdream.training.trainer import mixed_precision
 
 CLASSES = 67
-WARMUP = 3
+WARMUP = 2
 Batch = tuple[Tensor, Tensor]
 
 
@@ -133,9 +134,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels")
     parser.add_argument("--batch", type=int, default=64)
     options = parser.parse_args()
-    steps, rounds = (8, 2) if options.quick else (20, 5)
+    steps, rounds = (6, 2) if options.quick else (12, 5)
 
     quiet_lightning()
+    warnings.filterwarnings("ignore", "You defined a `validation_step` but have no `val_dataloader`")
     device = best_device()
     batches = [
         (
