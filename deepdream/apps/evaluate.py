@@ -64,7 +64,7 @@ def evaluate_network(
 
     on = best_device(device)
     loader = data.whole_loader("test")
-    with Progress(transient=True, disable=not Console(stderr=True).is_terminal) as progress:
+    with Progress(transient=True, disable=not Console().is_terminal) as progress:
         task = progress.add_task("evaluating", total=len(data.split("test")))
         predictions = predict(
             network,

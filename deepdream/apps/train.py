@@ -1,7 +1,12 @@
-"""python train.py: photos become a network."""
+"""python train.py: photos become a network.
+
+In this folder torch, Lightning and what needs them are imported inside the functions: help and a misspelt key are
+answered before any of it is loaded.
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +22,6 @@ if TYPE_CHECKING:
 @command("train", TrainConfig)
 def main(config: TrainConfig, folder: Path) -> None:
     """Train, choose the best checkpoint on held-out pictures, evaluate it on the test pictures."""
-    from dataclasses import asdict
-
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
@@ -53,8 +56,6 @@ def main(config: TrainConfig, folder: Path) -> None:
 
 def build_data(config: DataConfig, *, seed: int, augment: Any = None) -> SceneDataModule:
     """The SceneDataModule of conf/data."""
-    from dataclasses import fields
-
     from deepdream.scenes import SceneDataModule
 
     arguments = {field.name: getattr(config, field.name) for field in fields(config)}
@@ -63,8 +64,6 @@ def build_data(config: DataConfig, *, seed: int, augment: Any = None) -> SceneDa
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
     """What a checkpoint keeps of its data: how to find it and split it again, and which it was."""
-    from dataclasses import asdict
-
     return {**asdict(config), "root": str(data.root.resolve()), "seed": seed, "fingerprint": data.fingerprint}
 
 

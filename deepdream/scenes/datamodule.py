@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
@@ -134,7 +135,7 @@ class SceneDataModule(pl.LightningDataModule):
         """Draw the rooms, where they are what was asked for."""
         if self._rooms is None:
             return
-        with Progress(transient=True, disable=not _is_terminal()) as progress:
+        with Progress(transient=True, disable=not Console().is_terminal) as progress:
             task = progress.add_task("drawing rooms", total=None)
             write_rooms(
                 self.root,
@@ -234,7 +235,3 @@ def hold_out(lists: SceneLists, per_class: int, seed: int) -> tuple[list[str], l
 def _fingerprint(*splits: Sequence[str]) -> str:
     """A hash of which picture is in which split."""
     return hashlib.sha256("\n\n".join("\n".join(sorted(split)) for split in splits).encode()).hexdigest()[:16]
-
-
-def _is_terminal() -> bool:
-    return os.isatty(2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import fields
@@ -13,6 +12,7 @@ import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers import Logger
+from rich.console import Console
 
 from deepdream.config import TrainerConfig
 from deepdream.hardware import best_device, has_fast_bf16
@@ -37,7 +37,7 @@ def build_trainer(
     arguments |= arguments.pop("extra")
     if config.precision == "auto":
         arguments["precision"] = mixed_precision(config.accelerator)
-    bar = config.enable_progress_bar and sys.stderr.isatty()
+    bar = config.enable_progress_bar and Console().is_terminal
     arguments["enable_progress_bar"] = bar
     arguments.setdefault("enable_model_summary", False)  # the summary is a callback of conf/callbacks
     try:
