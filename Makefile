@@ -23,12 +23,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: setup  ## train on rooms drawn by program, evaluate, dream: a few minutes on a CPU
 	$(BIN)/python train.py experiment=demo
 	$(BIN)/python evaluate.py
-	$(BIN)/python dream.py dream.layers=[layer2] output=outputs/demo/dream_layer2.png
-	$(BIN)/python dream.py dream.layers=[layer3] output=outputs/demo/dream_layer3.png
-	$(BIN)/python dream.py dream.layers=[layer4] output=outputs/demo/dream_layer4.png
+	$(BIN)/python dream.py dream.layers=[layer3] output=outputs/demo/gordic_layer3.png
+	$(BIN)/python dream.py dream.layers=[layer4] output=outputs/demo/gordic_layer4.png
+	$(BIN)/python dream.py dream=inceptionism dream.layers=[layer2] output=outputs/demo/inceptionism_layer2.png
+	$(BIN)/python dream.py dream=inceptionism dream.layers=[layer4] output=outputs/demo/inceptionism_layer4.png
 	@echo
-	@echo 'Written: a network, its figures and three dreams of what its layers see.'
-	@echo '  open outputs/demo/dream_layer3.png      and layer2, layer4'
+	@echo 'Written: a network, its figures and four dreams of what its layers see.'
+	@echo '  open outputs/demo                       the dreams: two presets, three layers'
 	@echo '  open data/rooms/Images                  what it was trained on'
 	@echo '  . $(BIN)/activate'
 	@echo '  tensorboard --logdir outputs            curves, confusion matrix, dreams'
