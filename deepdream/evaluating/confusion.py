@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deepdream.evaluating.metrics import Counts
-from deepdream.evaluating.style import figure_style
+from deepdream.figures import figure_style
 
 # Up to this many classes the cells are large enough to carry their number.
 NUMBERED_CLASSES = 20

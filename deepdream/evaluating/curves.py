@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from deepdream.evaluating.style import COLORS, figure_style
+from deepdream.figures import COLORS, figure_style
 
 Curves = dict[str, dict[int, float]]
 

@@ -1,0 +1,40 @@
+"""Range checks: each raises ValueError, in one line that names the full key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
+    """`value` is one of the names in `allowed`."""
+    names = list(allowed)
+    if value not in names:
+        raise ValueError(f"{key} is {value!r}; it must be one of {', '.join(names)}")
+
+
+def at_least(key: str, value: float, low: float) -> None:
+    """low <= value."""
+    if not value >= low:
+        raise ValueError(f"{key} is {value}; it must be {low} or more")
+
+
+def above(key: str, value: float, low: float) -> None:
+    """low < value."""
+    if not value > low:
+        raise ValueError(f"{key} is {value}; it must be more than {low}")
+
+
+def fraction(key: str, value: float) -> None:
+    """0 <= value <= 1."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{key} is {value}; it must be between 0 and 1")
+
+
+def number(key: str, value: object) -> None:
+    """A number, 0 or more: for keys that OmegaConf has no type for."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} is {value!r}; it must be a number")
+    at_least(key, value, 0)

@@ -1,0 +1,38 @@
+"""From YAML and overrides to a checked instance of a schema, and what to say where that fails."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+T = TypeVar("T")
+
+
+def typed(schema: type[T], *layers: Any) -> T:
+    """`layers` merged, the later over the earlier, as a checked instance of the dataclass `schema`.
+
+    Raises ValueError, in one line, for an unknown key, a value of the wrong type, or one out of range.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), *layers)
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise ValueError(one_line(error)) from error
+
+
+def one_line(error: OmegaConfBaseException) -> str:
+    """An OmegaConf or Hydra error as one line that names the full key."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
+    key = getattr(error, "full_key", None)
+    return f"{key}: {text}" if key and key not in text else text
+
+
+def closest(name: str, names: Iterable[str], *, count: int = 3) -> list[str]:
+    """The `count` names most like `name`, for an error message; all of them where none is alike."""
+    known = list(names)
+    return difflib.get_close_matches(name, known, n=count, cutoff=0.4) or known

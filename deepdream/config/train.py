@@ -1,0 +1,89 @@
+"""The network and its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deepdream.config.checks import above, at_least, fraction, number
+from deepdream.config.data import AugmentConfig, DataConfig
+
+
+@dataclass
+class ModelConfig:
+    """conf/model: the keyword arguments of `deepdream.models.ResNet`."""
+
+    depth: int
+    blocks: list[int] | None
+    block: str | None
+    zero_init_residual: bool
+
+
+@dataclass
+class TrainerConfig:
+    """conf/trainer: the arguments of `pytorch_lightning.Trainer`."""
+
+    max_epochs: int
+    accelerator: str
+    devices: Any
+    num_nodes: int
+    strategy: str
+    precision: str
+    accumulate_grad_batches: int
+    gradient_clip_val: float | None
+    limit_train_batches: Any
+    limit_val_batches: Any
+    check_val_every_n_epoch: int
+    log_every_n_steps: int
+    sync_batchnorm: bool
+    deterministic: bool
+    benchmark: bool
+    enable_progress_bar: bool
+    extra: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self.devices = self._checked_devices()
+        at_least("trainer.max_epochs", self.max_epochs, 1)
+        at_least("trainer.num_nodes", self.num_nodes, 1)
+        at_least("trainer.accumulate_grad_batches", self.accumulate_grad_batches, 1)
+        at_least("trainer.check_val_every_n_epoch", self.check_val_every_n_epoch, 1)
+        at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
+        for key in ("limit_train_batches", "limit_val_batches"):  # OmegaConf has no type for "int or float"
+            number(f"trainer.{key}", getattr(self, key))
+        if self.gradient_clip_val is not None:
+            above("trainer.gradient_clip_val", self.gradient_clip_val, 0)
+
+    def _checked_devices(self) -> int | str | list[int]:
+        devices = self.devices
+        indices = isinstance(devices, list) and devices and all(type(d) is int and d >= 0 for d in devices)
+        if devices == "auto" or indices or (type(devices) is int and (devices >= 1 or devices == -1)):
+            return devices  # type: ignore[no-any-return]  # OmegaConf has no type for "int, str or list"
+        raise ValueError(
+            f"trainer.devices is {devices!r}; it must be a number of devices (2), -1 for all, auto, or a list ([0,1])"
+        )
+
+
+@dataclass
+class TrainConfig:
+    """conf/train.yaml."""
+
+    seed: int
+    data: DataConfig
+    model: ModelConfig
+    augment: AugmentConfig
+    label_smoothing: float
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    trainer: TrainerConfig
+    callbacks: dict[str, Any]
+    logger: dict[str, Any]
+    evaluate: bool
+
+    def __post_init__(self) -> None:
+        at_least("seed", self.seed, 0)
+        fraction("label_smoothing", self.label_smoothing)
+        for key in ("lr", "weight_decay"):
+            number(f"optimizer.{key}", self.optimizer.get(key, 0.0))
+        for group in ("optimizer", "schedule"):
+            if "_target_" not in getattr(self, group):
+                raise ValueError(f"{group}._target_ is missing; it names the class or function to build")
