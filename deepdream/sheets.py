@@ -23,12 +23,12 @@ def contact_sheet(
         raise ValueError(f"there are {len(pictures)} pictures and {len(captions)} captions; each needs one")
     columns = min(columns, len(pictures))
     gap = max(4, size // 16)
-    font = ImageFont.load_default(size=max(11, size // 11))
-    heading = ImageFont.load_default(size=max(14, size // 7))
+    points, heading_points = max(11, size // 11), max(14, size // 7)
+    font, heading = ImageFont.load_default(size=points), ImageFont.load_default(size=heading_points)
     texts = [[_fitted(line, font, size) for line in caption.splitlines()] for caption in captions]
-    line_height = int(font.size * 1.3)
+    line_height = int(points * 1.3)
     cell = size + max(map(len, texts)) * line_height + gap
-    top = gap + (int(heading.size * 1.6) if title else 0)
+    top = gap + (int(heading_points * 1.6) if title else 0)
 
     rows = -(-len(pictures) // columns)
     width = max(gap + columns * (size + gap), int(heading.getlength(title)) + 2 * gap)

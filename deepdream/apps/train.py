@@ -64,7 +64,8 @@ def build_data(config: DataConfig, *, seed: int, augment: Any = None) -> SceneDa
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
     """What a checkpoint keeps of its data: how to find it and split it again, and which it was."""
-    return {**asdict(config), "root": str(data.root.resolve()), "seed": seed, "fingerprint": data.fingerprint}
+    places = {"root": str(data.root.resolve()), "cache": str(Path(config.cache).resolve())}
+    return {**asdict(config), **places, "seed": seed, "fingerprint": data.fingerprint}
 
 
 def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneDataModule) -> None:

@@ -5,13 +5,14 @@ and explains them. No field has a default, so a value is written in one place on
 torch nor Lightning: a misspelt key is answered before either is loaded.
 """
 
-from deepdream.config.data import AugmentConfig, DataConfig, RoomsConfig
+from deepdream.config.data import TTA, AugmentConfig, DataConfig, RoomsConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
 from deepdream.config.schema import closest, one_line, typed
 from deepdream.config.train import ModelConfig, TrainConfig, TrainerConfig
 
 __all__ = [
+    "TTA",
     "AugmentConfig",
     "DataConfig",
     "DreamAppConfig",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from deepdream.config.checks import above, at_least, fraction
 
+TTA = ("none", "flip", "multicrop")
+
 
 @dataclass
 class RoomsConfig:
@@ -34,6 +36,9 @@ class DataConfig:
     val_per_class: int
     image_size: int
     resize: int
+    store: bool
+    store_size: int | None
+    cache: str
     mean: list[float]
     std: list[float]
     batch_size: int
@@ -48,6 +53,11 @@ class DataConfig:
             raise ValueError(
                 f"data.resize is {self.resize}; it must be data.image_size ({self.image_size}) or more, "
                 "because the centre crop is cut from the resized picture"
+            )
+        if self.store_size is not None and self.store_size < self.resize:
+            raise ValueError(
+                f"data.store_size is {self.store_size}; it must be data.resize ({self.resize}) or more, "
+                "because the evaluated pictures are taken from the store"
             )
         for key, values in (("data.mean", self.mean), ("data.std", self.std)):
             if len(values) != 3:
@@ -67,6 +77,11 @@ class AugmentConfig:
     saturation: float
     hue: float
     grayscale: float
+    trivial_augment: bool
+    erase: float
+    cutmix_alpha: float
+    mixup_alpha: float
+    mix_probability: float
 
     def __post_init__(self) -> None:
         for key, values in (("augment.crop_scale", self.crop_scale), ("augment.crop_ratio", self.crop_ratio)):
@@ -74,7 +89,9 @@ class AugmentConfig:
                 raise ValueError(f"{key} is {list(values)}; it must be two numbers above 0, the smaller first")
         if self.crop_scale[1] > 1:
             raise ValueError(f"augment.crop_scale is {list(self.crop_scale)}; no crop is larger than the picture, 1.0")
-        for key in ("flip", "brightness", "saturation", "grayscale"):
+        for key in ("flip", "brightness", "saturation", "grayscale", "erase", "mix_probability"):
             fraction(f"augment.{key}", getattr(self, key))
         if not 0 <= self.hue <= 0.5:
             raise ValueError(f"augment.hue is {self.hue}; it must be between 0 and 0.5, half the colour circle")
+        for key in ("cutmix_alpha", "mixup_alpha"):
+            at_least(f"augment.{key}", getattr(self, key), 0)

@@ -2,71 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
-import os
+import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader
 
 from deepdream.config import AugmentConfig, RoomsConfig
-from deepdream.images import read_image
-from deepdream.scenes.augment import Transform, evaluation_transform, normalize, seeded, training_transform
+from deepdream.hardware import cores
+from deepdream.scenes.augment import Mixing, evaluation_transform, mixing, normalize, seeded, training_transform
 from deepdream.scenes.mit_indoor import SceneLists, read_lists
+from deepdream.scenes.pictures import EpochSampler, Pictures
 from deepdream.scenes.rooms import write_rooms
+from deepdream.scenes.scan import Finding, in_words
+from deepdream.scenes.store import Prepared, prepare
 
-Batch = tuple[Tensor, Tensor]
-
-
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """Pictures and their labels. An item is asked for as (epoch, index), from which all its random draws follow."""
-
-    def __init__(self, lists: SceneLists, entries: Sequence[str], transform: Transform, seed: int) -> None:
-        self.paths = [lists.images / entry for entry in entries]
-        self.labels = [lists.label(entry) for entry in entries]
-        self._transform = transform
-        self._seed = seed
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
-        """The picture as uint8 (3, H, W), and its label."""
-        epoch, index = key
-        picture = read_image(self.paths[index])
-        return seeded(self._transform, picture, self._seed, epoch, index), self.labels[index]
-
-
-class EpochSampler(DistributedSampler[tuple[int, int]]):
-    """The share of one process of an epoch, as (epoch, index).
-
-    Shuffled, every process has equally many, so that none waits for another at the end of an epoch; what is left
-    over is left out, another part each epoch. In order, nothing is left out and nothing counts twice.
-    It is a DistributedSampler so that Lightning tells it the epoch and does not put a sampler of its own in its place.
-    """
-
-    def __init__(self, pictures: Pictures, *, seed: int, shuffle: bool, rank: int = 0, world_size: int = 1) -> None:
-        super().__init__(pictures, world_size, rank, shuffle, seed)
-        self._length = len(pictures)
-
-    def __len__(self) -> int:
-        if self.shuffle:
-            return self._length // self.num_replicas
-        return len(range(self.rank, self._length, self.num_replicas))
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.arange(self._length)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self._length)
-        share = order[self.rank :: self.num_replicas][: len(self)]
-        return iter([(self.epoch, int(index)) for index in share])
+Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[int]]
 
 
 class SceneDataModule(pl.LightningDataModule):
@@ -77,10 +40,13 @@ class SceneDataModule(pl.LightningDataModule):
     val_per_class: training pictures of each class that are held out, by a seeded draw, to choose the checkpoint.
     image_size, resize: evaluation brings the shorter side to `resize` and cuts the centre of `image_size` pixels;
         training crops at random to `image_size`.
-    batch_size: per process. workers: loading processes per training process; -1 shares out the cores.
+    store: keep the pictures decoded in `cache`, their shorter side `store_size` pixels (None: 1.14 times `image_size`,
+        rounded up to 32, and `resize` or more); see `deepdream.scenes.store`.
+    batch_size: per process. workers: loading processes per training process; -1 chooses by the machine.
 
     Batches are (pictures, labels): float32 (N, 3, image_size, image_size), normalised, channels-last, once they are
-    on the device; int64 (N,). Validation sees two loaders, val and test: test is only drawn in the curves.
+    on the device; int64 (N,), or where CutMix or MixUp is on the shares of the classes, float32 (N, classes).
+    Validation sees two loaders, val and test: test is only drawn in the curves.
     """
 
     def __init__(
@@ -93,6 +59,9 @@ class SceneDataModule(pl.LightningDataModule):
         val_per_class: int = 8,
         batch_size: int = 64,
         workers: int = -1,
+        store: bool = True,
+        store_size: int | None = None,
+        cache: str | Path = "data/cache",
         mean: Sequence[float] = (0.485, 0.456, 0.406),
         std: Sequence[float] = (0.229, 0.224, 0.225),
         train_list: str = "TrainImages.txt",
@@ -106,86 +75,137 @@ class SceneDataModule(pl.LightningDataModule):
         self.mean = tuple(mean)
         self.std = tuple(std)
         self.batch_size = batch_size
+        self._resize = resize
+        self._augment = augment
         self._workers = workers
         self._val_per_class = val_per_class
         self._list_names = (train_list, test_list)
         self._rooms = rooms
         self._seed = seed
-        self._evaluation = evaluation_transform(image_size, resize)
-        self._training = self._evaluation
-        if augment is not None:
-            self._training = training_transform(image_size, augment)
-        self._splits: dict[str, Pictures] | None = None
-        self._classes: tuple[str, ...] = ()
-        self.fingerprint = ""
+        self._cache = Path(cache)
+        self._store_side = (store_size or max(resize, _rounded_up(1.14 * image_size, 32))) if store else None
+        self._prepared: Prepared | None = None
 
     @property
     def classes(self) -> list[str]:
         """The classes that the lists name, sorted."""
-        self.setup()
-        return list(self._classes)
+        return list(self._lists.classes)
 
-    def split(self, name: str) -> Pictures:
-        """The pictures of "train", "val" or "test"."""
-        self.setup()
-        assert self._splits is not None
-        return self._splits[name]
+    @property
+    def findings(self) -> list[Finding]:
+        """What each listed file turned out to be, train first."""
+        return self._prepare().findings
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of which picture is in which split."""
+        splits = (sorted(self._entries[name]) for name in ("train", "val", "test"))
+        return hashlib.sha256("\n\n".join("\n".join(split) for split in splits).encode()).hexdigest()[:16]
+
+    def split(self, name: str, *, tta: str = "none") -> Pictures:
+        """The pictures of "train", "val" or "test". tta: see `evaluation_transform`; not of "train"."""
+        prepared = self._prepare()
+        transform = evaluation_transform(self.image_size, self._resize, tta)
+        training = name == "train" and self._augment is not None
+        if training:
+            assert self._augment is not None
+            transform = training_transform(self.image_size, self._augment)
+        entries = self._entries[name]
+        place = {finding.path: row for row, finding in enumerate(prepared.findings)}
+        return Pictures(
+            self._lists,
+            entries,
+            transform,
+            self._seed,
+            store=prepared.store,
+            rows=[place[entry] for entry in entries],
+            with_keys=training and self._mixing is not None,
+        )
 
     def prepare_data(self) -> None:
-        """Draw the rooms, where they are what was asked for."""
-        if self._rooms is None:
-            return
-        with Progress(transient=True, disable=not Console().is_terminal) as progress:
-            task = progress.add_task("drawing rooms", total=None)
-            write_rooms(
-                self.root,
-                train_per_class=self._rooms.train_per_class,
-                test_per_class=self._rooms.test_per_class,
-                size=self._rooms.size,
-                seed=self._rooms.seed,
-                on_picture=lambda done, total: progress.update(task, completed=done, total=total),
-            )
+        """Draw the rooms, where they are what was asked for; decode each picture once. Quick where all is there."""
+        if self._rooms is not None:
+            with _progress("drawing rooms") as (progress, task):
+                write_rooms(
+                    self.root,
+                    train_per_class=self._rooms.train_per_class,
+                    test_per_class=self._rooms.test_per_class,
+                    size=self._rooms.size,
+                    seed=self._rooms.seed,
+                    on_picture=lambda done, total: progress.update(task, completed=done, total=total, visible=True),
+                )
+        self._prepare()
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the lists and hold out the validation pictures."""
-        if self._splits is not None:
-            return
-        train_list, test_list = self._list_names
-        lists = read_lists(self.root, train_list=train_list, test_list=test_list)
-        train, val = hold_out(lists, self._val_per_class, self._seed)
-        self._classes = lists.classes
-        self.fingerprint = _fingerprint(train, val, lists.test)
-        self._splits = {
-            "train": Pictures(lists, train, self._training, self._seed),
-            "val": Pictures(lists, val, self._evaluation, self._seed),
-            "test": Pictures(lists, lists.test, self._evaluation, self._seed),
-        }
+        """Read the lists, find the decoded pictures, hold out those for validation."""
+        _ = self._entries
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled and augmented; incomplete batches are left out unless there is no other."""
-        return self._loader("train", shuffle=True, sharded=True)
+        return self._loader(self.split("train"), shuffle=True, sharded=True)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """The held-out pictures, and the test pictures."""
-        return [self._loader(name, shuffle=False, sharded=True) for name in ("val", "test")]
+        return [self._loader(self.split(name), shuffle=False, sharded=True) for name in ("val", "test")]
 
     def test_dataloader(self) -> DataLoader[Any]:
         """The test pictures."""
-        return self._loader("test", shuffle=False, sharded=True)
+        return self._loader(self.split("test"), shuffle=False, sharded=True)
 
-    def whole_loader(self, name: str) -> DataLoader[Any]:
-        """A split in order, each picture once, whole in this process however many there are."""
-        return self._loader(name, shuffle=False, sharded=False)
+    def whole_loader(self, name: str, *, tta: str = "none") -> DataLoader[Any]:
+        """A split in order, each picture once, whole in this process however many there are.
+
+        tta: with "flip" or "multicrop" the pictures are (N, V, 3, image_size, image_size), V views of each.
+        """
+        return self._loader(self.split(name, tta=tta), shuffle=False, sharded=False)
 
     def on_after_batch_transfer(self, batch: Batch | Tensor, dataloader_idx: int) -> Batch | Tensor:
-        """Normalise on the device."""
+        """Normalise, and mix where that is on, on the device."""
         if isinstance(batch, Tensor):  # the example of the model summary, which is no batch of ours
             return batch
-        images, labels = batch
-        return normalize(images, self.mean, self.std), labels
+        images, labels, *key = batch
+        images = normalize(images, self.mean, self.std)
+        if key and self._mixing is not None:
+            images, labels = seeded(key[0], self._mixing, images, labels)
+        return images, labels
 
-    def _loader(self, name: str, *, shuffle: bool, sharded: bool) -> DataLoader[Any]:
-        pictures = self.split(name)
+    @cached_property
+    def _mixing(self) -> Mixing | None:
+        return mixing(self._augment, len(self.classes)) if self._augment is not None else None
+
+    @cached_property
+    def _lists(self) -> SceneLists:
+        """The lists without the pictures that cannot be used."""
+        lists = self._read_lists()
+        used = {finding.path for finding in self.findings if finding.used}
+        train, test = (tuple(entry for entry in entries if entry in used) for entries in (lists.train, lists.test))
+        return dataclasses.replace(lists, train=train, test=test)
+
+    @cached_property
+    def _entries(self) -> dict[str, list[str]]:
+        """The pictures of each split."""
+        train, val = hold_out(self._lists, self._val_per_class, self._seed)
+        return {"train": train, "val": val, "test": list(self._lists.test)}
+
+    def _read_lists(self) -> SceneLists:
+        train_list, test_list = self._list_names
+        return read_lists(self.root, train_list=train_list, test_list=test_list)
+
+    def _prepare(self) -> Prepared:
+        """Scan, and decode into the store, where that has not been done."""
+        if self._prepared is None:
+            with _progress("decoding pictures once" if self._store_side else "looking at each picture") as (bar, task):
+                self._prepared = prepare(
+                    self._read_lists(),
+                    cache=self._cache,
+                    shorter_side=self._store_side,
+                    on_picture=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
+                )
+            if words := in_words(self._prepared.findings):
+                _say(f"of {len(self._prepared.findings)} pictures {words}: see {self._prepared.folder / 'scan.csv'}")
+        return self._prepared
+
+    def _loader(self, pictures: Pictures, *, shuffle: bool, sharded: bool) -> DataLoader[Any]:
         trainer = self.trainer if sharded else None
         sampler = EpochSampler(
             pictures,
@@ -200,6 +220,7 @@ class SceneDataModule(pl.LightningDataModule):
             self.batch_size,
             sampler=sampler,
             drop_last=shuffle and len(sampler) >= self.batch_size,
+            collate_fn=_as_it_is,  # Pictures hands out whole batches
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0 and shuffle,
@@ -208,9 +229,10 @@ class SceneDataModule(pl.LightningDataModule):
     def _worker_count(self) -> int:
         if self._workers >= 0:
             return self._workers
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if not torch.cuda.is_available():
+            return 1  # the network needs the cores more
         processes = self.trainer.num_devices if self.trainer else 1
-        return max(1, min(8, cores // processes))
+        return max(1, min(8, cores() // processes))
 
 
 def hold_out(lists: SceneLists, per_class: int, seed: int) -> tuple[list[str], list[str]]:
@@ -232,6 +254,22 @@ def hold_out(lists: SceneLists, per_class: int, seed: int) -> tuple[list[str], l
     return train, val
 
 
-def _fingerprint(*splits: Sequence[str]) -> str:
-    """A hash of which picture is in which split."""
-    return hashlib.sha256("\n\n".join("\n".join(sorted(split)) for split in splits).encode()).hexdigest()[:16]
+def _rounded_up(value: float, multiple: int) -> int:
+    return multiple * math.ceil(value / multiple)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+@contextlib.contextmanager
+def _progress(description: str) -> Iterator[tuple[Progress, TaskID]]:
+    """A bar that appears with the first step; nothing where the output is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
+        yield progress, progress.add_task(description, total=None, visible=False)
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -10,7 +10,9 @@ from deepdream.scenes.datamodule import EpochSampler
 from tests.scenes.layout import write_scenes
 
 SCENES6 = Path(__file__).parents[3] / "shared" / "scenes6"
-AUGMENT = typed(AugmentConfig, OmegaConf.load(Path(__file__).parents[2] / "conf" / "augment" / "plain.yaml"))
+PLAIN = OmegaConf.load(Path(__file__).parents[2] / "conf" / "augment" / "plain.yaml")
+AUGMENT = typed(AugmentConfig, PLAIN)
+STRONG = typed(AugmentConfig, PLAIN, {"trivial_augment": True, "erase": 0.5, "cutmix_alpha": 1.0, "mixup_alpha": 0.2})
 
 
 @pytest.fixture
@@ -47,15 +49,37 @@ def test_a_class_with_too_few_pictures_is_named(root: Path) -> None:
         _data(root, val_per_class=9).setup()
 
 
-def test_batches_are_the_same_whatever_the_number_of_workers(root: Path) -> None:
-    def batches(workers: int) -> list[torch.Tensor]:
-        loader = _data(root, workers=workers).train_dataloader()
-        loader.sampler.set_epoch(3)
-        return [images for images, _ in loader]
+def _batches(data: SceneDataModule, epoch: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The batches of an epoch as the network gets them."""
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    return [data.on_after_batch_transfer(batch, 0) for batch in loader]
 
-    alone, helped = batches(0), batches(2)
+
+def _equal(first: list[tuple[torch.Tensor, ...]], second: list[tuple[torch.Tensor, ...]]) -> bool:
+    pairs = zip(first, second, strict=True)
+    return all(torch.equal(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("augment", [AUGMENT, STRONG])
+@pytest.mark.parametrize("store", [True, False])
+def test_batches_are_the_same_whatever_the_number_of_workers(root: Path, augment: AugmentConfig, store: bool) -> None:
+    alone, one, two = (_batches(_data(root, workers=n, augment=augment, store=store), 3) for n in (0, 1, 2))
     assert len(alone) == 22 // 4
-    assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
+    assert _equal(alone, one)
+    assert _equal(alone, two)
+
+
+def test_a_run_that_resumes_at_an_epoch_sees_the_batches_of_one_that_went_through(root: Path) -> None:
+    through = _data(root, workers=2, augment=STRONG)
+    loader = through.train_dataloader()
+    seen = []
+    for epoch in range(4):
+        loader.sampler.set_epoch(epoch)
+        seen.append([through.on_after_batch_transfer(batch, 0) for batch in loader])
+        torch.rand(epoch + 1)  # what else a run draws does not matter
+    torch.manual_seed(99)
+    assert _equal(_batches(_data(root, workers=0, augment=STRONG), 3), seen[3])
 
 
 def test_another_epoch_has_another_order_and_other_crops(root: Path) -> None:
@@ -90,6 +114,80 @@ def test_batches_are_normalised_on_the_device(root: Path) -> None:
     assert images.dtype == torch.uint8
     normalised, _ = data.on_after_batch_transfer((images, labels), 0)
     assert torch.allclose(normalised, images / 255, atol=1e-6)
+
+
+def test_mixed_batches_carry_the_share_of_each_class(root: Path) -> None:
+    mixed = [batch for epoch in range(4) for batch in _batches(_data(root, augment=STRONG, batch_size=11), epoch)]
+    for images, shares in mixed:
+        assert images.shape == (11, 3, 16, 16)
+        assert shares.shape == (11, 3)
+        assert shares.dtype == torch.float32
+        assert torch.allclose(shares.sum(dim=1), torch.ones(11))
+    assert any(((shares > 0.05) & (shares < 0.95)).any() for _, shares in mixed)
+    data = _data(root, augment=STRONG)
+    images, labels = data.on_after_batch_transfer(next(iter(data.whole_loader("val"))), 0)
+    assert labels.dtype == torch.int64
+
+
+def test_cutmix_takes_the_shares_of_the_areas(root: Path) -> None:
+    augment = typed(AugmentConfig, PLAIN, {"crop_scale": [1, 1], "crop_ratio": [1, 1], "flip": 0, "cutmix_alpha": 1.0})
+    data = _data(root, augment=augment, batch_size=22, mean=(0, 0, 0), std=(1, 1, 1))
+    ((images, shares),) = _batches(data, 0)
+    red = {(40 * label + 20): label for label in range(3)}  # tests.scenes.layout: each class has its own red
+    for image, share in zip((images[:, 0] * 255).round().int(), shares, strict=True):
+        area = torch.zeros(3)
+        for value, count in zip(*image.unique(return_counts=True), strict=True):
+            area[red[int(value)]] += count / image.numel()
+        assert torch.allclose(area, share, atol=1e-5)
+
+
+def test_a_batch_is_left_unmixed_as_often_as_is_asked_for(root: Path) -> None:
+    augment = typed(AugmentConfig, PLAIN, {"mixup_alpha": 1.0, "mix_probability": 0.5})
+    data = _data(root, augment=augment, batch_size=11)
+    mixed = [bool(((s > 0) & (s < 1)).any()) for epoch in range(40) for _, s in _batches(data, epoch)]
+    assert 20 < sum(mixed) < 60  # of 80
+
+
+def test_pictures_that_cannot_be_read_are_left_out_of_the_splits_aloud(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "Images" / "bar" / "train_0.png").write_bytes(b"")
+    (root / "Images" / "pantry" / "testi_1.png").write_bytes(b"no picture")
+    data = _data(root)
+    data.prepare_data()
+    assert "of 43 pictures 2 left out: see" in capsys.readouterr().out
+    data.prepare_data()
+    assert capsys.readouterr().out == ""
+    assert [len(data.split(name)) for name in ("train", "val", "test")] == [21, 9, 11]
+    assert sum(len(batch[1]) for batch in data.whole_loader("test")) == 11
+
+
+def test_from_the_store_and_from_the_files_come_the_same_pictures(root: Path) -> None:
+    stored, read = (next(iter(_data(root, store=store).whole_loader("test"))) for store in (True, False))
+    assert (stored[0].int() - read[0].int()).abs().max() <= 1  # each is resized once or twice
+    assert torch.equal(stored[1], read[1])
+
+
+def test_a_data_set_that_cannot_be_written_is_used_in_place(root: Path) -> None:
+    before = sorted((p, p.stat().st_mtime_ns) for p in root.rglob("*"))
+    _data(root).prepare_data()
+    assert sorted((p, p.stat().st_mtime_ns) for p in root.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("tta", "views"), [("flip", 2), ("multicrop", 10)])
+def test_views_of_a_picture_come_in_mirrored_pairs(root: Path, tta: str, views: int) -> None:
+    images = next(iter(_data(root).whole_loader("test", tta=tta)))[0]
+    assert images.shape == (4, views, 3, 16, 16)
+    half = views // 2
+    assert torch.equal(images[:, :half], images[:, half:].flip(-1))
+    plain = next(iter(_data(root).whole_loader("test")))[0]
+    assert torch.equal(images[:, half - 1], plain), "the last of the unmirrored is the centre"
+
+
+def test_the_store_is_a_seventh_larger_than_the_crop(root: Path, in_a_folder_of_its_own: Path) -> None:
+    for image_size, resize, side in ((224, 256, 256), (128, 146, 160), (96, 110, 128), (96, 200, 200)):
+        _data(root, image_size=image_size, resize=resize).prepare_data()
+        assert list((in_a_folder_of_its_own / "data" / "cache").glob(f"*-{side}-*")), side
 
 
 @pytest.mark.skipif(not SCENES6.exists(), reason="the real photos are not beside this checkout (../shared/scenes6)")
