@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.checkpoints import chosen_checkpoint, run_folder
 from deepdream.apps.command import command, shown
-from deepdream.config import DataConfig, EvaluateConfig, typed
+from deepdream.config import DataConfig, EvaluateConfig, read_choice, typed
 
 if TYPE_CHECKING:
     from deepdream.evaluating import Evaluation
@@ -31,7 +31,7 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
 
     Raises ValueError for a network that does not say (torchvision's), or data with other classes.
     """
-    from deepdream.apps.train import build_data
+    from deepdream.scenes import SceneDataModule
 
     record = dict((network.hyper_parameters or {}).get("data") or {})
     if not record:
@@ -40,7 +40,8 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
         )
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
-    data = build_data(typed(DataConfig, record, given), seed=seed)
+    # A checkpoint that is older than a key of the config takes the key's value from the YAML.
+    data = SceneDataModule.from_config(typed(DataConfig, read_choice("data", "mit_indoor"), record, given), seed=seed)
     data.prepare_data()
     if data.classes != network.classes:
         raise ValueError(

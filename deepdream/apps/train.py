@@ -6,7 +6,7 @@ answered before any of it is loaded.
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ def main(config: TrainConfig, folder: Path) -> None:
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
+    from deepdream.scenes import SceneDataModule
     from deepdream.training import SceneClassifier, build_trainer, quiet_lightning
 
     quiet_lightning()
@@ -33,7 +34,7 @@ def main(config: TrainConfig, folder: Path) -> None:
     loggers = list(instantiate(config.logger).values())
     trainer = build_trainer(config.trainer, folder, callbacks, loggers)
 
-    data = build_data(config.data, seed=config.seed, augment=config.augment)
+    data = SceneDataModule.from_config(config.data, seed=config.seed, augment=config.augment)
     data.prepare_data()
     classifier = SceneClassifier(
         asdict(config.model),
@@ -52,14 +53,6 @@ def main(config: TrainConfig, folder: Path) -> None:
     trainer.strategy.barrier()
     if trainer.is_global_zero:
         _finish(config, folder, trainer, data)
-
-
-def build_data(config: DataConfig, *, seed: int, augment: Any = None) -> SceneDataModule:
-    """The SceneDataModule of conf/data."""
-    from deepdream.scenes import SceneDataModule
-
-    arguments = {field.name: getattr(config, field.name) for field in fields(config)}
-    return SceneDataModule(arguments.pop("root"), **arguments, augment=augment, seed=seed)
 
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ torch nor Lightning: a misspelt key is answered before either is loaded.
 from deepdream.config.data import TTA, AugmentConfig, DataConfig, RoomsConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
-from deepdream.config.schema import closest, one_line, typed
+from deepdream.config.schema import choices, closest, one_line, read_choice, typed
 from deepdream.config.train import ModelConfig, TrainConfig, TrainerConfig
 
 __all__ = [
@@ -22,7 +22,9 @@ __all__ = [
     "RoomsConfig",
     "TrainConfig",
     "TrainerConfig",
+    "choices",
     "closest",
     "one_line",
+    "read_choice",
     "typed",
 ]

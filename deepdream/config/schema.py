@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.resources import files
 from typing import Any, TypeVar
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 T = TypeVar("T")
@@ -22,6 +23,27 @@ def typed(schema: type[T], *layers: Any) -> T:
         return OmegaConf.to_object(merged)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         raise ValueError(one_line(error)) from error
+
+
+def choices(group: str) -> list[str]:
+    """The names of the files of conf/<group>, sorted."""
+    return sorted(path.name.removesuffix(".yaml") for path in (files("deepdream.conf") / group).iterdir())
+
+
+def read_choice(group: str, choice: str) -> DictConfig:
+    """What conf/<group>/<choice>.yaml says, laid over the choices of the group that its `defaults` name.
+
+    Raises ValueError for a choice that is not there.
+    """
+    if choice not in choices(group):
+        raise ValueError(f"{group} is {choice!r}; there are {', '.join(choices(group))}")
+    text = (files("deepdream.conf") / group / f"{choice}.yaml").read_text(encoding="utf-8")
+    own = OmegaConf.create(text)
+    assert isinstance(own, DictConfig)
+    below = [name for name in own.pop("defaults", []) if name != "_self_"]
+    merged = OmegaConf.merge(*(read_choice(group, name) for name in below), own)
+    assert isinstance(merged, DictConfig)
+    return merged
 
 
 def one_line(error: OmegaConfBaseException) -> str:

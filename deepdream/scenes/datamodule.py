@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytorch_lightning as pl
@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from deepdream.config import AugmentConfig, RoomsConfig
+from deepdream.config import AugmentConfig, DataConfig, RoomsConfig
 from deepdream.hardware import cores
 from deepdream.scenes.augment import Mixing, evaluation_transform, mixing, normalize, seeded, training_transform
 from deepdream.scenes.mit_indoor import SceneLists, read_lists
@@ -85,6 +85,12 @@ class SceneDataModule(pl.LightningDataModule):
         self._cache = Path(cache)
         self._store_side = (store_size or max(resize, _rounded_up(1.14 * image_size, 32))) if store else None
         self._prepared: Prepared | None = None
+
+    @classmethod
+    def from_config(cls, config: DataConfig, *, augment: AugmentConfig | None = None, seed: int = 0) -> Self:
+        """As conf/data says."""
+        arguments = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+        return cls(arguments.pop("root"), **arguments, augment=augment, seed=seed)
 
     @property
     def classes(self) -> list[str]:

@@ -1,0 +1,31 @@
+"""The first batch of a run, as the network gets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from deepdream.scenes import SceneDataModule
+from deepdream.scenes.showing import batch_sheet
+
+
+class FirstBatch(pl.Callback):
+    """A contact sheet of the first training batch with its labels, in TensorBoard: what became of the photos."""
+
+    @rank_zero_only
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Draw the sheet, once a run."""
+        data = getattr(trainer, "datamodule", None)
+        if trainer.global_step > 0 or batch_idx > 0 or not isinstance(data, SceneDataModule):
+            return
+        images, labels = batch
+        sheet = np.asarray(batch_sheet(images, labels, data.classes, mean=data.mean, std=data.std))
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image("data/first_batch", sheet, 0, dataformats="HWC")
