@@ -40,7 +40,8 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
         )
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
-    data = build_data(typed(DataConfig, record, given), seed=seed)
+    # The pictures it was trained on are there or they are not: nothing is fetched into the folder of that time.
+    data = build_data(typed(DataConfig, {**record, "download": False, "url": None}, given), seed=seed)
     data.prepare_data()
     if data.classes != network.classes:
         raise ValueError(

@@ -5,7 +5,7 @@ and explains them. No field has a default, so a value is written in one place on
 torch nor Lightning: a misspelt key is answered before either is loaded.
 """
 
-from deepdream.config.data import AugmentConfig, DataConfig, RoomsConfig
+from deepdream.config.data import AugmentConfig, DataConfig, RoomsConfig, UrlConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
 from deepdream.config.schema import closest, one_line, typed
@@ -21,6 +21,7 @@ __all__ = [
     "RoomsConfig",
     "TrainConfig",
     "TrainerConfig",
+    "UrlConfig",
     "closest",
     "one_line",
     "typed",

@@ -16,10 +16,11 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from deepdream.config import AugmentConfig, RoomsConfig
+from deepdream.config import AugmentConfig, RoomsConfig, UrlConfig
 from deepdream.images import read_image
 from deepdream.scenes.augment import Transform, evaluation_transform, normalize, seeded, training_transform
-from deepdream.scenes.mit_indoor import SceneLists, read_lists
+from deepdream.scenes.lists import SceneLists, read_lists
+from deepdream.scenes.mit_indoor import arrive
 from deepdream.scenes.rooms import write_rooms
 
 Batch = tuple[Tensor, Tensor]
@@ -74,6 +75,7 @@ class SceneDataModule(pl.LightningDataModule):
 
     root: folder with Images/, TrainImages.txt and TestImages.txt.
     rooms: drawn into `root` first, where given.
+    download: fetch MIT Indoor Scenes into `root` first, where it is new or empty; url says where from (None: official).
     val_per_class: training pictures of each class that are held out, by a seeded draw, to choose the checkpoint.
     image_size, resize: evaluation brings the shorter side to `resize` and cuts the centre of `image_size` pixels;
         training crops at random to `image_size`.
@@ -98,6 +100,8 @@ class SceneDataModule(pl.LightningDataModule):
         train_list: str = "TrainImages.txt",
         test_list: str = "TestImages.txt",
         rooms: RoomsConfig | None = None,
+        download: bool = False,
+        url: UrlConfig | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -110,6 +114,8 @@ class SceneDataModule(pl.LightningDataModule):
         self._val_per_class = val_per_class
         self._list_names = (train_list, test_list)
         self._rooms = rooms
+        self._download = download
+        self._url = url
         self._seed = seed
         self._evaluation = evaluation_transform(image_size, resize)
         self._training = self._evaluation
@@ -132,8 +138,10 @@ class SceneDataModule(pl.LightningDataModule):
         return self._splits[name]
 
     def prepare_data(self) -> None:
-        """Draw the rooms, where they are what was asked for."""
+        """Draw the rooms, or fetch MIT Indoor Scenes, where that was asked for."""
         if self._rooms is None:
+            if self._download:
+                arrive(self.root, self._url)
             return
         with Progress(transient=True, disable=not Console().is_terminal) as progress:
             task = progress.add_task("drawing rooms", total=None)
