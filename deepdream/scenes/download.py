@@ -48,7 +48,7 @@ class Patience:
 
     timeout: seconds without a byte after which a connection counts as dead.
     attempts: tries in a row that get no further, after which the next address is tried.
-    pause, longest_pause: seconds before the second try, doubled before each further one up to the longest.
+    pause, longest_pause: seconds before the next try, doubled for each that gets no further, up to the longest.
     """
 
     timeout: float = 60.0
@@ -164,7 +164,7 @@ def _fetch(
             failures = 0 if got_further else failures + 1
             if failures >= patience.attempts:
                 raise _Refused(f"{error} ({failures} tries in a row got no further)") from error
-            pause = min(patience.pause * 2**failures, patience.longest_pause)
+            pause = min(patience.pause * 2 ** max(failures - 1, 0), patience.longest_pause)
             on_trouble(f"{url}: {error}; trying again in {pause:g} s")
             time.sleep(pause)
 

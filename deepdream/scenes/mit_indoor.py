@@ -107,7 +107,9 @@ def _one_process(root: Path) -> Iterator[None]:
 def _fill(root: Path, url: UrlConfig, patience: Patience) -> None:
     """Lists, archive, pictures; then all of it into place, the pictures last."""
     start = time.monotonic()
-    _say(f"MIT Indoor Scenes (2.4 GB) is fetched into {root}; data.download=false never downloads")
+    _say(
+        f"MIT Indoor Scenes (2.4 GB) is fetched into {root}; data.download=false never downloads, data=rooms needs none"
+    )
     arriving = root / _ARRIVING
     arriving.mkdir(exist_ok=True)
     lists = [

@@ -16,7 +16,8 @@ from deepdream.scenes.download import DownloadError, Patience, download
 from tests.scenes.server import Answer, Server
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
-QUICK = Patience(timeout=0.3, attempts=3, pause=0.001)
+QUICK = Patience(timeout=20, attempts=3, pause=0.001)
+NOTICING = Patience(timeout=0.7, attempts=3, pause=0.001)  # for servers that stall
 
 
 @pytest.fixture
@@ -64,10 +65,10 @@ def test_tries_that_get_further_are_not_counted(server: Server, path: Path) -> N
 def test_a_stall_is_noticed_and_what_came_before_it_is_kept(server: Server, path: Path) -> None:
     server.answers["set.tar"] = [Answer(stall=400_000)]
     troubles: list[str] = []
-    download([server.url("set.tar")], path, on_trouble=troubles.append, patience=QUICK)
+    download([server.url("set.tar")], path, on_trouble=troubles.append, patience=NOTICING)
     assert path.read_bytes() == CONTENT
     assert server.ranges("set.tar") == [None, "bytes=400000-"]
-    assert "nothing came for 0.3 s" in troubles[0]
+    assert "nothing came for 0.7 s" in troubles[0]
 
 
 @pytest.mark.parametrize(
@@ -161,13 +162,13 @@ def test_no_mirror_left_names_what_each_said_in_one_line(server: Server, path: P
         closed = gone.url("set.tar")
     server.answers["set.tar"] = [Answer(stall=100_000), *[Answer(stall=0)] * 9]
     with pytest.raises(DownloadError) as caught:
-        download([server.url("none"), closed, "ftp://host/set.tar", server.url("set.tar")], path, patience=QUICK)
+        download([server.url("none"), closed, "ftp://host/set.tar", server.url("set.tar")], path, patience=NOTICING)
     said = str(caught.value)
     assert "\n" not in said
     assert f"{server.url('none')}: 404 Not Found" in said
     assert f"{closed}: Connection refused (3 tries in a row got no further)" in said
     assert "ftp://host/set.tar: not an http:// or https:// address" in said
-    assert f"{server.url('set.tar')}: nothing came for 0.3 s (3 tries in a row got no further)" in said
+    assert f"{server.url('set.tar')}: nothing came for 0.7 s (3 tries in a row got no further)" in said
     assert said.endswith("100.0 kB are kept, and the next run goes on from there")
 
 
@@ -243,7 +244,7 @@ download([sys.argv[1]], Path(sys.argv[2]), patience=Patience(timeout=5, attempts
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_process_leaves_what_the_next_goes_on_with(server: Server, path: Path, stop: signal.Signals) -> None:
-    server.answers["set.tar"] = [Answer(pause=0.02)]
+    server.answers["set.tar"] = [Answer(pause=0.05)]
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, server.url("set.tar"), str(path)], stderr=subprocess.DEVNULL
     )
