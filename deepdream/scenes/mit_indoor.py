@@ -59,7 +59,8 @@ def arrive(root: str | Path, url: UrlConfig | None = None, *, patience: Patience
     root = Path(root)
     if find_images(root) and not (root / _ARRIVING).exists():
         return
-    _refuse_other_folders(root)
+    if not find_images(root):
+        _refuse_other_folders(root)
     root.mkdir(parents=True, exist_ok=True)
     with _one_process(root):
         if not find_images(root):
@@ -82,11 +83,10 @@ def _refuse_other_folders(root: Path) -> None:
         return
     if not root.is_dir():
         raise not_the_layout(root)
-    ours = {ARCHIVE, "Images"}  # another process may be about to finish
-    if any(
-        not path.name.startswith(".") and path.suffix != ".txt" and path.name not in ours for path in root.iterdir()
-    ):
-        raise not_the_layout(root)
+    for path in root.iterdir():
+        ours = path.name in (ARCHIVE, "Images") or path.suffix == ".txt"  # Images: another process has just finished
+        if not ours and not path.name.startswith("."):
+            raise not_the_layout(root)
 
 
 @contextlib.contextmanager
@@ -107,9 +107,8 @@ def _one_process(root: Path) -> Iterator[None]:
 def _fill(root: Path, url: UrlConfig, patience: Patience) -> None:
     """Lists, archive, pictures; then all of it into place, the pictures last."""
     start = time.monotonic()
-    _say(
-        f"MIT Indoor Scenes (2.4 GB) is fetched into {root}; data.download=false never downloads, data=rooms needs none"
-    )
+    how_not_to = "data.download=false never downloads, data=rooms needs none"
+    _say(f"MIT Indoor Scenes (2.4 GB) is fetched into {root}; {how_not_to}")
     arriving = root / _ARRIVING
     arriving.mkdir(exist_ok=True)
     lists = [

@@ -124,6 +124,16 @@ def test_a_copy_that_is_there_is_used_in_place_and_not_touched(server: Server, r
             path.chmod(0o755)
 
 
+def test_what_a_kill_after_the_end_has_left_is_removed_whatever_was_added_since(server: Server, root: Path) -> None:
+    write_scenes(root, {"bar": (2, 1)})
+    (root / ".arriving").mkdir()
+    (root / ".arriving" / ARCHIVE).write_bytes(b"2.4 GB")
+    (root / "Annotations").mkdir()
+    arrive(root, _url(server), patience=QUICK)
+    assert sorted(os.listdir(root)) == ["Annotations", "Images", "TestImages.txt", "TrainImages.txt"]
+    assert server.requests == []
+
+
 @pytest.mark.parametrize("other", ["thesis.tex", "photos/a.jpg", "indoorCVPR_09.zip"])
 def test_a_folder_of_something_else_is_left_alone(server: Server, root: Path, other: str) -> None:
     (root / other).parent.mkdir(parents=True)
