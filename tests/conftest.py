@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+# No test, nor a command that one starts, reaches the internet: its way leads to a port where nobody listens.
+os.environ.update(dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9"), no_proxy="127.0.0.1")
+
 RunApp = Callable[..., subprocess.CompletedProcess[str]]
 
 # A run of seconds: rooms of 32 px, a network of ten layers.

@@ -40,8 +40,10 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
         )
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
-    # A checkpoint that is older than a key of the config takes the key's value from the YAML.
-    data = SceneDataModule.from_config(typed(DataConfig, read_choice("data", "mit_indoor"), record, given), seed=seed)
+    # A checkpoint that is older than a key of the config takes the key's value from the YAML. And the pictures that it
+    # was trained on are there or they are not: nothing is fetched into the folder of that time.
+    config = typed(DataConfig, read_choice("data", "mit_indoor"), {**record, "download": False, "url": None}, given)
+    data = SceneDataModule.from_config(config, seed=seed)
     data.prepare_data()
     if data.classes != network.classes:
         raise ValueError(

@@ -5,7 +5,7 @@ and explains them. No field has a default, so a value is written in one place on
 torch nor Lightning: a misspelt key is answered before either is loaded.
 """
 
-from deepdream.config.data import TTA, AugmentConfig, DataConfig, RoomsConfig
+from deepdream.config.data import TTA, AugmentConfig, DataConfig, RoomsConfig, UrlConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
 from deepdream.config.schema import choices, closest, one_line, read_choice, typed
@@ -22,6 +22,7 @@ __all__ = [
     "RoomsConfig",
     "TrainConfig",
     "TrainerConfig",
+    "UrlConfig",
     "choices",
     "closest",
     "one_line",

@@ -33,6 +33,15 @@ def fraction(key: str, value: float) -> None:
         raise ValueError(f"{key} is {value}; it must be between 0 and 1")
 
 
+def addresses(key: str, values: list[str]) -> None:
+    """At least one address, each http or https."""
+    if not values:
+        raise ValueError(f"{key} is empty; it needs at least one address")
+    for value in values:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError(f"{key} has {value!r}; an address begins with http:// or https://")
+
+
 def number(key: str, value: object) -> None:
     """A number, 0 or more: for keys that OmegaConf has no type for."""
     if isinstance(value, bool) or not isinstance(value, int | float):

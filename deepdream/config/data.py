@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from deepdream.config.checks import above, at_least, fraction
+from deepdream.config.checks import above, addresses, at_least, fraction
 
 TTA = ("none", "flip", "multicrop")
 
@@ -26,10 +27,36 @@ class RoomsConfig:
 
 
 @dataclass
+class UrlConfig:
+    """Where MIT Indoor Scenes comes from, and what it should be (conf/data/mit_indoor.yaml)."""
+
+    archive: list[str]
+    train_list: list[str]
+    test_list: list[str]
+    train_sha256: str | None
+    test_sha256: str | None
+    classes: int | None
+    pictures: int | None
+
+    def __post_init__(self) -> None:
+        for key in ("archive", "train_list", "test_list"):
+            addresses(f"data.url.{key}", getattr(self, key))
+        for key in ("train_sha256", "test_sha256"):
+            digest = getattr(self, key)
+            if digest is not None and not re.fullmatch("[0-9a-f]{64}", digest):
+                raise ValueError(f"data.url.{key} is {digest!r}; it must be 64 digits of 0-9 and a-f, or null")
+        for key in ("classes", "pictures"):
+            if getattr(self, key) is not None:
+                at_least(f"data.url.{key}", getattr(self, key), 1)
+
+
+@dataclass
 class DataConfig:
     """conf/data: which photos, and how they become batches."""
 
     root: str
+    download: bool
+    url: UrlConfig | None
     train_list: str
     test_list: str
     rooms: RoomsConfig | None

@@ -20,10 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from deepdream.config import AugmentConfig, DataConfig, RoomsConfig
+from deepdream.config import AugmentConfig, DataConfig, RoomsConfig, UrlConfig
 from deepdream.hardware import cores
 from deepdream.scenes.augment import Mixing, evaluation_transform, mixing, normalize, seeded, training_transform
-from deepdream.scenes.mit_indoor import SceneLists, read_lists
+from deepdream.scenes.lists import SceneLists, read_lists
+from deepdream.scenes.mit_indoor import arrive
 from deepdream.scenes.pictures import EpochSampler, Pictures
 from deepdream.scenes.rooms import write_rooms
 from deepdream.scenes.scan import Finding, in_words
@@ -37,6 +38,7 @@ class SceneDataModule(pl.LightningDataModule):
 
     root: folder with Images/, TrainImages.txt and TestImages.txt.
     rooms: drawn into `root` first, where given.
+    download: fetch MIT Indoor Scenes into `root` first, where it is new or empty; url says where from (None: official).
     val_per_class: training pictures of each class that are held out, by a seeded draw, to choose the checkpoint.
     image_size, resize: evaluation brings the shorter side to `resize` and cuts the centre of `image_size` pixels;
         training crops at random to `image_size`.
@@ -67,6 +69,8 @@ class SceneDataModule(pl.LightningDataModule):
         train_list: str = "TrainImages.txt",
         test_list: str = "TestImages.txt",
         rooms: RoomsConfig | None = None,
+        download: bool = False,
+        url: UrlConfig | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -81,6 +85,8 @@ class SceneDataModule(pl.LightningDataModule):
         self._val_per_class = val_per_class
         self._list_names = (train_list, test_list)
         self._rooms = rooms
+        self._download = download
+        self._url = url
         self._seed = seed
         self._cache = Path(cache)
         self._store_side = (store_size or max(resize, _rounded_up(1.14 * image_size, 32))) if store else None
@@ -129,7 +135,7 @@ class SceneDataModule(pl.LightningDataModule):
         )
 
     def prepare_data(self) -> None:
-        """Draw the rooms, where they are what was asked for; decode each picture once. Quick where all is there."""
+        """Draw the rooms or fetch the photos, where that was asked for; decode each once. Quick where all is there."""
         if self._rooms is not None:
             with _progress("drawing rooms") as (progress, task):
                 write_rooms(
@@ -140,6 +146,8 @@ class SceneDataModule(pl.LightningDataModule):
                     seed=self._rooms.seed,
                     on_picture=lambda done, total: progress.update(task, completed=done, total=total, visible=True),
                 )
+        elif self._download:
+            arrive(self.root, self._url)
         self._prepare()
 
     def setup(self, stage: str | None = None) -> None:

@@ -17,7 +17,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from deepdream.images import decode
 from deepdream.scenes.augment import Transform, seeded
-from deepdream.scenes.mit_indoor import SceneLists
+from deepdream.scenes.lists import SceneLists
 from deepdream.scenes.scan import LEAST_SHARE
 from deepdream.scenes.store import Store
 

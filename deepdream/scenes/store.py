@@ -31,7 +31,7 @@ from PIL import Image
 from torch import Tensor
 
 from deepdream.hardware import cores
-from deepdream.scenes.mit_indoor import SceneLists
+from deepdream.scenes.lists import SceneLists
 from deepdream.scenes.scan import Finding, examine, read_scan, write_scan
 
 Progress = Callable[[int, int], None]

@@ -120,6 +120,8 @@ def test_two_processes_train_together_and_evaluate_each_picture_once(trained: Pa
         ("model=resnet19", "Could not find 'model/resnet19' Available options in 'model': resnet10"),
         ("data.resize=100", "data.resize is 100; it must be data.image_size (224) or more"),
         ("seed=-1", "seed is -1; it must be 0 or more"),
+        ("data.url.archive=[ftp://x]", "data.url.archive has 'ftp://x'; an address begins with http:// or https://"),
+        ("data.url.train_sha256=7ec85f88", "data.url.train_sha256 is '7ec85f88'; it must be 64 digits"),
         ("data.root=nowhere", "data.root is nowhere, which does not exist; expected there: Images/<class>/<file>"),
         ("model.depth=19", "model.depth is 19; known depths are 10, 14, 18"),
         ("optimizer._target_=torch.optim.SGDD", "torch.optim.SGDD"),
@@ -127,8 +129,8 @@ def test_two_processes_train_together_and_evaluate_each_picture_once(trained: Pa
     ],
 )
 def test_a_mistake_is_said_in_one_line_before_any_work(argument: str, message: str, tmp_path: Path) -> None:
-    real_data = () if "data." in argument else ("data.root=" + str(_scenes(tmp_path)),)
-    result = run_app("train", argument, *real_data, cwd=tmp_path)
+    data = () if "data." in argument else ("data.root=" + str(_scenes(tmp_path)),)
+    result = run_app("train", argument, *data, "data.download=false", cwd=tmp_path)
     assert result.returncode == 1
     assert "Traceback" not in result.stdout + result.stderr
     (line,) = result.stderr.splitlines()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deepdream.scenes.mit_indoor import SceneLists, read_lists
+from deepdream.scenes.lists import SceneLists, read_lists
 from deepdream.scenes.scan import read_scan
 from deepdream.scenes.store import Prepared, prepare
 from tests.scenes.layout import write_scenes
@@ -136,7 +136,7 @@ def test_of_several_processes_one_builds_and_the_others_wait(lists: SceneLists, 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from deepdream.scenes.mit_indoor import read_lists
+from deepdream.scenes.lists import read_lists
 from deepdream.scenes.store import prepare
 def kill(done, total):
     if done == int(sys.argv[3]): os.kill(os.getpid(), signal.SIGKILL)
