@@ -259,7 +259,8 @@ def test_the_data_module_makes_it_arrive(server: Server, root: Path) -> None:
 
 
 def test_without_download_nothing_is_asked_for(server: Server, root: Path) -> None:
-    SceneDataModule(root, download=False, url=_url(server)).prepare_data()
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        SceneDataModule(root, download=False, url=_url(server)).prepare_data()
     assert not root.exists()
     assert server.requests == []
 
