@@ -5,7 +5,7 @@ python benchmarks/loader.py [--quick] [--photos FOLDER]
 loader_vs_imagefolder       samples a second of one worker, over torchvision's ImageFolder with PIL, same augmentation
 train_from_store_vs_memory  throughput of training from the store, one worker, over the same step on a batch in memory
 store_build_vs_pillow       pictures a second of building the store, over Pillow's decode and resize on all cores
-store_peak_mb               most memory of a process that builds the store, torch included; four times the set as well
+store_peak_mb               most memory of a process that only builds the store, which does without torch
 
 The photos are those of FOLDER, any folders of pictures (default: ../shared/scenes6), enlarged to 500x400; without
 them, rooms drawn by program.
@@ -95,14 +95,14 @@ def repeat(root: Path, times: int, target: Path) -> None:
         (target / name).write_text("\n".join(copy for _, copy in copies))
 
 
-def data_module(root: Path, cache: Path, size: int, workers: int) -> SceneDataModule:
+def data_module(root: Path, cache: Path, size: int, *, batch_size: int, workers: int) -> SceneDataModule:
     data = SceneDataModule(
         root,
         image_size=size,
         resize=round(1.14 * size),
         augment=AUGMENT,
         val_per_class=2,
-        batch_size=BATCH,
+        batch_size=batch_size,
         workers=workers,
         cache=cache,
     )
@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer pictures and steps: done within a minute")
     parser.add_argument("--photos", type=Path, default=PHOTOS)
     options = parser.parse_args()
-    count, steps, rounds, epochs = (256, 5, 1, 2) if options.quick else (1024, 14, 3, 3)
+    count, batch_size, steps, rounds, epochs = (256, 16, 5, 1, 2) if options.quick else (1024, 32, 8, 3, 3)
     device = best_device()
 
     table = Table(title=f"{count} JPEGs of 500x400, {cores()} cores, {device}", title_justify="left")
@@ -237,7 +237,7 @@ def main() -> None:
                 "Pillow, decode and resize, all cores": lambda: with_pillow(root),
             },
         )
-        data = data_module(root, cache, CROP, workers=1)
+        data = data_module(root, cache, CROP, batch_size=BATCH, workers=1)
         note(
             "loader_vs_imagefolder",
             {
@@ -247,9 +247,10 @@ def main() -> None:
         )
         runs = [("train_from_store_vs_memory", 18, 128, 1)]
         if device.type == "cuda":
+            batch_size, steps = 256, 60
             runs.append(("train_resnet50_224_from_store_vs_memory", 50, 224, -1))
         for key, depth, size, workers in runs:
-            source = data_module(root, cache, size, workers)
+            source = data_module(root, cache, size, batch_size=batch_size, workers=workers)
             batch = next(iter(from_store(source, 1, device)))
             classes = len(source.classes)
             note(

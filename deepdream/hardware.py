@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def best_device(name: str = "auto") -> torch.device:
@@ -12,6 +14,8 @@ def best_device(name: str = "auto") -> torch.device:
 
     Raises ValueError where the named device is not on this machine.
     """
+    import torch
+
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, is_there in there.items() if is_there))
@@ -22,6 +26,8 @@ def best_device(name: str = "auto") -> torch.device:
 
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bfloat16 runs in hardware: on a GPU since Ampere, on a CPU with a matrix unit (AMX) or AVX-512 BF16."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
@@ -32,6 +38,8 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 def best_dtype(precision: str, device: torch.device) -> torch.dtype:
     """The number format for `precision` (auto, fp32, bf16, fp16); "auto" is bfloat16 where the machine has it."""
+    import torch
+
     if precision == "auto":
         return torch.bfloat16 if has_fast_bf16(device) else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

@@ -17,14 +17,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
+
+if TYPE_CHECKING:  # what only reads files does without torch, its seconds and its 600 MB
+    import torch
+    from torch import Tensor
 
 SAMPLES = ("china", "flower")
 MAX_FILE_PIXELS = 178_000_000  # just under the size that Pillow itself refuses, 2 * Image.MAX_IMAGE_PIXELS
@@ -148,6 +149,9 @@ def resize_to_width(image: Image.Image, width: int) -> Image.Image:
     image = image.convert("RGB")
     if (width, height) == image.size:
         return image
+    import torch
+    import torch.nn.functional as F
+
     # In float32: on uint8, PyTorch computes another cubic, with a = -0.5.
     values = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()  # (1, 3, H, W) in [0, 255]
     values = F.interpolate(values, size=(height, width), mode="bicubic", align_corners=False)
@@ -155,10 +159,12 @@ def resize_to_width(image: Image.Image, width: int) -> Image.Image:
     return Image.fromarray(values[0].permute(1, 2, 0).contiguous().numpy())
 
 
-def to_tensor(image: Image.Image, dtype: torch.dtype = torch.float32) -> Tensor:
+def to_tensor(image: Image.Image, dtype: torch.dtype | None = None) -> Tensor:
     """The picture as a (3, H, W) tensor in [0, 1], on the CPU. Anything but RGB is converted to RGB first."""
+    import torch
+
     values = torch.from_numpy(np.array(image.convert("RGB")))  # (H, W, 3) uint8
-    return values.permute(2, 0, 1).contiguous().to(dtype).div_(255)
+    return values.permute(2, 0, 1).contiguous().to(dtype or torch.float32).div_(255)
 
 
 def to_image(picture: Tensor) -> Image.Image:
@@ -172,7 +178,7 @@ def to_image(picture: Tensor) -> Image.Image:
     if picture.isnan().any():
         raise ValueError("the picture holds NaN and cannot be shown; the computation before it went wrong")
     # In float64, where 255 x + 0.5 is exact for a float32 x and no value just under a half is rounded up.
-    values = picture.double().mul(255).add_(0.5).floor_().clamp_(0, 255).to(torch.uint8)
+    values = picture.double().mul(255).add_(0.5).floor_().clamp_(0, 255).byte()
     return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
 
 
@@ -194,7 +200,7 @@ def write_png(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapp
     chunks = PngInfo()
     if provenance is not None:
         chunks.add_text(PROVENANCE_KEY, _provenance_text(provenance, path))
-    image = to_image(image) if isinstance(image, Tensor) else image.copy()
+    image = image.copy() if isinstance(image, Image.Image) else to_image(image)
     image.info = {}  # Pillow would write some of it: a colour profile, say
     temporary = path.parent / f".{secrets.token_hex(8)}.tmp"  # not tempfile: its files are closed to others
     try:

@@ -21,18 +21,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from filelock import FileLock, Timeout
 from PIL import Image
-from torch import Tensor
 
 from deepdream.hardware import cores
 from deepdream.scenes.lists import SceneLists
 from deepdream.scenes.scan import Finding, examine, read_scan, write_scan
+
+if TYPE_CHECKING:  # building does without torch; only reading brings it
+    from torch import Tensor
 
 Progress = Callable[[int, int], None]
 Pixels = npt.NDArray[np.uint8]
@@ -54,6 +55,8 @@ class Store:
 
     @cached_property
     def _pixels(self) -> Tensor:
+        import torch
+
         # Copy-on-write, because PyTorch knows no read-only tensor; nothing is ever written.
         return torch.from_numpy(np.memmap(self.folder / "pixels.bin", dtype=np.uint8, mode="c"))
 
