@@ -78,8 +78,8 @@ def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = N
     """What `read_image` reads, and what the file held.
 
     least: of a truncated picture the rows that are there are returned, if they are at least this share of all.
-    shorter_side: lets a JPEG be decoded at a half, a quarter or an eighth of its size, several times as fast, as long
-        as its shorter side keeps twice as many pixels.
+    shorter_side: lets a JPEG be decoded at a half, a quarter or an eighth of its size, which is quicker, as long as its
+        shorter side keeps as many pixels.
 
     Raises what `read_image` raises.
     """
@@ -87,7 +87,7 @@ def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = N
     with _opened(path) as file:
         size, mode, kind = file.size, file.mode, file.format or ""
         if shorter_side is not None:
-            file.draft(file.mode, (2 * shorter_side, 2 * shorter_side))  # only JPEGs can
+            file.draft(file.mode, (shorter_side, shorter_side))  # only JPEGs can
         image: Image.Image = file
         share, truncated = 1.0, False
         try:

@@ -16,12 +16,12 @@ import json
 import shutil
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +35,13 @@ from deepdream.scenes.scan import Finding, examine, read_scan, write_scan
 if TYPE_CHECKING:  # building does without torch; only reading brings it
     from torch import Tensor
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 Pixels = npt.NDArray[np.uint8]
 
 _FORMAT = 1  # goes up when the same files would give other bytes
-_AHEAD = 4  # pictures in work for each core: enough that none waits, few enough that memory stays flat
+_HANDFUL = 8  # pictures
+_AHEAD = 2  # handfuls in work for each core: enough that none waits, few enough that memory stays flat
 
 
 class Store:
@@ -193,21 +195,22 @@ def _write(folder: Path, lists: SceneLists, shorter_side: int | None, on_picture
         np.save(folder / "index.npy", np.array(index, dtype=np.int64))
 
 
-def _in_order(work: Callable[[str], Any], entries: Iterable[str]) -> Iterator[Any]:
-    """work(entry) for each entry, in order, on all cores, never more than a few ahead.
+def _in_order(work: Callable[[str], T], entries: Sequence[str]) -> Iterator[T]:
+    """work(entry) for each entry, in order, on all cores, never more than a few handfuls ahead.
 
-    Threads, because Pillow lets go of the interpreter while it decodes and resizes.
+    Threads, because Pillow lets go of the interpreter while it decodes and resizes; by the handful, because handing
+    over takes time as well.
     """
-    running: deque[Future[Any]] = deque()
-    workers = cores()
-    with ThreadPoolExecutor(workers) as pool:
+    handfuls = (entries[start : start + _HANDFUL] for start in range(0, len(entries), _HANDFUL))
+    running: deque[Future[list[T]]] = deque()
+    with ThreadPoolExecutor(cores()) as pool:
         try:
-            for entry in entries:
-                running.append(pool.submit(work, entry))
-                if len(running) >= _AHEAD * workers:
-                    yield running.popleft().result()
+            for handful in handfuls:
+                running.append(pool.submit(lambda names: [work(name) for name in names], handful))
+                if len(running) > _AHEAD * cores():
+                    yield from running.popleft().result()
             while running:
-                yield running.popleft().result()
+                yield from running.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -225,4 +228,4 @@ def _shrunk(picture: Image.Image, shorter_side: int) -> Image.Image:
     if factor >= 1:
         return picture
     width, height = (max(shorter_side, round(side * factor)) for side in picture.size)
-    return picture.resize((width, height), Image.Resampling.BILINEAR)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)

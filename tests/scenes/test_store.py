@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from deepdream.images import read_sample
 from deepdream.scenes.lists import SceneLists, read_lists
 from deepdream.scenes.scan import read_scan
 from deepdream.scenes.store import Prepared, prepare
@@ -39,11 +40,20 @@ def test_the_store_holds_each_picture_shrunk_with_its_proportions(lists: SceneLi
         picture = Image.open(lists.images / entry)
         shorter = min(picture.size)
         if shorter > 32:
-            picture = picture.resize(
-                [max(32, round(s * 32 / shorter)) for s in picture.size], Image.Resampling.BILINEAR
-            )
+            picture = picture.resize([max(32, round(s * 32 / shorter)) for s in picture.size], Image.Resampling.BICUBIC)
         expected = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
         assert torch.equal(store[number], expected), entry
+
+
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same(lists: SceneLists, tmp_path: Path) -> None:
+    photo = read_sample("china")
+    photo.save(lists.images / lists.train[0], format="JPEG", quality=95)
+    store = _prepare(lists, tmp_path, shorter_side=100).store
+    assert store is not None
+    expected = np.asarray(photo.resize((150, 100), Image.Resampling.LANCZOS), np.float32)
+    error = np.abs(store[0].permute(1, 2, 0).numpy().astype(np.float32) - expected)
+    assert store[0].shape == (3, 100, 150)
+    assert error.mean() < 4
 
 
 def test_a_picture_that_is_small_already_is_kept_as_it_is(lists: SceneLists, tmp_path: Path) -> None:
@@ -136,6 +146,7 @@ def test_of_several_processes_one_builds_and_the_others_wait(lists: SceneLists, 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from deepdream.images import read_sample
 from deepdream.scenes.lists import read_lists
 from deepdream.scenes.store import prepare
 def kill(done, total):
