@@ -25,6 +25,7 @@ def main(config: TrainConfig, folder: Path) -> None:
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
+    from deepdream.models import start_from
     from deepdream.training import SceneClassifier, build_trainer, quiet_lightning
 
     quiet_lightning()
@@ -35,8 +36,10 @@ def main(config: TrainConfig, folder: Path) -> None:
 
     data = build_data(config.data, seed=config.seed, augment=config.augment)
     data.prepare_data()
+    architecture = asdict(config.model)
+    pretrained = architecture.pop("pretrained")
     classifier = SceneClassifier(
-        asdict(config.model),
+        architecture,
         data.classes,
         mean=config.data.mean,
         std=config.data.std,
@@ -46,8 +49,11 @@ def main(config: TrainConfig, folder: Path) -> None:
         label_smoothing=config.label_smoothing,
         data=data_record(config.data, data, config.seed),
     )
+    start = start_from(classifier.model, pretrained, data.classes) if pretrained else None
     if trainer.is_global_zero:
         print(f"training on {len(data.split('train'))} pictures of {len(data.classes)} classes, in {shown(folder)}")
+        if start:
+            print(start)
     trainer.fit(classifier, data)
     trainer.strategy.barrier()
     if trainer.is_global_zero:

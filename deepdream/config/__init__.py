@@ -8,8 +8,9 @@ torch nor Lightning: a misspelt key is answered before either is loaded.
 from deepdream.config.data import AugmentConfig, DataConfig, RoomsConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
+from deepdream.config.model import ModelConfig, check_variant
 from deepdream.config.schema import closest, one_line, typed
-from deepdream.config.train import ModelConfig, TrainConfig, TrainerConfig
+from deepdream.config.train import TrainConfig, TrainerConfig
 
 __all__ = [
     "AugmentConfig",
@@ -21,6 +22,7 @@ __all__ = [
     "RoomsConfig",
     "TrainConfig",
     "TrainerConfig",
+    "check_variant",
     "closest",
     "one_line",
     "typed",

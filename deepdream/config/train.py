@@ -1,4 +1,4 @@
-"""The network and its training."""
+"""Training: the whole of conf/train.yaml."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ from typing import Any
 
 from deepdream.config.checks import above, at_least, fraction, number
 from deepdream.config.data import AugmentConfig, DataConfig
-
-
-@dataclass
-class ModelConfig:
-    """conf/model: the keyword arguments of `deepdream.models.ResNet`."""
-
-    depth: int
-    blocks: list[int] | None
-    block: str | None
-    zero_init_residual: bool
+from deepdream.config.model import ModelConfig
 
 
 @dataclass

@@ -16,7 +16,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from deepdream import __version__
-from deepdream.models import ResNet
+from deepdream.models import ResNet, default_head_size
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeSchedule = Callable[..., LRScheduler]
@@ -30,7 +30,8 @@ SPLITS = ("train", *EVALUATED)
 class SceneClassifier(pl.LightningModule):
     """A ResNet in training.
 
-    model: keyword arguments of ResNet, without num_classes. classes: the names of its outputs.
+    model: keyword arguments of ResNet, without num_classes; a wise head without head_size takes that of image_size.
+    classes: the names of its outputs.
     mean, std, image_size: how the pictures are made ready, kept for `load_network`.
     optimizer: builds the optimizer from the parameters; schedule: builds the learning-rate schedule from the
         optimizer, with keywords total_steps and steps_per_epoch.
@@ -55,9 +56,12 @@ class SceneClassifier(pl.LightningModule):
         data: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        model = dict(model)
+        if model.get("head") == "wise" and model.get("head_size") is None:
+            model["head_size"] = default_head_size(image_size)
         # Plain values only: a checkpoint must open without running code.
         hyper_parameters = {
-            "model": dict(model),
+            "model": model,
             "classes": list(classes),
             "mean": list(mean),
             "std": list(std),
