@@ -26,13 +26,18 @@ def main(config: TrainConfig, folder: Path) -> None:
     from hydra.utils import instantiate
 
     from deepdream.models import start_from
-    from deepdream.training import SceneClassifier, build_trainer, quiet_lightning
+    from deepdream.training import SceneClassifier, WeightAverage, build_trainer, quiet_lightning, scaled_lr
 
     quiet_lightning()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     callbacks = list(instantiate(config.callbacks).values())
+    if config.average.half_life_epochs is not None:
+        callbacks.append(WeightAverage(config.average.half_life_epochs))
     loggers = list(instantiate(config.logger).values())
     trainer = build_trainer(config.trainer, folder, callbacks, loggers)
+    if config.scale_lr:
+        pictures = config.data.batch_size * config.trainer.accumulate_grad_batches * trainer.world_size
+        config.optimizer["lr"] = scaled_lr(config.optimizer["lr"], pictures)
 
     data = build_data(config.data, seed=config.seed, augment=config.augment)
     data.prepare_data()
@@ -46,7 +51,11 @@ def main(config: TrainConfig, folder: Path) -> None:
         image_size=config.data.image_size,
         optimizer=instantiate(config.optimizer, _partial_=True),
         schedule=instantiate(config.schedule, _partial_=True),
+        decay_norm_and_bias=config.decay_norm_and_bias,
+        loss=config.loss,
         label_smoothing=config.label_smoothing,
+        sam_rho=config.sam_rho,
+        adversary=config.adversary,
         data=data_record(config.data, data, config.seed),
     )
     start = start_from(classifier.model, pretrained, data.classes) if pretrained else None
@@ -111,6 +120,7 @@ def _log_hyper_parameters(config: TrainConfig, trainer: pl.Trainer, figures: dic
         "optimizer": config.optimizer["_target_"].rpartition(".")[2],
         "lr": config.optimizer.get("lr", float("nan")),
         "weight_decay": config.optimizer.get("weight_decay", 0.0),
+        "loss": config.loss,
         "label_smoothing": config.label_smoothing,
         "epochs": config.trainer.max_epochs,
         "seed": config.seed,
