@@ -57,6 +57,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         sam_rho=config.sam_rho,
         adversary=config.adversary,
         data=data_record(config.data, data, config.seed),
+        pretrained=pretrained,
     )
     start = start_from(classifier.model, pretrained, data.classes) if pretrained else None
     if trainer.is_global_zero:

@@ -42,7 +42,7 @@ class SceneClassifier(pl.LightningModule):
     loss, label_smoothing: what training makes smaller (deepdream.training.losses).
     sam_rho: how far sharpness-aware steps look around them (`sharpness_aware`); None takes plain steps.
     adversary: eps of pictures that are changed to mislead the network (`Adversary`); None leaves them.
-    data: where the pictures came from, as plain values, kept in the checkpoint.
+    data: where the pictures came from, pretrained: where the weights did; plain values, kept in the checkpoint.
 
     Logs loss, accuracy (top-1 over pictures), mean_class_accuracy (mean of the classes' own accuracies) and
     top5_accuracy, each for train, val and test, once an epoch. The loss of val and test is plain cross-entropy whatever
@@ -65,6 +65,7 @@ class SceneClassifier(pl.LightningModule):
         sam_rho: float | None = None,
         adversary: float | None = None,
         data: Mapping[str, Any] | None = None,
+        pretrained: str | None = None,
     ) -> None:
         super().__init__()
         model = dict(model)
@@ -78,6 +79,7 @@ class SceneClassifier(pl.LightningModule):
             "std": list(std),
             "image_size": image_size,
             "data": dict(data or {}),
+            "pretrained": pretrained,
             "version": __version__,
         }
         self.save_hyperparameters(hyper_parameters, logger=False)
@@ -122,7 +124,8 @@ class SceneClassifier(pl.LightningModule):
             self._make_optimizer,
             self.model,
             decay_norm_and_bias=self._decay_norm_and_bias,
-            fused=self.trainer.precision != "16-mixed",  # a fused step unscales by itself, and cannot be clipped
+            # Under mixed precision Lightning does not clip gradients for a fused step, which may unscale by itself.
+            fused=self.trainer.precision != "16-mixed" and self.trainer.gradient_clip_val is None,
         )
         optimizer.register_step_post_hook(lambda *_: self.model.project())
         total_steps = int(self.trainer.estimated_stepping_batches)
@@ -156,9 +159,9 @@ class SceneClassifier(pl.LightningModule):
             return
         metrics = self.metrics[f"{split}_metrics"]
         assert isinstance(metrics, MetricCollection)
-        metrics.update(
-            preds=logits.detach().float(), target=main_class(labels), value=loss.detach(), weight=len(labels)
-        )
+        # One value a picture: MeanMetric takes no weights unless it looks for NaN, and that would wait for the device.
+        losses = loss.detach().expand(len(labels))
+        metrics.update(preds=logits.detach().float(), target=main_class(labels), value=losses)
         self.log_dict(
             dict(metrics.items()), on_step=False, on_epoch=True, add_dataloader_idx=False, batch_size=len(labels)
         )

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 import deepdream.apps.train  # noqa: F401  # registers the schema
 from deepdream.config import TrainConfig
 from deepdream.models import load_network
-from tests.conftest import TINY, run_app
+from tests.conftest import ROOT, TINY, run_app
 from tests.models.published import write_places365
 
 FOLDERS = ("callbacks.checkpoint.dirpath", "logger.tensorboard.save_dir", "logger.csv.save_dir")  # Hydra's, in a run
@@ -114,6 +114,23 @@ def test_sharpness_and_adversary_with_the_cosine_loss_and_a_wise_head(trained: P
     assert float(row["train/loss"]) < 1.6  # 1 - cosine, plus a tenth of cross-entropy: counted once a picture
 
 
+def test_two_processes_keep_the_same_weights_under_every_option(trained: Path, tmp_path: Path) -> None:
+    train(
+        trained,
+        tmp_path,
+        "trainer.devices=2",
+        "sam_rho=0.05",
+        "adversary=1.5",
+        "average.half_life_epochs=1",
+        "model.stochastic_depth=0.2",
+        "+callbacks.same._target_=tests.apps.ranks.SameWeights",
+        f"+callbacks.same.path={tmp_path / 'same.txt'}",
+        PYTHONPATH=str(ROOT),
+        OMP_NUM_THREADS="1",
+    )
+    assert (tmp_path / "same.txt").read_text() == "2 0.0"
+
+
 def test_a_run_starts_from_published_weights_and_says_what_it_replaced(trained: Path, tmp_path: Path) -> None:
     write_places365(tmp_path / "torch", 18)
     overrides = ("model=resnet18", "model.pretrained=places365", "optimizer.lr=0", "optimizer.weight_decay=0")
@@ -121,6 +138,7 @@ def test_a_run_starts_from_published_weights_and_says_what_it_replaced(trained: 
     assert "started from places365/resnet18; its head of 365 classes was replaced by one for these 12" in printed
     content = torch.load(tmp_path / "torch" / "hub" / "checkpoints" / "resnet18_places365.pth.tar", weights_only=True)
     network = load_network(run / "checkpoints" / "last.ckpt")
+    assert network.hyper_parameters["pretrained"] == "places365"
     assert torch.equal(network.model.layer4[1].conv2.weight, content["state_dict"]["module.layer4.1.conv2.weight"])
 
 
