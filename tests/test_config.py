@@ -60,7 +60,25 @@ def test_devices_that_mean_nothing(devices: object) -> None:
 def test_model_config_names_the_arguments_of_resnet() -> None:
     from deepdream.models import ResNet
 
-    assert {field.name for field in fields(ModelConfig)} <= set(inspect.signature(ResNet).parameters)
+    arguments = set(inspect.signature(ResNet).parameters) - {"num_classes"}
+    assert {field.name for field in fields(ModelConfig)} - {"pretrained"} == arguments
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("stem", "wide", r"model\.stem is 'wide'; it must be one of classic, deep"),
+        ("width", 0.0, r"model\.width is 0\.0; it must be more than 0"),
+        ("stochastic_depth", 1.0, r"model\.stochastic_depth is 1\.0; it must be 0 or more and less than 1"),
+        ("dropout", -0.1, r"model\.dropout is -0\.1"),
+        ("head", "max", r"model\.head is 'max'; it must be one of average, wise"),
+        ("head_size", 7, r"model\.head_size is 7 and model\.head is average"),
+        ("blur", "much", r"blur: Value 'much'"),
+    ],
+)
+def test_a_model_that_there_is_not_is_named_with_its_key(key: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        typed(ModelConfig, OmegaConf.load("conf/model/resnet18.yaml"), {key: value})
 
 
 def test_trainer_config_names_the_arguments_of_lightning() -> None:

@@ -25,30 +25,46 @@ def main(config: TrainConfig, folder: Path) -> None:
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
+    from deepdream.models import start_from
     from deepdream.scenes import SceneDataModule
-    from deepdream.training import SceneClassifier, build_trainer, quiet_lightning
+    from deepdream.training import SceneClassifier, WeightAverage, build_trainer, quiet_lightning, scaled_lr
 
     quiet_lightning()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     callbacks = list(instantiate(config.callbacks).values())
+    if config.average.half_life_epochs is not None:
+        callbacks.append(WeightAverage(config.average.half_life_epochs))
     loggers = list(instantiate(config.logger).values())
     trainer = build_trainer(config.trainer, folder, callbacks, loggers)
+    if config.scale_lr:
+        pictures = config.data.batch_size * config.trainer.accumulate_grad_batches * trainer.world_size
+        config.optimizer["lr"] = scaled_lr(config.optimizer["lr"], pictures)
 
     data = SceneDataModule.from_config(config.data, seed=config.seed, augment=config.augment)
     data.prepare_data()
+    architecture = asdict(config.model)
+    pretrained = architecture.pop("pretrained")
     classifier = SceneClassifier(
-        asdict(config.model),
+        architecture,
         data.classes,
         mean=config.data.mean,
         std=config.data.std,
         image_size=config.data.image_size,
         optimizer=instantiate(config.optimizer, _partial_=True),
         schedule=instantiate(config.schedule, _partial_=True),
+        decay_norm_and_bias=config.decay_norm_and_bias,
+        loss=config.loss,
         label_smoothing=config.label_smoothing,
+        sam_rho=config.sam_rho,
+        adversary=config.adversary,
         data=data_record(config.data, data, config.seed),
+        pretrained=pretrained,
     )
+    start = start_from(classifier.model, pretrained, data.classes) if pretrained else None
     if trainer.is_global_zero:
         print(f"training on {len(data.split('train'))} pictures of {len(data.classes)} classes, in {shown(folder)}")
+        if start:
+            print(start)
     trainer.fit(classifier, data)
     trainer.strategy.barrier()
     if trainer.is_global_zero:
@@ -99,6 +115,7 @@ def _log_hyper_parameters(config: TrainConfig, trainer: pl.Trainer, figures: dic
         "optimizer": config.optimizer["_target_"].rpartition(".")[2],
         "lr": config.optimizer.get("lr", float("nan")),
         "weight_decay": config.optimizer.get("weight_decay", 0.0),
+        "loss": config.loss,
         "label_smoothing": config.label_smoothing,
         "epochs": config.trainer.max_epochs,
         "seed": config.seed,

@@ -8,8 +8,9 @@ torch nor Lightning: a misspelt key is answered before either is loaded.
 from deepdream.config.data import TTA, AugmentConfig, DataConfig, RoomsConfig, UrlConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
+from deepdream.config.model import ModelConfig, check_variant
 from deepdream.config.schema import choices, closest, one_line, read_choice, typed
-from deepdream.config.train import ModelConfig, TrainConfig, TrainerConfig
+from deepdream.config.train import TrainConfig, TrainerConfig
 
 __all__ = [
     "TTA",
@@ -23,6 +24,7 @@ __all__ = [
     "TrainConfig",
     "TrainerConfig",
     "UrlConfig",
+    "check_variant",
     "choices",
     "closest",
     "one_line",

@@ -1,22 +1,15 @@
-"""The network and its training."""
+"""Training: the whole of conf/train.yaml."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from deepdream.config.checks import above, at_least, fraction, number
+from deepdream.config.checks import above, at_least, fraction, number, one_of
 from deepdream.config.data import AugmentConfig, DataConfig
+from deepdream.config.model import ModelConfig
 
-
-@dataclass
-class ModelConfig:
-    """conf/model: the keyword arguments of `deepdream.models.ResNet`."""
-
-    depth: int
-    blocks: list[int] | None
-    block: str | None
-    zero_init_residual: bool
+LOSSES = ("cross_entropy", "bce", "cosine")
 
 
 @dataclass
@@ -64,6 +57,17 @@ class TrainerConfig:
 
 
 @dataclass
+class AverageConfig:
+    """average: the moving average of the weights."""
+
+    half_life_epochs: float | None
+
+    def __post_init__(self) -> None:
+        if self.half_life_epochs is not None:
+            above("average.half_life_epochs", self.half_life_epochs, 0)
+
+
+@dataclass
 class TrainConfig:
     """conf/train.yaml."""
 
@@ -71,8 +75,14 @@ class TrainConfig:
     data: DataConfig
     model: ModelConfig
     augment: AugmentConfig
+    loss: str
     label_smoothing: float
     optimizer: dict[str, Any]
+    scale_lr: bool
+    decay_norm_and_bias: bool
+    sam_rho: float | None
+    adversary: float | None
+    average: AverageConfig
     schedule: dict[str, Any]
     trainer: TrainerConfig
     callbacks: dict[str, Any]
@@ -81,9 +91,21 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
+        one_of("loss", self.loss, LOSSES)
         fraction("label_smoothing", self.label_smoothing)
+        for key in ("sam_rho", "adversary"):
+            if getattr(self, key) is not None:
+                above(key, getattr(self, key), 0)
+        if self.sam_rho is not None and self.trainer.accumulate_grad_batches > 1:
+            raise ValueError(
+                f"sam_rho is {self.sam_rho} and trainer.accumulate_grad_batches is "
+                f"{self.trainer.accumulate_grad_batches}; a sharpness-aware step needs its whole batch at once, so "
+                "one of the two must be off (sam_rho=null, or 1)"
+            )
         for key in ("lr", "weight_decay"):
             number(f"optimizer.{key}", self.optimizer.get(key, 0.0))
+        if self.scale_lr and "lr" not in self.optimizer:
+            raise ValueError("scale_lr is true and optimizer.lr is missing; give the rate for 256 pictures a step")
         for group in ("optimizer", "schedule"):
             if "_target_" not in getattr(self, group):
                 raise ValueError(f"{group}._target_ is missing; it names the class or function to build")

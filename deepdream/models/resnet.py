@@ -1,14 +1,20 @@
-"""ResNet of any depth.
+"""ResNet of any depth, read from top to bottom: stem, four stages of residual blocks, head.
 
-He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (2015), with the stride of a bottleneck on its
-3x3 convolution (ResNet v1.5, as in torchvision). Parameter names are torchvision's, so its weights load as they are.
+He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (2015). The classic variant is torchvision's network
+to the bit and loads its weights as they are; the other variants keep its names for all the parts that they share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from torch import Tensor, nn
+
+from deepdream.config import check_variant
+from deepdream.models.blocks import BasicBlock, Bottleneck
+from deepdream.models.heads import SpatialWeights
+from deepdream.models.stems import STEMS, max_pool, rounded
 
 # depth: (kind of block, blocks per stage)
 DEPTHS: dict[int, tuple[str, tuple[int, ...]]] = {
@@ -23,82 +29,8 @@ DEPTHS: dict[int, tuple[str, tuple[int, ...]]] = {
     200: ("bottleneck", (3, 24, 36, 3)),
     269: ("bottleneck", (3, 30, 48, 8)),
 }
-
-
-def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution without bias (a batch norm follows), padded so that stride 1 keeps the size."""
-    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
-
-
-class _Residual(nn.Module):
-    """What both blocks share: the shortcut. Each activation is a module of its own, so that a hook sees one place."""
-
-    expansion: int
-    downsample: nn.Module | None
-
-    def _make_shortcut(self, in_channels: int, channels: int, stride: int) -> None:
-        out_channels = channels * self.expansion
-        if stride == 1 and in_channels == out_channels:
-            self.downsample = None
-        else:
-            self.downsample = nn.Sequential(
-                _conv(in_channels, out_channels, 1, stride),
-                nn.BatchNorm2d(out_channels),
-            )
-
-    def _shortcut(self, x: Tensor) -> Tensor:
-        return x if self.downsample is None else self.downsample(x)
-
-
-class BasicBlock(_Residual):
-    """Two 3x3 convolutions and a shortcut."""
-
-    expansion = 1
-
-    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = _conv(in_channels, channels, 3, stride)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.relu1 = nn.ReLU()
-        self.conv2 = _conv(channels, channels, 3)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.relu2 = nn.ReLU()
-        self._make_shortcut(in_channels, channels, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        out = self.relu1(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        return self.relu2(out + self._shortcut(x))  # type: ignore[no-any-return]
-
-
-class Bottleneck(_Residual):
-    """1x1, 3x3 and 1x1 convolutions, the last four times as wide, and a shortcut."""
-
-    expansion = 4
-
-    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = _conv(in_channels, channels, 1)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.relu1 = nn.ReLU()
-        self.conv2 = _conv(channels, channels, 3, stride)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.relu2 = nn.ReLU()
-        self.conv3 = _conv(channels, channels * self.expansion, 1)
-        self.bn3 = nn.BatchNorm2d(channels * self.expansion)
-        self.relu3 = nn.ReLU()
-        self._make_shortcut(in_channels, channels, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> (N, 4 * channels, H / stride, W / stride)."""
-        out = self.relu1(self.bn1(self.conv1(x)))
-        out = self.relu2(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
-        return self.relu3(out + self._shortcut(x))  # type: ignore[no-any-return]
-
-
 BLOCKS: dict[str, type[BasicBlock | Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+CHANNELS = (64, 128, 256, 512)  # of the 3x3 convolutions, stage by stage
 
 
 class ResNet(nn.Module):
@@ -109,8 +41,21 @@ class ResNet(nn.Module):
     blocks: residual blocks in each of the four stages, for example [3, 4, 6, 3].
     block: "basic" or "bottleneck"; None takes the kind that `depth` has.
     zero_init_residual: start each block as the identity (Goyal et al. 2017): the last gamma of a block is zero.
+    stem: "classic", or "deep" for ResNet-D: three 3x3 convolutions, and shortcuts that average before they halve.
+    blur: low-pass what is halved (`BlurPool`): max pooling, strided blocks and their shortcuts. The stem's first
+        convolution keeps its stride, as in the paper: at the picture's full size the filter would cost too much.
+    width: every number of channels is multiplied by this, and rounded to a multiple of 8.
+    stochastic_depth: chance that the last block is left out in training; that of the others falls in a line to the
+        first (Huang et al. 2016; see `blocks.Residual`).
+    dropout: share of the features that the linear layer does not see in training.
+    head: "average", or "wise" for weights that are learned for each place of the last map (`SpatialWeights`).
+    head_size: places a side that a wise head tells apart; needed for it. The last map is averaged into that many cells,
+        so that pictures of any size can be answered: where the map has head_size positions a side (image_size / 32,
+        rounded up) each cell is one position; a smaller head_size is the paper's pooling before the weights.
+    head_non_negative: a wise head's weights are zero or more. `project` holds them to it.
 
-    Raises ValueError for an unknown depth or block and for stages that are not four positive numbers.
+    Raises ValueError for an unknown depth, block, stem or head, for stages that are not four positive numbers, and for
+    numbers out of their range.
     """
 
     def __init__(
@@ -121,27 +66,57 @@ class ResNet(nn.Module):
         blocks: Sequence[int] | None = None,
         block: str | None = None,
         zero_init_residual: bool = False,
+        stem: str = "classic",
+        blur: bool = False,
+        width: float = 1.0,
+        stochastic_depth: float = 0.0,
+        dropout: float = 0.0,
+        head: str = "average",
+        head_size: int | None = None,
+        head_non_negative: bool = True,
     ) -> None:
         super().__init__()
-        kind, stages = _architecture(depth, blocks, block)
-        self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        check_variant(
+            stem=stem, width=width, stochastic_depth=stochastic_depth, dropout=dropout, head=head, head_size=head_size
+        )
+        if head == "wise" and head_size is None:
+            raise ValueError("model.head_size is missing; a wise head needs it: image_size / 32, rounded up")
+        kind, counts = _architecture(depth, blocks, block)
+        self.depth = depth
+
+        first, *_, last = channels = [rounded(count * width) for count in CHANNELS]
+        self.conv1 = STEMS[stem](first)
+        self.bn1 = nn.BatchNorm2d(first)
         self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-        width = 64
-        self.layer1, width = _stage(kind, width, 64, stages[0], stride=1)
-        self.layer2, width = _stage(kind, width, 128, stages[1], stride=2)
-        self.layer3, width = _stage(kind, width, 256, stages[2], stride=2)
-        self.layer4, width = _stage(kind, width, 512, stages[3], stride=2)
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(width, num_classes)
+        self.maxpool = max_pool(first, blur=blur)
+
+        shortcut = "blur" if blur else "average" if stem == "deep" else "stride"
+        make = partial(_stage, kind, shortcut=shortcut, drops=_rising(stochastic_depth, sum(counts)))
+        self.layer1 = make(first, channels[0], counts[0], stride=1)
+        self.layer2 = make(channels[0] * kind.expansion, channels[1], counts[1], stride=2)
+        self.layer3 = make(channels[1] * kind.expansion, channels[2], counts[2], stride=2)
+        self.layer4 = make(channels[2] * kind.expansion, channels[3], counts[3], stride=2)
+
+        features = last * kind.expansion
+        self.avgpool = nn.AdaptiveAvgPool2d(head_size or 1)
+        self.spatial = SpatialWeights(features, head_size, non_negative=head_non_negative) if head_size else None
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(features, num_classes)
         self._initialise(zero_init_residual)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised pictures (N, 3, H, W)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (N, 64, H/4, W/4)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (N, 512 * expansion, H/32, W/32)
-        return self.fc(self.avgpool(x).flatten(1))  # type: ignore[no-any-return]
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (N, 64 * width, H/4, W/4)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (N, 512 * width * expansion, H/32, W/32)
+        x = self.avgpool(x)  # (N, 512 * width * expansion, 1, 1), or head_size in place of 1
+        if self.spatial is not None:
+            x = self.spatial(x)
+        return self.fc(self.dropout(x.flatten(1)))  # type: ignore[no-any-return]
+
+    def project(self) -> None:
+        """Put the weights back to where they are allowed. Call this after each step of an optimizer."""
+        if self.spatial is not None:
+            self.spatial.project()
 
     def _initialise(self, zero_init_residual: bool) -> None:
         for module in self.modules():
@@ -161,20 +136,32 @@ def _architecture(
             f"model.depth is {depth}; known depths are {', '.join(map(str, DEPTHS))}. "
             "For another one give the blocks of each stage, for example model.blocks=[3,4,6,3]"
         )
-    kind, stages = DEPTHS[depth]
+    kind, counts = DEPTHS[depth]
     kind = block or kind
-    stages = tuple(blocks) if blocks is not None else stages
+    counts = tuple(blocks) if blocks is not None else counts
     if kind not in BLOCKS:
         raise ValueError(f"model.block is {kind!r}; it must be one of {', '.join(BLOCKS)}")
-    if len(stages) != 4 or min(stages) < 1:
-        raise ValueError(f"model.blocks is {list(stages)}; it must be four numbers of 1 or more, one for each stage")
-    return BLOCKS[kind], stages
+    if len(counts) != 4 or min(counts) < 1:
+        raise ValueError(f"model.blocks is {list(counts)}; it must be four numbers of 1 or more, one for each stage")
+    return BLOCKS[kind], counts
+
+
+def _rising(highest: float, count: int) -> Iterator[float]:
+    """`count` chances in a line that ends with `highest`: the linear decay rule of stochastic depth."""
+    return (highest * (i + 1) / count for i in range(count))
 
 
 def _stage(
-    kind: type[BasicBlock | Bottleneck], in_channels: int, channels: int, count: int, stride: int
-) -> tuple[nn.Sequential, int]:
-    """`count` blocks, the first of which halves the size where stride is 2; and the width that they yield."""
+    kind: type[BasicBlock | Bottleneck],
+    in_channels: int,
+    channels: int,
+    count: int,
+    *,
+    stride: int,
+    shortcut: str,
+    drops: Iterator[float],
+) -> nn.Sequential:
+    """`count` blocks, the first of which halves the size where stride is 2."""
+    first = kind(in_channels, channels, stride, shortcut=shortcut, drop=next(drops))
     width = channels * kind.expansion
-    first = kind(in_channels, channels, stride)
-    return nn.Sequential(first, *(kind(width, channels) for _ in range(count - 1))), width
+    return nn.Sequential(first, *(kind(width, channels, drop=next(drops)) for _ in range(count - 1)))

@@ -45,7 +45,7 @@ def test_tensorboard_has_curves_pictures_and_hyper_parameters(trained: Path) -> 
         scalars |= set(events.Tags()["scalars"])
         images |= set(events.Tags()["images"])
         plugins |= set(events.summary_metadata)
-    assert {"val/accuracy", "test/loss", "lr-SGD", "hp/val_accuracy", "hp/test_accuracy"} <= scalars
+    assert {"val/accuracy", "test/loss", "lr-SGD/weights", "hp/val_accuracy", "hp/test_accuracy"} <= scalars
     assert {"evaluation/confusion", "evaluation/curves"} <= images
     assert "_hparams_/session_start_info" in plugins
     assert "custom_scalars__config__" in plugins
@@ -122,6 +122,8 @@ def test_two_processes_train_together_and_evaluate_each_picture_once(trained: Pa
         ("seed=-1", "seed is -1; it must be 0 or more"),
         ("data.url.archive=[ftp://x]", "data.url.archive has 'ftp://x'; an address begins with http:// or https://"),
         ("data.url.train_sha256=7ec85f88", "data.url.train_sha256 is '7ec85f88'; it must be 64 digits"),
+        ("average.half_life_epochs=-1", "average.half_life_epochs is -1.0; it must be more than 0"),
+        ("model.pretrained=places365/resnet34", "there is no network 'places365/resnet34'"),
         ("data.root=nowhere", "data.root is nowhere, which does not exist; expected there: Images/<class>/<file>"),
         ("model.depth=19", "model.depth is 19; known depths are 10, 14, 18"),
         ("optimizer._target_=torch.optim.SGDD", "torch.optim.SGDD"),

@@ -54,6 +54,31 @@ def test_folding_changes_no_tap(make):
         assert (after[name] - before[name]).abs().max() < 1e-10 * before[name].abs().max(), name
 
 
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {"stem": "deep"},
+        {"blur": True},
+        {"stem": "deep", "blur": True, "stochastic_depth": 0.2, "dropout": 0.2, "width": 0.5},
+        {"head": "wise", "head_size": 2},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("depth", [10, 14])
+def test_every_variant_is_folded_whole_and_yields_the_same(depth, variant):
+    model = with_statistics(ResNet(depth, 5, **variant))
+    names = ["relu", "maxpool", "layer1", "layer2.0.relu1", "layer3.0.downsample", "layer4"]
+    frozen = frozen_copy(model, torch.float32, CPU, keep=names)
+    assert norms(frozen) == 0
+    x = torch.randn(2, 3, 65, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    before, after = read(model, names, x), read(frozen, names, x.float())
+    for name in names:
+        assert (after[name].double() - before[name]).abs().max() < 1e-5 * before[name].abs().max(), name
+    with torch.no_grad():
+        logits = model(x)
+        assert (frozen(x.float()).double() - logits).abs().max() < 1e-5 * logits.abs().max()
+
+
 def test_the_model_stays_as_it_is():
     model = with_statistics(ResNet(10, 5))
     before = copy.deepcopy(model.state_dict())

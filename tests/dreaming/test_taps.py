@@ -54,6 +54,14 @@ def test_our_own_resnet_is_listed(depth, kind):
     assert [rows[f"layer{i}"].stride for i in (1, 2, 3, 4)] == [4, 8, 16, 32]
 
 
+def test_a_variant_is_listed_with_the_strides_of_the_classic_network():
+    model = ResNet(14, 5, stem="deep", blur=True, stochastic_depth=0.1, head="wise", head_size=2)
+    rows = {row.name: row for row in list_layers(wrap(model, 64))}
+    assert [rows[f"layer{i}"].stride for i in (1, 2, 3, 4)] == [4, 8, 16, 32]
+    assert (rows["conv1.0"].stride, rows["maxpool.0"].stride, rows["maxpool"].stride) == (2, 2, 4)
+    assert rows["layer2.0.blur"].kind == "BlurPool"
+
+
 def test_convolutions_without_padding_do_not_distort_the_stride():
     model = nn.Sequential(nn.Conv2d(3, 4, 7, stride=2), nn.Conv2d(4, 4, 7), nn.Conv2d(4, 4, 5, stride=2))
     assert [row.stride for row in list_layers(wrap(model))] == [2, 2, 4]

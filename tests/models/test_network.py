@@ -7,6 +7,7 @@ import torch
 import torchvision
 
 from deepdream.models import ResNet, load_network
+from tests.models.published import write_places365
 
 
 class RunsCode:
@@ -99,3 +100,36 @@ def test_imagenet_weights_come_by_name_from_torch_hubs_cache(tmp_path: Path, mon
     assert torch.equal(network.model.state_dict()["fc.weight"], theirs.fc.weight)
     with pytest.raises(ValueError, match="imagenet/resnet50"):
         load_network("imagenet/resnet19")
+
+
+def test_places365_weights_come_by_name_as_csail_wrote_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    theirs, path = write_places365(tmp_path, 18)
+    network = load_network("places365/resnet18")
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(network.model(images), theirs.eval()(images))
+    assert network.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert len(network.classes) == len(set(network.classes)) == 365
+    assert network.classes[0] == "airfield"
+    assert network.classes[8] == "apartment_building/outdoor"
+    assert network.classes[364] == "zen_garden"
+    with pytest.raises(ValueError, match="places365/resnet18, places365/resnet50"):
+        load_network("places365/resnet34")
+
+
+def test_a_cached_file_of_something_else_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    _, path = write_places365(tmp_path, 50)
+    path.rename(path.with_name("resnet18_places365.pth.tar"))
+    with pytest.raises(ValueError, match=r"does not hold the weights of places365/resnet18; remove it") as caught:
+        load_network("places365/resnet18")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_a_later_version_is_said_in_one_line(tmp_path: Path) -> None:
+    content = checkpoint()
+    content["hyper_parameters"]["model"]["attention"] = True
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match="names a model that this version of deepdream does not know"):
+        load_network(tmp_path / "a.ckpt")

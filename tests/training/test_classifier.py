@@ -95,3 +95,78 @@ def test_label_smoothing_is_in_the_training_loss_only(data: SceneDataModule) -> 
     logged = smooth.metrics["val_metrics"].compute()["val/loss"]
     plain = torch.nn.functional.cross_entropy(smooth(batch[0]), batch[1])
     assert logged.item() == pytest.approx(plain.item(), rel=1e-4)
+
+
+def test_a_mixed_picture_trains_on_its_shares_and_counts_as_the_largest(data: SceneDataModule) -> None:
+    classifier = _classifier(data)
+    classifier.log_dict = lambda *_, **__: None
+    images, shares = torch.randn(4, 3, 32, 32), torch.tensor([[0.7, 0.3, 0], [0, 1, 0], [0.4, 0, 0.6], [0, 0.1, 0.9]])
+    torch.manual_seed(0)
+    logits = classifier(images)
+    loss = classifier.training_step((images, shares), 0)
+    assert loss.item() == pytest.approx(-(shares * logits.log_softmax(1)).sum(1).mean().item(), rel=1e-5)
+    counted = classifier.metrics["train_metrics"].compute()
+    assert counted["train/accuracy"].item() == (logits.argmax(1) == torch.tensor([0, 1, 2, 2])).float().mean().item()
+
+
+class Counter(pl.Callback):
+    """Pictures that the training metrics have counted, after each step."""
+
+    def __init__(self) -> None:
+        self.pictures: list[int] = []
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        self.pictures.append(int(pl_module.metrics["train_metrics"]["loss"].weight))
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_sharpness_aware_step_counts_each_picture_once_and_learns(
+    tmp_path: Path, data: SceneDataModule, precision: str
+) -> None:
+    counter = Counter()
+    pl.seed_everything(0, verbose=False)
+    classifier = _classifier(data, sam_rho=0.05)
+    trainer = pl.Trainer(
+        default_root_dir=tmp_path,
+        max_epochs=10,
+        accelerator="cpu",
+        precision=precision,
+        gradient_clip_val=5.0,
+        callbacks=[counter],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(classifier, data)
+    assert counter.pictures[:3] == [16, 32, 48]
+    assert trainer.global_step == 30
+    assert trainer.callback_metrics["train/accuracy"] > 0.8
+
+
+def test_a_wise_head_takes_its_size_from_the_pictures_and_is_kept_in_the_checkpoint(data: SceneDataModule) -> None:
+    classifier = SceneClassifier(
+        {"depth": 10, "head": "wise"},
+        data.classes,
+        mean=data.mean,
+        std=data.std,
+        image_size=112,
+        optimizer=torch.optim.SGD,
+        schedule=warmup_cosine,
+    )
+    assert classifier.hparams["model"]["head_size"] == 4
+    assert classifier.model.spatial.weight.shape == (512, 4, 4)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_pictures_where_the_last_batch_is_short(data: SceneDataModule) -> None:
+    classifier = _classifier(data).eval()
+    classifier.log_dict = lambda *_, **__: None
+    images, labels = torch.randn(11, 3, 32, 32), torch.arange(11) % 3
+    for part in (slice(0, 8), slice(8, 11)):
+        classifier.validation_step((images[part], labels[part]), 0, 0)
+    logged = classifier.metrics["val_metrics"].compute()["val/loss"]
+    with torch.inference_mode():
+        expected = torch.nn.functional.cross_entropy(classifier(images), labels)
+    assert logged.item() == pytest.approx(expected.item(), rel=1e-5)

@@ -1,0 +1,39 @@
+"""Open a file of weights as data only: one that would need to run code is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deepdream.config import closest
+
+
+def read_weights_file(path: Path) -> tuple[dict[str, Any], str]:
+    """The dictionary in a file that torch.save wrote, on the CPU, and the file's SHA-256.
+
+    Raises FileNotFoundError or ValueError, in one line, for a file that is not there, is damaged, holds something else,
+    or would run code when opened.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name the checkpoint in it, for example {path}/checkpoints/best.ckpt")
+    if not path.is_file():
+        siblings = [str(p) for p in path.parent.glob("*.ckpt")]
+        hint = f"; close by there is {', '.join(closest(str(path), siblings))}" if siblings else ""
+        raise FileNotFoundError(f"there is no checkpoint {path}{hint}")
+    data = path.read_bytes()
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes make the unpickler fail in any way
+        if isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error):
+            raise ValueError(
+                f"{path} needs to run code to be opened, and is refused; a checkpoint of deepdream is data only"
+            ) from error
+        raise ValueError(f"{path} is truncated, damaged or not a checkpoint ({len(data)} bytes)") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, not a checkpoint")
+    return content, hashlib.sha256(data).hexdigest()

@@ -1,0 +1,75 @@
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from deepdream.models import ResNet
+from deepdream.training.optimizers import build_optimizer, parameter_groups, scaled_lr
+
+SGD = partial(torch.optim.SGD, lr=0.1, weight_decay=0.5)
+
+
+def test_only_convolutions_and_the_matrix_of_the_last_layer_decay() -> None:
+    model = ResNet(10, 5, stem="deep", head="wise", head_size=2)
+    decayed, spared = parameter_groups(model, decay_norm_and_bias=False)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    kinds = {type(model.get_submodule(names[id(p)].rpartition(".")[0])).__name__ for p in decayed["params"]}
+    assert kinds == {"Conv2d", "Linear", "SpatialWeights"}
+    assert {names[id(p)].rpartition(".")[2] for p in decayed["params"]} == {"weight"}
+    assert spared["weight_decay"] == 0
+    assert len(decayed["params"]) + len(spared["params"]) == len(names)
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_decay_alone_shrinks_what_it_is_meant_for(everything: bool) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    optimizer = build_optimizer(SGD, model, decay_norm_and_bias=everything)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for name, value in model.named_parameters():
+        shrinks = everything or name == "0.weight"
+        assert torch.allclose(value, before[name] * (0.95 if shrinks else 1.0)), name
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "AdamW", "RMSprop", "Adagrad", "NAdam", "Adadelta", "RAdam", "Adamax"])
+def test_any_optimizer_of_torch_takes_steps(optimizer: str) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    before = model[0].weight.clone()
+    built = build_optimizer(partial(getattr(torch.optim, optimizer), lr=0.1), model, decay_norm_and_bias=False)
+    model(torch.randn(8, 3)).square().sum().backward()
+    built.step()
+    assert not torch.equal(model[0].weight, before)
+    assert len(built.param_groups) == 2
+
+
+def test_a_step_is_fused_where_it_can_be_and_is_not_forbidden() -> None:
+    model = nn.Linear(3, 3)
+    assert build_optimizer(SGD, model, decay_norm_and_bias=False).defaults["fused"] is True
+    assert not build_optimizer(SGD, model, decay_norm_and_bias=False, fused=False).defaults["fused"]
+    assert build_optimizer(partial(SGD, fused=False), model, decay_norm_and_bias=False).defaults["fused"] is False
+    assert not build_optimizer(partial(SGD, foreach=True), model, decay_norm_and_bias=False).defaults["fused"]
+    assert "fused" not in build_optimizer(torch.optim.Adadelta, model, decay_norm_and_bias=False).defaults
+
+
+def test_a_fused_step_is_the_plain_step() -> None:
+    torch.manual_seed(0)
+    models = [nn.Linear(4, 4) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    x = torch.randn(8, 4)
+    for model, fused in zip(models, (True, False), strict=True):
+        make = partial(torch.optim.SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)
+        optimizer = build_optimizer(make, model, decay_norm_and_bias=False, fused=fused)
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+    torch.testing.assert_close(models[0].weight, models[1].weight, rtol=1e-5, atol=1e-6)
+
+
+def test_the_rate_follows_the_pictures_of_a_step_in_a_line() -> None:
+    assert scaled_lr(0.1, 256) == 0.1
+    assert scaled_lr(0.1, 64) == pytest.approx(0.025)
+    assert scaled_lr(0.1, 1024) == pytest.approx(0.4)
