@@ -8,19 +8,26 @@ torch nor Lightning: a misspelt key is answered before either is loaded.
 from deepdream.config.data import AugmentConfig, DataConfig, RoomsConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
+from deepdream.config.explain import CHEAP_CHECKS, CHECKS, METHODS, ExplainAppConfig, ExplainConfig, check_method
 from deepdream.config.schema import closest, one_line, typed
 from deepdream.config.train import ModelConfig, TrainConfig, TrainerConfig
 
 __all__ = [
+    "CHEAP_CHECKS",
+    "CHECKS",
+    "METHODS",
     "AugmentConfig",
     "DataConfig",
     "DreamAppConfig",
     "DreamConfig",
     "EvaluateConfig",
+    "ExplainAppConfig",
+    "ExplainConfig",
     "ModelConfig",
     "RoomsConfig",
     "TrainConfig",
     "TrainerConfig",
+    "check_method",
     "closest",
     "one_line",
     "typed",
