@@ -15,7 +15,7 @@ from deepdream.explaining.explanation import Explanation
 from deepdream.explaining.question import class_name
 from deepdream.figures import figure_style
 
-COLUMNS = 4
+COLUMNS = 5
 COLORMAP = "inferno"  # from dark to light in even steps, told apart without seeing colour
 LONGEST = 512  # pixels of a photo's side in the panel
 
@@ -46,8 +46,8 @@ def draw_panel(examination: Examination) -> Figure:
     photo = examination.photo.convert("RGB")
     photo.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
     cells = len(examination.explanations) + 2
-    columns = min(COLUMNS, cells)
-    rows = -(-cells // columns)
+    rows = -(-cells // COLUMNS)
+    columns = -(-cells // rows)
     height = 3.1 * min(1.4, photo.height / photo.width) + 0.8
     with figure_style():
         figure = Figure(figsize=(3.3 * columns + 0.8, height * rows + 0.4))
@@ -61,9 +61,8 @@ def draw_panel(examination: Examination) -> Figure:
         figure.suptitle(_headline(examination), x=0.01, ha="left", fontsize=14)
         scale = ScalarMappable(cmap=COLORMAP)
         scale.set_clim(0, 1)
-        bar = figure.colorbar(
-            scale, ax=list(axes), shrink=min(0.7, 2.4 / (height * rows) * rows**0.5), aspect=22, pad=0.02
-        )
+        shrink = min(0.7, 2.4 / height / rows**0.5)
+        bar = figure.colorbar(scale, ax=list(axes), shrink=shrink, aspect=22, pad=0.02)
         bar.set_ticks([0, 1], labels=["none", "most"], fontsize=10)
         bar.set_label(f"evidence for {_short(examination.explanations[0].target)}", fontsize=11, labelpad=-18)
     return figure
@@ -100,20 +99,21 @@ def _draw_map(axes: Axes, photo: Image.Image, explanation: Explanation) -> None:
 
 
 def _draw_answers(axes: Axes, examination: Examination) -> None:
-    shares, before = examination.probabilities, examination.before
-    first = shares.topk(min(5, len(shares))).indices.tolist()
+    shares = examination.probabilities.numpy()
+    before = None if examination.before is None else examination.before.numpy()
+    first = (-shares).argsort()[:5].tolist()
     places = np.arange(len(first))
     target = examination.explanations[0].index if examination.explanations else first[0]
     colours = ["#E69F00" if index == target else "#0072B2" for index in first]
-    width = 0.36 if before is not None else 0.6
+    width = 0.3 if before is not None else 0.6
     axes.barh(places - (width / 2 if before is not None else 0), shares[first], width, color=colours)
     if before is not None:
         axes.barh(places + width / 2, before[first], width, color="#BBBBBB")
     for place, index in zip(places, first, strict=True):
         name = textwrap.shorten(class_name(examination.classes, index).replace("_", " "), 30, placeholder="…")
         was = "" if before is None else f" (before the dream {100 * float(before[index]):.0f}%)"
-        axes.text(0, place - 0.36, f"{name} {100 * float(shares[index]):.0f}%{was}", fontsize=10, va="bottom")
-    axes.set_ylim(4.7, -0.8)
+        axes.text(0, place - 0.33, f"{name} {100 * float(shares[index]):.0f}%{was}", fontsize=10, va="bottom")
+    axes.set_ylim(len(first) - 0.4, -0.8)
     axes.set_xlim(0, 1)
     axes.set_yticks([])
     axes.set_xticks([0, 0.5, 1], ["0", "50%", "100%"], fontsize=9.5)
