@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
 
 # Okabe & Ito's colours, told apart by colour-blind readers too.
 COLORS = {"train": "#0072B2", "val": "#E69F00", "test": "#009E73"}
@@ -31,3 +35,10 @@ def figure_style() -> Iterator[None]:
     }
     with mpl.rc_context(style):
         yield
+
+
+def rendered(figure: Figure) -> Image.Image:
+    """The figure as a picture, drawn once however often it is written."""
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

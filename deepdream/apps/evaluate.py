@@ -17,12 +17,27 @@ if TYPE_CHECKING:
 
 @command("evaluate", EvaluateConfig)
 def main(config: EvaluateConfig, folder: Path) -> None:
-    """Evaluate a checkpoint on the test pictures of the data it was trained on."""
+    """Evaluate checkpoints on the test pictures of the data they were trained on; compare several."""
     from deepdream.models import load_network
 
-    network = load_network(chosen_checkpoint(config.ckpt))
-    data = data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
-    evaluate_network(network, data, folder, device=config.device, precision=config.precision)
+    names = config.checkpoints
+    folders = [folder] if len(names) == 1 else [folder / f"{i + 1}" for i in range(len(names))]
+    evaluations = []
+    for name, place in zip(names, folders, strict=True):
+        network = load_network(chosen_checkpoint(name))
+        data = data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
+        evaluation = evaluate_network(
+            network,
+            data,
+            place,
+            device=config.device,
+            precision=config.precision,
+            tta=config.tta,
+            seed=config.seed,
+        )
+        evaluations.append(evaluation)
+    if len(evaluations) > 1:
+        _compare(evaluations, folder)
     print(f"look:       tensorboard --logdir {shown(folder)}")
 
 
@@ -55,18 +70,25 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
 
 
 def evaluate_network(
-    network: Network, data: SceneDataModule, folder: Path, *, device: str = "auto", precision: str = "auto"
+    network: Network,
+    data: SceneDataModule,
+    folder: Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    tta: str = "none",
+    seed: int = 0,
 ) -> Evaluation:
-    """Evaluate on the test pictures; figures/ and TensorBoard go into `folder`, a table onto the console."""
+    """Evaluate on the test pictures: figures/, report.html and TensorBoard in `folder`, a table on the console."""
     from rich.console import Console
     from rich.progress import Progress
     from torch.utils.tensorboard import SummaryWriter
 
-    from deepdream.evaluating import predict, write_evaluation
+    from deepdream.evaluating import predict, write_evaluation, write_page
     from deepdream.hardware import best_device, best_dtype
 
     on = best_device(device)
-    loader = data.whole_loader("test")
+    loader = data.whole_loader("test", tta=tta)
     with Progress(transient=True, disable=not Console().is_terminal) as progress:
         task = progress.add_task("evaluating", total=len(data.split("test")))
         predictions = predict(
@@ -82,27 +104,66 @@ def evaluate_network(
             predictions,
             folder / "figures",
             writer=writer,
-            name=f"{data.root.name}, {Path(network.source).name}",
+            name=_name(network, data),
             metrics_csv=metrics_csv if metrics_csv.is_file() else None,
+            paths=data.split("test").paths,
+            seed=seed,
         )
+    report = write_page(folder / "report.html", [evaluation])
     _print_table(evaluation)
+    print(f"report:     {shown(report)}")
     return evaluation
+
+
+def _name(network: Network, data: SceneDataModule) -> str:
+    """The data set and the run: what tells several checkpoints apart."""
+    path = Path(network.source)
+    return f"{data.root.name}, {'/'.join((run_folder(path).name, path.stem))}"
+
+
+def _compare(evaluations: list[Evaluation], folder: Path) -> None:
+    """The figures side by side and the paired tests: on the console, as CSV, and as a report of all of them."""
+    import csv
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from deepdream.evaluating import FIGURES, TEST_HEADER, paired_rows, paired_tests, with_interval, write_page
+
+    tests = paired_tests([each.predictions for each in evaluations])
+    figures = [[each.name, *(with_interval(each, key) for _, key in FIGURES)] for each in evaluations]
+    tables = {
+        "comparison": (["network", *(name for name, _ in FIGURES)], figures),
+        "paired_tests": (list(TEST_HEADER), paired_rows(evaluations, tests)),
+    }
+    for name, (header, rows) in tables.items():
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
+        table = Table(*header, title=name.replace("_", " "), title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table)
+    print(f"report:     {shown(write_page(folder / 'report.html', evaluations, tests))}")
 
 
 def _print_table(evaluation: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from deepdream.evaluating import FIGURES
+
     figures = evaluation.figures
-    table = Table(title=f"{figures['pictures']} test pictures, {figures['classes']} classes", title_justify="left")
+    title = f"{evaluation.name}: {figures['pictures']} test pictures, {figures['classes']} classes"
+    table = Table(title=title, title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
-    for name, key in (
-        ("accuracy", "accuracy"),
-        ("mean accuracy of the classes", "mean_class_accuracy"),
-        ("right class among the first five", "top5_accuracy"),
-    ):
-        table.add_row(name, f"{100 * figures[key]:.1f}%")
-    table.add_row("cross-entropy", f"{figures['loss']:.3f}")
+    table.add_column("95% interval", justify="right")
+    for name, key in FIGURES:
+        low, high = figures["intervals"][key]
+        table.add_row(name, f"{100 * figures[key]:.1f}%", f"{100 * low:.1f} to {100 * high:.1f}%")
+    table.add_row("expected calibration error", f"{100 * figures['expected_calibration_error']:.1f}%", "")
+    table.add_row("cross-entropy", f"{figures['loss']:.3f}", "")
     Console().print(table)
-    print(f"figures:    {shown(evaluation.files[0].parent)}")
+    for note in evaluation.notes:
+        print(f"note: {note}")
+    print(f"figures:    {shown(evaluation.folder)}")

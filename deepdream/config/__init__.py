@@ -8,22 +8,29 @@ torch nor Lightning: a misspelt key is answered before either is loaded.
 from deepdream.config.data import TTA, AugmentConfig, DataConfig, RoomsConfig, UrlConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
+from deepdream.config.explain import CHEAP_CHECKS, CHECKS, METHODS, ExplainAppConfig, ExplainConfig, check_method
 from deepdream.config.model import ModelConfig, check_variant
 from deepdream.config.schema import choices, closest, one_line, read_choice, typed
 from deepdream.config.train import TrainConfig, TrainerConfig
 
 __all__ = [
+    "CHEAP_CHECKS",
+    "CHECKS",
+    "METHODS",
     "TTA",
     "AugmentConfig",
     "DataConfig",
     "DreamAppConfig",
     "DreamConfig",
     "EvaluateConfig",
+    "ExplainAppConfig",
+    "ExplainConfig",
     "ModelConfig",
     "RoomsConfig",
     "TrainConfig",
     "TrainerConfig",
     "UrlConfig",
+    "check_method",
     "check_variant",
     "choices",
     "closest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix
 
+from deepdream.evaluating.calibration import calibration
 from deepdream.evaluating.predictions import Predictions
 
 Counts = npt.NDArray[np.int64]
@@ -46,7 +48,9 @@ class ClassFigures:
 def confusion_counts(predictions: Predictions) -> Counts:
     """How often a picture of class i (row) was taken for class j (column), (classes, classes)."""
     labels = range(len(predictions.classes))
-    return confusion_matrix(predictions.labels, predictions.answers, labels=labels)  # type: ignore[no-any-return]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a single class, which is what it is
+        return confusion_matrix(predictions.labels, predictions.answers, labels=labels)  # type: ignore[no-any-return]
 
 
 def class_figures(counts: Counts, classes: list[str]) -> list[ClassFigures]:
@@ -61,21 +65,69 @@ def class_figures(counts: Counts, classes: list[str]) -> list[ClassFigures]:
     return figures
 
 
-def summary(predictions: Predictions) -> dict[str, Any]:
-    """The figures over all pictures: accuracy, mean_class_accuracy and top5_accuracy in [0, 1], loss, and how many.
+def summary(predictions: Predictions, *, seed: int = 0) -> dict[str, Any]:
+    """The figures over all pictures: accuracy, mean_class_accuracy, top5_accuracy, macro_f1 in [0, 1]; loss; counts.
 
-    mean_class_accuracy counts the classes that have pictures. loss is the mean cross-entropy in nats.
+    mean_class_accuracy and macro_f1 count the classes that have pictures. loss is the mean cross-entropy in nats.
+    expected_calibration_error: see `calibration`. intervals: see `bootstrap_intervals`.
     """
     labels, probabilities = predictions.labels, predictions.probabilities
     counts = confusion_counts(predictions)
     present = counts.sum(axis=1) > 0
     own = probabilities[np.arange(len(labels)), labels]
-    better = (probabilities > own[:, None]).sum(axis=1)
     return {
         "accuracy": float((predictions.answers == labels).mean()),
         "mean_class_accuracy": float((np.diag(counts)[present] / counts.sum(axis=1)[present]).mean()),
-        "top5_accuracy": float((better < 5).mean()),
+        "top5_accuracy": float(among_first(predictions, 5).mean()),
+        "macro_f1": float(np.mean([f1 for f1, there in zip(_f1(counts), present, strict=True) if there])),
+        "expected_calibration_error": calibration(predictions).expected_error,
         "loss": float(-np.log(own.clip(np.finfo(np.float32).tiny)).mean()),
         "pictures": len(labels),
         "classes": len(predictions.classes),
+        "intervals": {name: list(ends) for name, ends in bootstrap_intervals(predictions, seed=seed).items()},
     }
+
+
+def among_first(predictions: Predictions, k: int) -> npt.NDArray[np.bool_]:
+    """Whether the right class is among the `k` most probable, (N,)."""
+    probabilities, labels = predictions.probabilities, predictions.labels
+    own = probabilities[np.arange(len(labels)), labels]
+    first: npt.NDArray[np.bool_] = (probabilities > own[:, None]).sum(axis=1) < k
+    return first
+
+
+def bootstrap_intervals(
+    predictions: Predictions, *, seed: int = 0, resamples: int = 1000, level: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Ends of the percentile interval of accuracy, mean_class_accuracy, top5_accuracy and macro_f1.
+
+    The pictures are drawn again with replacement, `resamples` times (Efron 1979): how far a figure would move with
+    another test set of that size. The network stays the same; another training run is not in it.
+    """
+    rng = np.random.default_rng(seed)
+    classes, pictures = len(predictions.classes), len(predictions.labels)
+    cell = predictions.labels * classes + predictions.answers
+    right, first = predictions.right, among_first(predictions, 5)
+    figures: dict[str, list[float]] = {
+        name: [] for name in ("accuracy", "mean_class_accuracy", "top5_accuracy", "macro_f1")
+    }
+    for _ in range(resamples):
+        drawn = rng.integers(0, pictures, pictures)
+        counts = np.bincount(cell[drawn], minlength=classes * classes).reshape(classes, classes)
+        total = counts.sum(axis=1)
+        present = total > 0
+        figures["accuracy"].append(right[drawn].mean())
+        figures["top5_accuracy"].append(first[drawn].mean())
+        figures["mean_class_accuracy"].append((np.diag(counts)[present] / total[present]).mean())
+        figures["macro_f1"].append(_f1(counts)[present].mean())
+    ends = (50 * (1 - level), 50 * (1 + level))
+    return {
+        name: (float(np.percentile(values, ends[0])), float(np.percentile(values, ends[1])))
+        for name, values in figures.items()
+    }
+
+
+def _f1(counts: Counts) -> npt.NDArray[np.float64]:
+    """The F1 of each class, (classes,); 0 where it would divide by zero."""
+    f1: npt.NDArray[np.float64] = 2 * np.diag(counts) / np.maximum(1, counts.sum(axis=0) + counts.sum(axis=1))
+    return f1

@@ -52,14 +52,18 @@ def test_everything_is_written_and_can_be_read_back(tmp_path: Path, classes: int
     labels = np.arange(4 * classes) % classes
     probabilities = np.eye(classes, dtype=np.float32)[np.where(rng.random(labels.size) < 0.7, labels, 0)]
     names = [f"class {i}" for i in range(classes)]
+    features = rng.normal(size=(len(labels), 12)).astype(np.float32)
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (60, 40), "teal").save(photo)
     (tmp_path / "metrics.csv").write_text(METRICS)
     with SummaryWriter(tmp_path / "tensorboard") as writer:
         evaluation = write_evaluation(
-            Predictions(probabilities, labels, names),
+            Predictions(probabilities, labels, names, features),
             tmp_path / "figures",
             writer=writer,
             name="a run",
             metrics_csv=tmp_path / "metrics.csv",
+            paths=[photo] * len(labels),
         )
     assert {f.name for f in evaluation.files} == {p.name for p in (tmp_path / "figures").iterdir()}
     figures = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
@@ -69,9 +73,9 @@ def test_everything_is_written_and_can_be_read_back(tmp_path: Path, classes: int
     counts = np.array([r[1:] for r in csv.reader((tmp_path / "figures" / "confusion.csv").open())][1:], int)
     assert counts.sum() == labels.size
     assert counts.trace() == sum(int(row["tp"]) for row in rows)
-    for name in ("confusion", "curves"):
+    for name in ("confusion", "curves", "per_class", "reliability", "pca", "tsne", "mistakes", "confused_pairs"):
         with Image.open(tmp_path / "figures" / f"{name}.png") as picture:
-            assert min(picture.size) > 400
+            assert min(picture.size) > 300
     assert any((tmp_path / "tensorboard").iterdir())
 
 
@@ -82,3 +86,39 @@ def test_curves_are_read_by_epoch_from_one(tmp_path: Path) -> None:
     assert curves["train/loss"] == {1: 1.4, 2: 0.9}
     labels = draw_curves(curves, title="t").axes[0].get_legend_handles_labels()[1]
     assert labels == ["train", "val", "test", "best by val: epoch 2"]
+
+
+class Linear(nn.Module):
+    """Two linear layers on the mean colour: the input of the second is the features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(images.mean(dim=(2, 3))).relu())
+
+
+def test_features_are_what_the_last_layer_is_given_and_no_hook_stays() -> None:
+    torch.manual_seed(0)
+    network = Network(Linear().eval(), ["red", "green", "blue"], (0.5,) * 3, (0.25,) * 3, 8, "test")
+    images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
+    predictions = predict(network, [(images, torch.zeros(6, dtype=torch.int64))], device=torch.device("cpu"))
+    with torch.no_grad():
+        logits = network.model.last(torch.from_numpy(predictions.features))
+    assert logits.softmax(dim=1).numpy() == pytest.approx(predictions.probabilities, abs=1e-6)
+    assert not network.model.last._forward_pre_hooks
+    assert predictions.thumbnails.shape == (6, 3, 48, 48)
+    assert predict(_network(), [(images, torch.zeros(6))], device=torch.device("cpu")).features is None
+
+
+def test_views_of_a_picture_answer_together() -> None:
+    torch.manual_seed(0)
+    network = Network(Linear().eval(), ["red", "green", "blue"], (0.5,) * 3, (0.25,) * 3, 8, "test")
+    views = torch.randint(0, 256, (5, 3, 3, 8, 8), dtype=torch.uint8)
+    labels = torch.zeros(5, dtype=torch.int64)
+    together = predict(network, [(views[:2], labels[:2]), (views[2:], labels[2:])], device=torch.device("cpu"))
+    alone = [predict(network, [(views[:, i], labels)], device=torch.device("cpu")) for i in range(3)]
+    assert together.probabilities == pytest.approx(np.mean([a.probabilities for a in alone], axis=0), abs=1e-6)
+    assert together.features == pytest.approx(np.mean([a.features for a in alone], axis=0), abs=1e-6)
+    assert np.array_equal(together.thumbnails, alone[0].thumbnails)

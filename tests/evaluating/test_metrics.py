@@ -5,7 +5,7 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from deepdream.evaluating import Predictions
-from deepdream.evaluating.metrics import class_figures, confusion_counts, summary
+from deepdream.evaluating.metrics import bootstrap_intervals, class_figures, confusion_counts, summary
 
 
 @pytest.fixture
@@ -44,3 +44,18 @@ def test_the_summary_agrees_with_torchmetrics_and_scikit_learn(predictions: Pred
         np.mean([(predictions.answers[predictions.labels == c] == c).mean() for c in range(6)])
     )
     assert figures["loss"] == pytest.approx(sklearn.metrics.log_loss(predictions.labels, p.numpy(), labels=range(7)))
+    assert figures["macro_f1"] == pytest.approx(
+        sklearn.metrics.f1_score(predictions.labels, predictions.answers, labels=range(6), average="macro")
+    )
+
+
+def test_the_interval_of_the_accuracy_is_that_of_a_share(predictions: Predictions) -> None:
+    """With 400 pictures the normal approximation holds: 1.96 standard errors either way."""
+    share = float(predictions.right.mean())
+    error = 1.96 * (share * (1 - share) / 400) ** 0.5
+    intervals = bootstrap_intervals(predictions, resamples=2000)
+    assert intervals["accuracy"] == pytest.approx((share - error, share + error), abs=0.012)
+    figures = summary(predictions)
+    for name, (low, high) in intervals.items():
+        assert low < figures[name] < high
+    assert bootstrap_intervals(predictions, seed=1) == bootstrap_intervals(predictions, seed=1)

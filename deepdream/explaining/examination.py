@@ -1,0 +1,118 @@
+"""One photo examined: what the network answers, how sure it is, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from deepdream.config import CHEAP_CHECKS, ExplainConfig
+from deepdream.explaining.confidence import answer_probabilities, attribution_confidence
+from deepdream.explaining.explanation import Explanation, explain
+from deepdream.explaining.question import class_name
+from deepdream.images import to_tensor
+from deepdream.models import Network
+from deepdream.scenes.augment import evaluation_transform
+
+# Where a network does not say how it was evaluated: torchvision's ratio.
+RESIZE_OVER_CROP = 256 / 224
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All that a panel shows.
+
+    photo: what the network was shown, at the photo's own resolution. probabilities: float32 (classes,).
+    confidence: attribution-based, in [0, 1]; see `attribution_confidence`.
+    before: the probabilities of the photo that a dream was made from, where there is one.
+    """
+
+    name: str
+    photo: Image.Image
+    classes: Sequence[str]
+    probabilities: Tensor
+    confidence: float
+    explanations: list[Explanation]
+    before: Tensor | None = None
+
+    @property
+    def answer(self) -> str:
+        """The most probable class."""
+        return class_name(self.classes, int(self.probabilities.argmax()))
+
+
+def examine(
+    network: Network,
+    photo: Image.Image,
+    *,
+    name: str,
+    methods: Sequence[str],
+    target: str | int | None = None,
+    checks: Sequence[str] = CHEAP_CHECKS,
+    crop: bool = True,
+    before: Image.Image | None = None,
+    config: ExplainConfig | None = None,
+    seed: int = 0,
+) -> Examination:
+    """Explain what `network` sees in a photo, with its confidence. Arguments as of `explain`.
+
+    crop: show the network what an evaluation would, the centre of the photo; else all of it.
+    before: the photo that `photo` is a dream of. Raises what `explain` raises.
+    """
+    image = network_view(network, photo, crop=crop)
+    explanations = explain(network, image, methods, target, checks=checks, config=config, seed=seed)
+
+    def probabilities(view: Tensor) -> Tensor:
+        return answer_probabilities(network, view, config=config)
+
+    return Examination(
+        name,
+        shown_part(network, photo) if crop else photo,
+        network.classes,
+        probabilities(image),
+        attribution_confidence(network, image, config=config, seed=seed),
+        explanations,
+        None if before is None else probabilities(network_view(network, before, crop=crop)),
+    )
+
+
+def network_view(network: Network, photo: Image.Image, *, crop: bool = True) -> Tensor:
+    """The photo as the network sees it, float32 (3, H, W) in [0, 1]: as in its evaluation, or whole at that scale."""
+    size = network.image_size
+    if crop:
+        transform = evaluation_transform(size, round(size * _resize_over_crop(network)))
+        return transform(photo.convert("RGB")).to(torch.float32) / 255
+    scale = size / min(photo.size)
+    width, height = (max(1, round(side * scale)) for side in photo.size)
+    return to_tensor(photo.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+
+
+def shown_part(network: Network, photo: Image.Image) -> Image.Image:
+    """The square centre of the photo that an evaluation cuts out, at the photo's own resolution."""
+    side = max(1, round(min(photo.size) / _resize_over_crop(network)))
+    left, top = (photo.width - side) // 2, (photo.height - side) // 2
+    return photo.crop((left, top, left + side, top + side))
+
+
+def overlay(photo: Image.Image, heatmap: Tensor, *, colormap: str = "inferno") -> Image.Image:
+    """The heat map (h, w) in [0, 1] over the photo in grey: the more evidence, the more colour."""
+    import matplotlib as mpl
+
+    values = Image.fromarray(heatmap.numpy().astype(np.float32)).resize(photo.size, Image.Resampling.BICUBIC)
+    heat = np.asarray(values).clip(0, 1)[..., None]  # (H, W, 1)
+    colour = mpl.colormaps[colormap](heat[..., 0])[..., :3]
+    grey = np.asarray(photo.convert("L"), dtype=np.float32)[..., None] / 255
+    opacity = 0.35 + 0.5 * heat
+    mixed = (1 - opacity) * grey + opacity * colour
+    return Image.fromarray((mixed * 255 + 0.5).astype(np.uint8))
+
+
+def _resize_over_crop(network: Network) -> float:
+    data = (network.hyper_parameters or {}).get("data") or {}
+    if data.get("resize") and data.get("image_size"):
+        return float(data["resize"]) / float(data["image_size"])
+    return RESIZE_OVER_CROP

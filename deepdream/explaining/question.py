@@ -1,0 +1,134 @@
+"""The question that every method answers: why does this model say this of this picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from deepdream.config import ExplainConfig, closest
+from deepdream.hardware import best_dtype
+from deepdream.models import Network
+
+MIN_SIDE = 16  # under it even a small network's stages have no map to speak of
+
+
+@dataclass(frozen=True)
+class Question:
+    """Made by `ask`, and good as long as its context is open.
+
+    model: in eval mode, its parameters without gradient, no activation in place.
+    picture: the network's input, normalised, (1, 3, H, W), on the model's device.
+    target: index of the class whose evidence is looked for.
+    config: how the methods are set. seed: of every draw.
+    """
+
+    model: nn.Module
+    picture: Tensor
+    target: int
+    config: ExplainConfig
+    seed: int
+
+    @torch.no_grad()
+    def probability(self, pictures: Tensor) -> Tensor:
+        """The target's probability, float32 (N,), of network inputs (N, 3, H, W)."""
+        return self.probabilities(pictures)[:, self.target]
+
+    @torch.no_grad()
+    def probabilities(self, pictures: Tensor) -> Tensor:
+        """Of all classes, float32 (N, classes); in config.precision, config.batch_size pictures at a time."""
+        device = pictures.device
+        dtype = best_dtype(self.config.precision, device)
+        lower = dtype != torch.float32 and pictures.dtype == torch.float32
+        logits = []
+        for batch in torch.split(pictures, self.config.batch_size):
+            with torch.autocast(device.type, dtype, enabled=lower):
+                logits.append(self.model(batch.contiguous(memory_format=torch.channels_last)).float())
+        return torch.cat(logits).softmax(dim=1)
+
+
+@contextmanager
+def ask(
+    network: Network, image: Tensor, target: str | int | None, *, config: ExplainConfig, seed: int = 0
+) -> Iterator[Question]:
+    """A Question about `image`, float (3, H, W) in [0, 1]; `target` None asks for the network's own answer.
+
+    Gradients are on inside, also within torch.inference_mode and Lightning's validation. Afterwards the model is as
+    it was, to its last flag. Raises ValueError for another shape, a side under MIN_SIDE and an unknown target.
+    """
+    _check(image)
+    with torch.inference_mode(False), torch.enable_grad(), _ready(network.model):
+        picture = network_input(network, image)
+        if target is None:
+            with torch.no_grad():
+                index = int(network.model(picture).argmax(dim=1))
+        else:
+            index = target_index(network, target)
+        yield Question(network.model, picture, index, config, seed)
+
+
+def network_input(network: Network, image: Tensor) -> Tensor:
+    """(1, 3, H, W): `image` normalised, in the type and on the device of the model's weights."""
+    weight = next((p for p in network.model.parameters() if p.is_floating_point()), torch.empty(0))
+    image = image.detach().clone().to(weight)  # a clone of an inference tensor can have a gradient
+    mean, std = (torch.tensor(values).to(image).view(3, 1, 1) for values in (network.mean, network.std))
+    return ((image - mean) / std)[None]
+
+
+def target_index(network: Network, target: str | int) -> int:
+    """The index of a class given by its name (in any case) or by its index.
+
+    Raises ValueError, with the close names, where there is none.
+    """
+    count = len(network.classes)
+    names = {name.lower(): i for i, name in reversed(list(enumerate(network.classes)))}
+    if isinstance(target, str) and target.lower() in names:
+        return names[target.lower()]
+    if isinstance(target, int) or target.lstrip("-").isdigit():
+        index = int(target)
+        if index < 0 or (count and index >= count):
+            most = f" to {count - 1}" if count else " or more"
+            raise ValueError(f"target is {index}; the index of a class is 0{most}")
+        return index
+    if not count:
+        raise ValueError(f"target is {target!r}, but {network.source} does not name its classes; give an index")
+    close = ", ".join(network.classes[names[name]] for name in closest(target.lower(), names)[:5])
+    raise ValueError(f"{network.source} knows no class {target!r}; close ones are {close}")
+
+
+def class_name(classes: Sequence[str], index: int) -> str:
+    """The name of a class, or "class 3" where the network has no names."""
+    return classes[index] if index < len(classes) else f"class {index}"
+
+
+def _check(image: Tensor) -> None:
+    if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
+        raise ValueError(
+            f"an image to explain is a floating-point tensor (3, H, W); this is {image.dtype} {(*image.shape,)}"
+        )
+    height, width = image.shape[1:]
+    if min(height, width) < MIN_SIDE:
+        raise ValueError(f"the image is {width}x{height}; an explanation needs at least {MIN_SIDE} pixels a side")
+
+
+@contextmanager
+def _ready(model: nn.Module) -> Iterator[None]:
+    """`model` in eval mode, without gradients of its parameters and without in-place activations; then as before."""
+    training = {module: module.training for module in model.modules()}
+    wants_gradient = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    in_place = [module for module in model.modules() if getattr(module, "inplace", False) is True]
+    try:
+        model.eval().requires_grad_(False)
+        for module in in_place:  # a backward hook, as guided backpropagation sets, cannot stand on one
+            module.inplace = False  # type: ignore[assignment]
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+        for parameter, wanted in wants_gradient.items():
+            parameter.requires_grad_(wanted)
+        for module in in_place:
+            module.inplace = True  # type: ignore[assignment]

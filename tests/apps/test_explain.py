@@ -1,0 +1,86 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.apps.test_dream import QUICK as QUICK_DREAM
+from tests.conftest import run_app
+
+QUICK = (
+    "explain.lime_samples=20",
+    "explain.integrated_gradients_steps=4",
+    "explain.completeness=1",
+    "explain.confidence_samples=8",
+    "explain.curve_steps=8",
+    "explain.infidelity_samples=8",
+    "explain.sensitivity_samples=1",
+)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_with_a_bad_file_is_explained_and_its_methods_ranked(
+    checkpoint: Path, trained: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos" / "inner"
+    photos.mkdir(parents=True)
+    for number, path in enumerate(sorted((trained / "rooms" / "Images").rglob("*.png"))[:2]):
+        Image.open(path).save(photos / f"room_{number}.png")
+    (photos / "bad.jpg").write_text("not a picture")
+    (photos / "notes.txt").write_text("left alone")
+    arguments = ("image=photos", "methods=[gradcam,lime]", "score=true", "target=Bedroom", *QUICK)
+    result = run_app("explain", f"ckpt={checkpoint}", *arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("left out: photos/inner/bad.jpg is not a picture")
+    (run,) = tmp_path.glob("outputs/*/*")
+    panels = sorted((run / "explanations").iterdir())
+    assert [panel.name for panel in panels] == ["inner_room_0.png.png", "inner_room_1.png.png"]
+    assert all(np.asarray(Image.open(panel)).std() > 20 for panel in panels)
+    numbers = rows(run / "explanations.csv")
+    assert [row["method"] for row in numbers] == 2 * ["gradcam", "lime"]
+    assert {row["target"] for row in numbers} == {"bedroom"}
+    ranking = rows(run / "ranking.csv")
+    assert {row["method"] for row in ranking} == {"gradcam", "lime"}
+    assert float(ranking[0]["mean_rank"]) <= float(ranking[1]["mean_rank"])
+    assert all(0 <= float(row["deletion_auc"]) <= 1 and row["randomised_correlation"] for row in ranking)
+    assert "methods over 2 pictures" in result.stdout
+
+
+def test_a_dream_is_told_against_the_photo_that_it_was_made_from(checkpoint: Path, tmp_path: Path) -> None:
+    ckpt = f"ckpt={checkpoint}"
+    dreamed = run_app("dream", ckpt, "image=flower", *QUICK_DREAM, "output=d.png", cwd=tmp_path)
+    assert dreamed.returncode == 0, dreamed.stderr
+    result = run_app("explain", ckpt, "image=d.png", "methods=[gradcam]", *QUICK, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "before the dream" in result.stdout
+
+
+def test_a_mistake_is_said_in_one_line(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "torn.png").write_bytes(b"\x89PNG")
+    Image.new("RGB", (300, 9)).save(tmp_path / "flat.png")
+    ckpt = f"ckpt={checkpoint}"
+    cases = {
+        (ckpt, "image=empty"): "there is no picture in empty",
+        (ckpt, "image=flat.png"): "flat.png is 300x9; it needs at least 16 pixels a side",
+        (ckpt, "target=bedrom"): "knows no class 'bedrom'; close ones are bedroom",
+        (ckpt, "target=99"): "target is 99; the index of a class is 0 to 11",
+        (ckpt, "methods=[gradkam]"): "no method 'gradkam'; close ones are gradcam",
+        (ckpt, "explain.lime_samples=1"): "explain.lime_samples is 1; it must be 10 or more",
+        (): "train a network with `python train.py experiment=demo`",
+    }
+    for arguments, message in cases.items():
+        result = run_app("explain", *arguments, cwd=tmp_path)
+        assert result.returncode == 1, arguments
+        (line,) = result.stderr.splitlines()
+        assert message in line, line
+    result = run_app("explain", ckpt, "image=bad", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "none of the 1 pictures" in result.stderr or "torn.png" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from deepdream.config import ExplainConfig
+from deepdream.explaining import answer_probabilities, attribution_confidence
+from deepdream.explaining.confidence import change_probabilities
+from deepdream.models import Network
+from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
+
+CONFIG = ExplainConfig.preset(confidence_samples=128)
+
+
+class Brightness(nn.Module):
+    """Says "bright" where the mean of the whole picture is above a threshold."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.threshold = threshold
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        margin = 20 * (pictures.mean(dim=(1, 2, 3)) - self.threshold)
+        return torch.stack([-margin, margin], dim=1)
+
+
+def test_an_answer_that_rests_on_all_of_the_picture_is_kept_and_one_that_hangs_by_a_thread_is_not() -> None:
+    image = torch.full((3, 32, 32), 0.8)
+    sure, unsure = (
+        Network(Brightness(threshold), ["dark", "bright"], (0.0,) * 3, (1.0,) * 3, 32, "test")
+        for threshold in (0.3, 0.75)
+    )
+    assert attribution_confidence(sure, image, config=CONFIG) == 1
+    assert attribution_confidence(unsure, image, config=CONFIG) == 0
+
+
+def test_an_answer_that_rests_on_one_patch_alone_does_not_survive_its_loss() -> None:
+    image = torch.full((3, 32, 32), 0.7)
+    config = ExplainConfig.preset(confidence_share=0.06)  # as much as the patch has
+    assert answer_probabilities(patch_network(), image)[1] == pytest.approx(0.66, abs=0.01)
+    assert attribution_confidence(patch_network(), image, config=config) < 0.05
+
+
+def test_changes_are_in_proportion_to_the_attribution() -> None:
+    attribution = torch.tensor([[1.0, -2.0], [0.0, 3.0]])
+    assert change_probabilities(attribution, 0.15).tolist() == [pytest.approx([0.1, 0.2]), pytest.approx([0.0, 0.3])]
+    assert change_probabilities(patch_map(), 0.5).mean() == pytest.approx(64 / 1024)  # no pixel changes twice
+    assert change_probabilities(torch.zeros(4, 4), 0.1).unique().tolist() == pytest.approx([0.1])
+
+
+def test_the_confidence_is_a_share_that_the_seed_decides() -> None:
+    values = [attribution_confidence(small_resnet(), scene(), config=CONFIG, seed=seed) for seed in (0, 0, 1)]
+    assert values[0] == values[1]
+    assert all(0 <= value <= 1 for value in values)
+
+
+def test_probabilities_are_the_networks_softmax() -> None:
+    network = small_resnet()
+    probabilities = answer_probabilities(network, scene())
+    assert probabilities.shape == (len(CLASSES),)
+    assert float(probabilities.sum()) == pytest.approx(1)

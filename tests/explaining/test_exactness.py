@@ -1,0 +1,75 @@
+"""Our maps against the grad-cam and lime packages, and against what the papers prove."""
+
+import numpy as np
+import pytest
+import torch
+from lime.lime_image import LimeImageExplainer
+from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from scipy.stats import spearmanr
+
+from deepdream.config import ExplainConfig
+from deepdream.explaining import explain
+from deepdream.explaining.perturbations import kernel_shap_values, lime_weights, mean_colours, superpixels
+from deepdream.explaining.question import ask, network_input
+from tests.explaining.networks import patch_network, scene, small_resnet
+
+FP32 = ExplainConfig.preset(precision="fp32")
+
+
+@pytest.mark.parametrize(("method", "package"), [("gradcam", GradCAM), ("gradcam_plus_plus", GradCAMPlusPlus)])
+@pytest.mark.parametrize("target", [0, 3])
+def test_grad_cam_is_the_grad_cam_packages(method: str, package: type, target: int) -> None:
+    network, image = small_resnet(size=128), scene(128)
+    ours = explain(network, image, [method], target, config=FP32)[0].heatmap
+    with package(network.model, [network.model.layer4]) as cam:
+        theirs = cam(network_input(network, image), [ClassifierOutputTarget(target)])[0]
+    ours = (ours - ours.min()) / (ours.max() - ours.min())  # the package moves the least value to 0
+    assert theirs.std() > 0.05
+    assert ours.numpy() == pytest.approx(theirs, abs=2e-4)
+
+
+def test_lime_ranks_superpixels_as_the_lime_package_does() -> None:
+    network, image = small_resnet(), scene()
+    with ask(network, image, 1, config=FP32) as question:
+        segments = superpixels(question)
+        ours = lime_weights(question, segments).numpy()
+
+        def classify(pictures: np.ndarray) -> np.ndarray:
+            batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(question.picture)
+            with torch.no_grad():
+                return network.model(batch).softmax(dim=1).numpy()
+
+        picture = question.picture[0].permute(1, 2, 0).numpy().astype(np.float64)
+        theirs = LimeImageExplainer(random_state=0).explain_instance(
+            picture, classify, (1,), top_labels=None, num_samples=1000, segmentation_fn=lambda _: segments.numpy()
+        )
+    weights = np.zeros(len(ours))
+    for segment, weight in theirs.local_exp[1]:
+        weights[segment] = weight
+    assert len(ours) > 20
+    assert spearmanr(ours, weights).statistic >= 0.8
+    assert ours == pytest.approx(weights, abs=0.35 * np.abs(weights).max())
+
+
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_integrated_gradients_add_up_to_what_the_logit_gains(target: int) -> None:
+    network, image = small_resnet(), scene()
+    attribution = explain(network, image, ["integrated_gradients"], target)[0].attribution
+    with torch.no_grad():
+        picture = network_input(network, image)
+        gain = float((network.model(picture) - network.model(torch.zeros_like(picture)))[0, target])
+    assert abs(gain) > 0.05
+    assert float(attribution.sum()) == pytest.approx(gain, rel=0.01)
+
+
+def test_kernel_shap_gives_each_superpixel_its_shapley_value() -> None:
+    """PatchReader's probability is linear in the pixels, so a superpixel's value is its own contribution alone."""
+    image = 0.5 + 0.5 * scene(32)
+    with ask(patch_network(), image, "yes", config=FP32) as question:
+        segments = superpixels(question)
+        values = kernel_shap_values(question, segments)
+        gain = 0.8 / (3 * 64) * (image - mean_colours(question.picture, segments)[0])[:, 8:16, 16:24].sum(dim=0)
+    expected = torch.zeros(len(values)).scatter_add_(0, segments[8:16, 16:24].flatten(), gain.flatten())
+    assert values.numpy() == pytest.approx(expected.numpy(), abs=1e-4)
+    assert float(values.abs().max()) > 1e-3

@@ -1,0 +1,187 @@
+import copy
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from deepdream.config import METHODS as METHOD_NAMES
+from deepdream.config import ExplainConfig
+from deepdream.explaining import METHODS, explain, grad_cam
+from deepdream.models import Network
+from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
+
+QUICK = ExplainConfig.preset(
+    smoothgrad_samples=4,
+    integrated_gradients_steps=8,
+    completeness=1.0,
+    occlusion_window=0.25,
+    occlusion_stride=0.25,
+    superpixels=9,
+    lime_samples=40,
+    kernel_shap_samples=40,
+)
+
+
+def hooks(model: nn.Module) -> int:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return sum(len(getattr(module, kind)) for module in model.modules() for kind in kinds)
+
+
+def state(model: nn.Module) -> tuple[object, ...]:
+    flags = [(m.training, getattr(m, "inplace", None)) for m in model.modules()]
+    return flags, [p.requires_grad for p in model.parameters()], [p.grad for p in model.parameters()], hooks(model)
+
+
+def test_the_config_names_the_methods_there_are() -> None:
+    assert tuple(METHODS) == METHOD_NAMES
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_every_method_gives_a_map_and_leaves_the_model_as_it_was(method: str) -> None:
+    network = small_resnet()
+    network.model.train()  # a user's model may be in any state
+    network.model.fc.weight.requires_grad_(False)
+    before, weights = state(network.model), copy.deepcopy(network.model.state_dict())
+    (explanation,) = explain(network, scene(), [method], config=QUICK)
+    assert explanation.heatmap.shape == explanation.attribution.shape == (64, 64)
+    assert 0 <= explanation.heatmap.min() <= explanation.heatmap.max() <= 1
+    assert explanation.heatmap.std() > 0
+    assert explanation.target == CLASSES[explanation.index]
+    assert state(network.model) == before
+    assert all(torch.equal(weights[name], value) for name, value in network.model.state_dict().items())
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_the_same_question_has_the_same_answer(method: str) -> None:
+    torch.manual_seed(1)
+    first = explain(small_resnet(), scene(), [method], config=QUICK)[0]
+    after_first = torch.rand(3)
+    torch.manual_seed(2)
+    assert torch.equal(explain(small_resnet(), scene(), [method], config=QUICK)[0].attribution, first.attribution)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(3), after_first)  # the caller's random state is not touched
+
+
+@pytest.mark.parametrize("method", ["smoothgrad", "lime", "kernel_shap"])
+def test_another_seed_draws_other_samples(method: str) -> None:
+    one, other = (explain(small_resnet(), scene(), [method], config=QUICK, seed=s)[0].attribution for s in (0, 1))
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("method", ["saliency", "smoothgrad", "integrated_gradients", "occlusion", "lime"])
+def test_a_network_that_reads_one_patch_is_found_out(method: str) -> None:
+    config = ExplainConfig.preset(lime_samples=300, occlusion_window=0.25, occlusion_stride=0.125, superpixels=25)
+    heatmap = explain(patch_network(), 0.5 + 0.5 * scene(32), [method], "yes", config=config)[0].heatmap
+    inside = patch_map().bool()
+    assert heatmap[inside].mean() > 4 * heatmap[~inside].mean()
+
+
+def test_evidence_for_one_class_is_evidence_against_the_other() -> None:
+    image = 0.5 + 0.5 * scene(32)
+    yes, no = (
+        explain(patch_network(), image, ["integrated_gradients"], target)[0].attribution for target in ("yes", "no")
+    )
+    assert yes.sum() > 0 > no.sum()
+
+
+def test_the_target_is_a_name_an_index_or_the_networks_answer() -> None:
+    network, image = small_resnet(), scene()
+    answer = explain(network, image)[0]
+    with torch.no_grad():
+        mean, std = torch.tensor(network.mean).view(3, 1, 1), torch.tensor(network.std).view(3, 1, 1)
+        assert answer.index == network.model(((image - mean) / std)[None]).argmax()
+    for target in (answer.index, str(answer.index), answer.target, answer.target.upper()):
+        assert torch.equal(explain(network, image, target=target)[0].attribution, answer.attribution)
+    assert torch.allclose(grad_cam(network, image), answer.heatmap, atol=1e-6)
+    assert torch.allclose(grad_cam(network, image, answer.target), answer.heatmap, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("libary", "close ones are library"),
+        (4, "index of a class is 0 to 3"),
+        ("-1", "index of a class is 0 to 3"),
+    ],
+)
+def test_a_class_that_does_not_exist_is_said_with_the_close_ones(target: str | int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        explain(small_resnet(), scene(), target=target)
+
+
+def test_other_mistakes_are_said_in_one_line() -> None:
+    network = small_resnet()
+    with pytest.raises(ValueError, match="12x9; an explanation needs at least 16 pixels"):
+        explain(network, torch.rand(3, 9, 12))
+    with pytest.raises(ValueError, match=r"tensor \(3, H, W\); this is torch.uint8"):
+        explain(network, torch.zeros(3, 64, 64, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="no method 'gradkam'; close ones are gradcam"):
+        explain(network, scene(), ["gradkam"])
+    with pytest.raises(ValueError, match="no check 'deletion'; close ones are deletion_auc"):
+        explain(network, scene(), checks=["deletion"])
+    with pytest.raises(ValueError, match=r"no layer 'layr4'.*close ones are layer4"):
+        grad_cam(network, scene(), layer="layr4")
+    assert hooks(network.model) == 0
+
+
+def test_classes_without_names_go_by_their_index() -> None:
+    named = small_resnet()
+    network = Network(named.model, [], named.mean, named.std, 64, "nameless.ckpt")
+    assert explain(network, scene(), target=2)[0].target == "class 2"
+    with pytest.raises(ValueError, match=r"nameless\.ckpt does not name its classes; give an index"):
+        explain(network, scene(), target="bar")
+
+
+def test_a_picture_too_small_for_layer4_is_read_at_the_deepest_stage_with_a_map() -> None:
+    network, image = small_resnet(), scene(32)  # layer4 has one position
+    assert torch.equal(grad_cam(network, image), grad_cam(network, image, layer="layer3"))
+    assert grad_cam(network, image).std() > 0
+
+
+def test_torchvisions_own_networks_are_explained_too() -> None:
+    """With activations in place and used twice, and with stages that are not called layer4."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        models = [torchvision.models.resnet18(num_classes=4), torchvision.models.squeezenet1_1(num_classes=4)]
+    for model in models:
+        network = Network(model.eval(), CLASSES, (0.5,) * 3, (0.25,) * 3, 64, "torchvision")
+        before = state(model)
+        for explanation in explain(network, scene(), ["gradcam", "guided_gradcam", "saliency"]):
+            assert explanation.heatmap.isfinite().all()
+        assert state(model) == before
+
+
+def test_double_precision_stays() -> None:
+    network = small_resnet()
+    network.model.double()
+    assert explain(network, scene().double(), ["integrated_gradients", "lime"], config=QUICK)[0].heatmap.std() > 0
+
+
+class Explaining(pl.LightningModule):
+    """Asks for maps within its own validation."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network, self.model = network, network.model
+        self.heatmaps: list[Tensor] = []
+
+    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        assert torch.is_inference_mode_enabled()
+        (image,) = batch[0]
+        self.heatmaps += [e.heatmap for e in explain(self.network, image, METHOD_NAMES, config=QUICK)]
+        self.heatmaps.append(grad_cam(self.network, image))
+        assert torch.is_inference_mode_enabled()
+
+
+def test_maps_are_the_same_within_lightnings_validation() -> None:
+    network = small_resnet()
+    expected = [e.heatmap for e in explain(network, scene(), METHOD_NAMES, config=QUICK)]
+    module = Explaining(network)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer.validate(module, DataLoader(TensorDataset(scene()[None])), verbose=False)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(module.heatmaps, expected, strict=False))
+    assert len(module.heatmaps) == len(METHOD_NAMES) + 1
+    assert hooks(network.model) == 0
