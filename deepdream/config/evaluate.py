@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepdream.config.checks import DEVICES, PRECISIONS, at_least, one_of
-
-TTA = ("none", "flip", "multicrop")
+from deepdream.config.data import TTA
 
 
 @dataclass

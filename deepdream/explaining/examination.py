@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 from deepdream.config import CHEAP_CHECKS, ExplainConfig
 from deepdream.explaining.confidence import answer_probabilities, attribution_confidence
@@ -85,7 +86,7 @@ def network_view(network: Network, photo: Image.Image, *, crop: bool = True) -> 
     size = network.image_size
     if crop:
         transform = evaluation_transform(size, round(size * _resize_over_crop(network)))
-        return transform(photo.convert("RGB")).to(torch.float32) / 255
+        return transform(pil_to_tensor(photo.convert("RGB"))).to(torch.float32) / 255
     scale = size / min(photo.size)
     width, height = (max(1, round(side * scale)) for side in photo.size)
     return to_tensor(photo.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
