@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 from deepdream.config import CHECKS, METHODS, ExplainConfig
 from deepdream.explaining import Explanation, draw_panel, examine, overlay, rank_methods
@@ -30,7 +31,7 @@ def photo(width: int, height: int) -> Image.Image:
 def test_the_network_is_shown_what_it_was_evaluated_on() -> None:
     network = sizes(96, 64)
     seen = network_view(network, photo(300, 200))
-    assert torch.equal(seen, evaluation_transform(64, 96)(photo(300, 200)) / 255)
+    assert torch.equal(seen, evaluation_transform(64, 96)(pil_to_tensor(photo(300, 200))) / 255)
     shown = np.asarray(shown_part(network, photo(300, 200)).resize((64, 64), Image.Resampling.BILINEAR)) / 255
     assert np.abs(shown - seen.permute(1, 2, 0).numpy()).mean() < 0.02
     assert network_view(network, photo(300, 200), crop=False).shape == (3, 64, 96)
