@@ -179,7 +179,9 @@ class DreamAppConfig:
     seed: int
     again: str | None
     report: bool
+    devices: int
     dream: DreamConfig
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
+        at_least("devices", self.devices, 1)

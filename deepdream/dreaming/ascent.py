@@ -87,6 +87,14 @@ class Ascent:
             self._content = self._maps(canvas.network_input(held))
         return canvas
 
+    def measure(self, picture: Tensor) -> Tensor:
+        """The objective of pictures (N, 3, H, W) in [0, 1], unmoved: (N,)."""
+        canvas = self._canvas = PixelCanvas(self._network.mean, self._network.std, self.dtype, self._device)
+        view = canvas.encode(picture)
+        if self._objective.needs("content"):
+            self._content = self._maps(canvas.network_input(view))
+        return self._tiled(view, Move((0, 0)))[1]
+
     def step(self, held: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
         """What is held after one step from `held`, and the objective before it, (N,).
 

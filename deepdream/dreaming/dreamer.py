@@ -133,6 +133,19 @@ class Dreamer:
                 dreamed = canvas.picture(canvas.view(held))
         return render(canvas, held)
 
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def measure(self, image: Tensor, *, guide: Tensor | None = None) -> float:
+        """The objective of a picture (3, H, W) as it is; of one in tiles, the mean over the tiles."""
+        _check_image(image)
+        self._check_guide(guide)
+        ascent = self._ascent(torch.float64 if image.dtype == torch.float64 else torch.float32)
+        picture = _batch(image, ascent.dtype, self.device)
+        with torch.autocast(self.device.type, enabled=False), ascent.taps:
+            if guide is not None:
+                ascent.look_at_guide(_batch(guide, ascent.dtype, self.device))
+            return float(ascent.measure(picture).mean())
+
     @property
     def _stride(self) -> int:
         return max((layer.stride for layer in self._layers), default=1) or 32

@@ -121,7 +121,7 @@ def smoothing(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> 
     if config.smoothing == "laplacian":
         return lambda gradient, step: normalize_levels(gradient)
     if config.smoothing == "band":
-        return lambda gradient, step: gradient - blur(gradient, config.band)
+        return lambda gradient, step: blur(gradient, config.sigma) - blur(gradient, config.band)
     return lambda gradient, step: gradient
 
 
