@@ -33,15 +33,21 @@ def _main(config: DreamAppConfig, folder: Path) -> None:
 
     if config.again is not None:
         config = again.recalled(config)
+    is_film = config.film.kind != "none"
     is_folder = config.image is not None and Path(config.image).is_dir()
-    output = Path(config.output) if config.output else folder / ("dreams" if is_folder else "dream.png")
-    if not is_folder:
+    default = "dream.mp4" if is_film else "dreams" if is_folder else "dream.png"
+    output = Path(config.output) if config.output else folder / default
+    if not is_folder and not is_film:
         _check_output(output)
     network = load_network(chosen_checkpoint(config.ckpt))
     if config.again is not None:
         again.check_same_network(config, network)
     if config.dream.list_layers:
         _print_layers(network)
+    elif is_film:
+        from deepdream.apps.film import dream_film
+
+        dream_film(config, network, output)
     elif config.dream.sheet:
         _dream_sheet(config, network, output)
     elif is_folder:

@@ -8,6 +8,7 @@ torch nor Lightning: a misspelt key is answered before either is loaded.
 from deepdream.config.data import AugmentConfig, DataConfig, RoomsConfig
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
+from deepdream.config.film import FilmConfig
 from deepdream.config.schema import closest, one_line, typed
 from deepdream.config.train import ModelConfig, TrainConfig, TrainerConfig
 
@@ -17,6 +18,7 @@ __all__ = [
     "DreamAppConfig",
     "DreamConfig",
     "EvaluateConfig",
+    "FilmConfig",
     "ModelConfig",
     "RoomsConfig",
     "TrainConfig",

@@ -10,6 +10,7 @@ from typing import Any, Self
 from omegaconf import OmegaConf
 
 from deepdream.config.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
+from deepdream.config.film import FilmConfig
 from deepdream.config.schema import closest, typed
 
 TERMS = (
@@ -181,6 +182,7 @@ class DreamAppConfig:
     report: bool
     devices: int
     dream: DreamConfig
+    film: FilmConfig
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
