@@ -71,6 +71,7 @@ class DreamConfig:
     smoothing: str
     sigma: float
     normalize: str
+    tone: float
     keep: float
     band: float
     color: float
@@ -96,7 +97,7 @@ class DreamConfig:
         above("dream.octave_scale", self.octave_scale, 1)
         for key in ("step_size", "sigma", "band", "crop_size"):
             above(f"dream.{key}", getattr(self, key), 0)
-        for key in ("keep", "color", "scale", "crop_size"):
+        for key in ("tone", "keep", "color", "scale", "crop_size"):
             fraction(f"dream.{key}", getattr(self, key))
         self._check_together()
 

@@ -82,7 +82,7 @@ class Ascent:
         self._mask = mask
         self._anchor = None
         if config.keep > 0:
-            self._anchor = Anchor(held, keep=config.keep, band=config.band)
+            self._anchor = Anchor(held, canvas.per_unit, keep=config.keep, band=config.band)
         if self._objective.needs("content"):
             self._content = self._maps(canvas.network_input(held))
         return canvas

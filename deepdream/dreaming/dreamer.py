@@ -111,6 +111,8 @@ class Dreamer:
 
         ascent = self._ascent(torch.float64 if image.dtype == torch.float64 else torch.float32)
         picture = _batch(image, ascent.dtype, self.device)
+        if config.tone < 1:
+            picture = 0.5 + config.tone * (picture - 0.5)
         where = None if mask is None else _mask(mask, picture)
         carry = CARRIES[config.carry](picture, sizes)
 

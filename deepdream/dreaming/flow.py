@@ -28,14 +28,14 @@ def warp(picture: Tensor, way: Tensor) -> Tensor:
     x = (columns + way[0] + 0.5) * 2 / width - 1
     y = (rows + way[1] + 0.5) * 2 / height - 1
     grid = torch.stack([x, y], dim=-1)[None].to(picture)
-    moved: Tensor = F.grid_sample(picture[None], grid, padding_mode="border", align_corners=False).squeeze(0)
-    return moved
+    return F.grid_sample(picture[None], grid, padding_mode="border", align_corners=False).squeeze(0)
 
 
 def trust(there: Tensor, back: Tensor) -> Tensor:
     """Where the way there and the way back agree, and something has not just come into sight: (1, H, W), 0 or 1."""
     missed = torch.linalg.vector_norm(there + warp(back, there), dim=0, keepdim=True)
-    return (missed < TRUSTED).to(there)
+    trusted: Tensor = (missed < TRUSTED).to(there)
+    return trusted
 
 
 def along(last: Tensor, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:

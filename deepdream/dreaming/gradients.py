@@ -86,24 +86,45 @@ def _norm(x: Tensor, *, order: int) -> Tensor:
 
 
 class LocalRms:
-    """Divides by the root mean square of each neighbourhood, so that quiet regions dream too.
+    """Divides by the root mean square of each neighbourhood, so that quiet regions dream too; light and colours apart.
 
     sigma: of the neighbourhood, in pixels. A share of the whole picture's rms is added, so that where there is hardly
     any gradient its noise is not blown up.
     """
 
-    FLOOR = 0.3
+    FLOOR = 0.15
 
     def __init__(self, sigma: float) -> None:
         self._sigma = sigma
 
     def __call__(self, gradient: Tensor) -> Tensor:
         """`gradient` (N, 3, H, W) with root mean square near 1 everywhere; zero stays zero."""
-        energy = gradient.square().mean(dim=1, keepdim=True)
+        opponent = mix(gradient, OPPONENT)
+        energy = opponent.square()
         local = blur(energy, self._sigma).clamp_min(0).sqrt()
-        whole = energy.mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        whole = energy.mean(dim=(2, 3), keepdim=True).sqrt()
         size = local + self.FLOOR * whole
-        return gradient / torch.where(size > 0, size, torch.inf)
+        return mix(opponent / torch.where(size > 0, size, torch.inf), OPPONENT.t())
+
+
+# Light, then two colours, at right angles to one another.
+OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+OPPONENT = OPPONENT / torch.linalg.vector_norm(OPPONENT, dim=1, keepdim=True)
+
+
+def mix(x: Tensor, matrix: Tensor) -> Tensor:
+    """The colours of `x` (N, 3, H, W) times `matrix` (3, 3)."""
+    return F.conv2d(x, matrix.to(x)[:, :, None, None])
+
+
+def band(gradient: Tensor, fine: float, coarse: float) -> Tensor:
+    """What of `gradient` (N, 3, H, W) lies between two blurs of `fine` and `coarse` pixels.
+
+    Of the colours nothing finer than twice `fine`: fine coloured grain looks like noise.
+    """
+    opponent = mix(gradient, OPPONENT)
+    smooth = torch.cat([blur(opponent[:, :1], fine), blur(opponent[:, 1:], 2 * fine)], dim=1)
+    return mix(smooth - blur(opponent, coarse), OPPONENT.t())
 
 
 NORMALIZATIONS: dict[str, Normalization] = {
@@ -121,7 +142,7 @@ def smoothing(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> 
     if config.smoothing == "laplacian":
         return lambda gradient, step: normalize_levels(gradient)
     if config.smoothing == "band":
-        return lambda gradient, step: blur(gradient, config.sigma) - blur(gradient, config.band)
+        return lambda gradient, step: band(gradient, config.sigma, config.band)
     return lambda gradient, step: gradient
 
 

@@ -13,8 +13,8 @@ TINY = 1e-10  # what a level's rms is at least divided by; the source's
 def blur(x: Tensor, sigma: float) -> Tensor:
     """`x` (N, C, H, W) under a Gaussian of `sigma` pixels, edges mirrored.
 
-    A wide one is computed on a picture shrunk to a sigma of 2 to 4 pixels: within 2 % of the exact one, and some
-    hundred times faster.
+    A wide one is computed on a picture shrunk until sigma is 2 to 3 pixels: nearly the same, and some hundred times
+    faster.
     """
     height, width = x.shape[2:]
     factor = max(1, int(sigma / 2))
