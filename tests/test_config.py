@@ -12,9 +12,14 @@ def test_preset_reads_its_yaml_and_keywords_override_it() -> None:
     assert (dream.layers, dream.steps, dream.octaves, dream.octave_scale) == (["layer4"], 3, 4, 1.8)
 
 
-@pytest.mark.parametrize("name", ["gordic", "inceptionism"])
+@pytest.mark.parametrize(
+    "name",
+    ["atlas", "class", "gordic", "guided", "inceptionism", "laplacian", "maco", "style", "visualize", "vivid"],
+)
 def test_every_preset_states_every_key(name: str) -> None:
-    assert None not in [getattr(DreamConfig.preset(name), f.name) for f in fields(DreamConfig) if f.name != "width"]
+    may_be_null = {"width", "target", "max_pixels"}
+    preset = DreamConfig.preset(name)
+    assert {f.name for f in fields(DreamConfig) if getattr(preset, f.name) is None} <= may_be_null
 
 
 @pytest.mark.parametrize(
@@ -35,7 +40,7 @@ def test_bad_dream_key_is_said_in_one_line(overrides: dict[str, object], message
 
 
 def test_unknown_preset_lists_those_there_are() -> None:
-    with pytest.raises(ValueError, match="gordic, inceptionism"):
+    with pytest.raises(ValueError, match="gordic, guided, inceptionism"):
         DreamConfig.preset("deep")
 
 

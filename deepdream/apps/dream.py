@@ -2,90 +2,138 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import sys
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deepdream.apps import again, pictures
 from deepdream.apps.checkpoints import chosen_checkpoint
 from deepdream.apps.command import command, shown
-from deepdream.config import DreamAppConfig, DreamConfig
+from deepdream.config import DreamAppConfig
 
 if TYPE_CHECKING:
-    from PIL import Image
     from torch import Tensor
 
+    from deepdream.dreaming import Dreamer
     from deepdream.models import Network
 
-DEFAULT_PHOTO = "china"
-NOISE_WIDTH = 600  # of image=noise where dream.width is null
+# Words that Python keeps for itself cannot name a field of the schema; on the command line both are understood.
+ALIASES = {"class": "dream.target", "from": "again"}
+OUTPUTS = (".png", ".jpg", ".jpeg")
 
 
 @command("dream", DreamAppConfig)
-def main(config: DreamAppConfig, folder: Path) -> None:
-    """Dream a picture, or list the layers that can dream."""
-    from deepdream.images import to_image, to_tensor, write_png
+def _main(config: DreamAppConfig, folder: Path) -> None:
+    """Dream a picture or a folder of them, make one again, or list the layers that can dream."""
     from deepdream.models import load_network
 
-    output = _writable_png(config.output) if config.output else folder / "dream.png"
+    if config.again is not None:
+        config = again.recalled(config)
+    is_film = config.film.kind != "none"
+    is_folder = config.image is not None and Path(config.image).is_dir()
+    default = "dream.mp4" if is_film else "dreams" if is_folder else "dream.png"
+    output = Path(config.output) if config.output else folder / default
+    if not is_folder and not is_film:
+        _check_output(output)
     network = load_network(chosen_checkpoint(config.ckpt))
+    if config.again is not None:
+        again.check_same_network(config, network)
     if config.dream.list_layers:
         _print_layers(network)
-        return
-    photo = _photo(config)
+    elif is_film:
+        from deepdream.apps.film import dream_film
+
+        dream_film(config, network, output)
+    elif config.dream.sheet:
+        _dream_sheet(config, network, output)
+    elif is_folder:
+        from deepdream.apps.folders import dream_folder
+
+        dream_folder(config, network, Path(str(config.image)), output)
+    else:
+        _dream_picture(config, network, output, folder)
+
+
+def main() -> None:
+    """The command."""
+    sys.argv[1:] = [_without_alias(argument) for argument in sys.argv[1:]]
+    _main()
+
+
+def _without_alias(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    return f"{ALIASES[key]}={value}" if equals and key in ALIASES else argument
+
+
+def _dream_picture(config: DreamAppConfig, network: Network, output: Path, folder: Path) -> None:
+    from deepdream.dreaming import Dreamer
+    from deepdream.images import to_tensor, write_picture
+
+    before = to_tensor(pictures.photo(config.image, config))
+    guide, mask = pictures.guide(config), pictures.mask(config, network, before)
     start = time.monotonic()
-    before = to_tensor(photo)
-    after = _dream(network, config.dream, before, seed=config.seed)
+    dreamer = Dreamer(network, config.dream)
+    after = _with_progress(dreamer, before, seed=config.seed, guide=guide, mask=mask)
     seconds = time.monotonic() - start
-    write_png(to_image(after), output, provenance=provenance(config, network))
-    _log_picture(folder, config.dream, before, after)
-    layers = ", ".join(config.dream.layers)
-    print(f"dreamed {layers} of {network.source} in {seconds:.1f} s, {photo.width}x{photo.height} pixels")
+    write_picture(after, output, provenance=provenance(config, network, dreamer))
+    _log_picture(folder, config.dream.layers, before, after)
+    height, width = before.shape[1:]
+    print(f"dreamed {', '.join(config.dream.layers)} of {network.source} in {seconds:.1f} s, {width}x{height} pixels")
+    if height * width > dreamer.max_pixels:
+        print(f"in tiles of up to {dreamer.max_pixels:,} pixels (dream.max_pixels)")
+    if config.report:
+        _report(output.with_suffix(".json"), dreamer, network, before, after, seconds, guide, config.seed)
     print(f"picture:    {shown(output)}")
 
 
-def provenance(config: DreamAppConfig, network: Network) -> dict[str, Any]:
-    """What is kept inside the picture: enough to make it again."""
+def _dream_sheet(config: DreamAppConfig, network: Network, output: Path) -> None:
+    """The strongest channels of each layer, side by side."""
+    from deepdream.dreaming import Dreamer
+    from deepdream.dreaming.atlas import contact_sheet, strongest_channels, visualize_channels
+    from deepdream.images import read_image, read_sample, to_tensor, write_picture
+
+    name = config.image or pictures.DEFAULT_PHOTO
+    photo = to_tensor(read_sample(name) if name in ("china", "flower") else read_image(name))
+    (layer,) = config.dream.layers[:1]
+    channels = strongest_channels(network, layer, photo, config.dream.sheet)
+    found = visualize_channels(network, config.dream, layer, channels, seed=config.seed)
+    dreamer = Dreamer(network, dataclasses.replace(config.dream, layers=[layer]))
+    write_picture(contact_sheet(found), output, provenance=provenance(config, network, dreamer))
+    print(f"channels of {layer} of {network.source}: {', '.join(map(str, channels))}")
+    print(f"picture:    {shown(output)}")
+
+
+def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
+    """What is kept inside the picture: enough to make it again, bit for bit on the same machine."""
     from deepdream import __version__
 
+    dream = dataclasses.replace(config.dream, max_pixels=dreamer.max_pixels)
     return {
-        "config": asdict(config),
+        "config": dataclasses.asdict(dataclasses.replace(config, dream=dream, again=None, output=None)),
         "checkpoint": {"name": network.source, "sha256": network.digest},
         "version": __version__,
     }
 
 
-def _writable_png(output: str) -> Path:
-    """The path to write to. Raises ValueError now rather than after the dream."""
-    path = Path(output)
-    if path.suffix.lower() != ".png":
+def _check_output(path: Path) -> None:
+    """Raises ValueError now rather than after the dream."""
+    if path.suffix.lower() not in OUTPUTS:
         raise ValueError(
-            f"output is {output}; it must end in .png, because the configuration is kept inside the picture"
+            f"output is {path}; it must end in .png or .jpg, because the configuration is kept inside the picture"
         )
     if path.is_dir():
-        raise ValueError(f"output is {output}, which is a folder; name a file in it, for example {output}/dream.png")
-    return path
+        raise ValueError(f"output is {path}, which is a folder; name a file in it, for example {path}/dream.png")
 
 
-def _photo(config: DreamAppConfig) -> Image.Image:
-    """The picture to start from, as wide as the dream wants it."""
-    from deepdream.images import SAMPLES, noise_image, read_image, read_sample, resize_to_width
-
-    name, width = config.image or DEFAULT_PHOTO, config.dream.width
-    if name == "noise":
-        width = width or NOISE_WIDTH
-        return noise_image(width * 2 // 3, width, config.seed)
-    photo = read_sample(name) if name in SAMPLES and not Path(name).exists() else read_image(name)
-    return photo if width is None else resize_to_width(photo, width)
-
-
-def _dream(network: Network, config: DreamConfig, image: Tensor, *, seed: int) -> Tensor:
+def _with_progress(dreamer: Dreamer, image: Tensor, *, seed: int, **pictures: Tensor | None) -> Tensor:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from deepdream.dreaming import Dreamer
-
-    dreamer = Dreamer(network, config)
+    config = dreamer.config
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
         task = progress.add_task("dreaming", total=config.octaves * config.steps)
@@ -95,29 +143,65 @@ def _dream(network: Network, config: DreamConfig, image: Tensor, *, seed: int) -
             on_step=lambda step: progress.update(
                 task, advance=1, description=f"octave {step.octave + 1}/{step.octaves}, {step.size[1]}x{step.size[0]}"
             ),
+            **pictures,
         )
 
 
-def _log_picture(folder: Path, config: DreamConfig, before: Tensor, after: Tensor) -> None:
+def _log_picture(folder: Path, layers: Sequence[str], before: Tensor, after: Tensor) -> None:
     """The photo and its dream, one above the other, into TensorBoard."""
     import torch
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(folder / "tensorboard") as writer:
-        writer.add_image(f"dream/{'+'.join(config.layers)}", torch.cat([before, after.to(before)], dim=1))
+        writer.add_image(f"dream/{'+'.join(layers)}", torch.cat([before, after.to(before)], dim=1))
+
+
+def _report(
+    path: Path,
+    dreamer: Dreamer,
+    network: Network,
+    before: Tensor,
+    after: Tensor,
+    seconds: float,
+    guide: Tensor | None,
+    seed: int,
+) -> None:
+    """Write the report beside the picture, and print its table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from deepdream.dreaming.report import gain, report
+
+    found = report(dreamer, network, before, after, seconds=seconds, guide=guide, seed=seed)
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    table = Table(title="what the dream did", title_justify="left")
+    for column in ("", "before", "after"):
+        table.add_column(column)
+    for rank, (was, became) in enumerate(zip(found["top5"]["before"], found["top5"]["after"], strict=True), 1):
+        table.add_row(f"class {rank}", f"{was[0]} {was[1]:.1%}", f"{became[0]} {became[1]:.1%}")
+    table.add_row("total variation", *(f"{found['total_variation'][when]:.4f}" for when in ("before", "after")))
+    for name, share in gain(found).items():
+        table.add_row(f"objective, {name}", "", f"{share:+.1%}")
+    table.add_row("seconds per step", "", f"{found['seconds_per_step']:.2f}")
+    Console().print(table)
+    print(f"report:     {shown(path)}")
 
 
 def _print_layers(network: Network) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from deepdream.dreaming import list_layers
+    from deepdream.dreaming.character import character
+    from deepdream.dreaming.taps import list_layers
 
+    layers = list_layers(network)
     table = Table(title=f"layers of {network.source}", title_justify="left")
     table.add_column("layer")
     table.add_column("kind")
-    table.add_column("channels", justify="right")
-    table.add_column("stride", justify="right")
-    for layer in list_layers(network):
-        table.add_row(layer.name, layer.kind, str(layer.channels), str(layer.stride))
-    Console().print(table)
+    for column in ("channels", "stride", "sees px"):
+        table.add_column(column, justify="right")
+    table.add_column("tends to dream")
+    for layer in layers:
+        sees = str(layer.receptive_field) if layer.receptive_field else ""
+        table.add_row(layer.name, layer.kind, str(layer.channels), str(layer.stride), sees, character(layer))
+    Console(width=None if Console().is_terminal else 120).print(table)

@@ -9,6 +9,7 @@ from deepdream.config.data import TTA, AugmentConfig, DataConfig, RoomsConfig, U
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
 from deepdream.config.explain import CHEAP_CHECKS, CHECKS, METHODS, ExplainAppConfig, ExplainConfig, check_method
+from deepdream.config.film import FilmConfig
 from deepdream.config.model import ModelConfig, check_variant
 from deepdream.config.schema import choices, closest, one_line, read_choice, typed
 from deepdream.config.train import TrainConfig, TrainerConfig
@@ -25,6 +26,7 @@ __all__ = [
     "EvaluateConfig",
     "ExplainAppConfig",
     "ExplainConfig",
+    "FilmConfig",
     "ModelConfig",
     "RoomsConfig",
     "TrainConfig",

@@ -1,87 +1,208 @@
-"""One step of gradient ascent on a picture."""
+"""One step of a dream: move the picture, ask the network for the gradient, prepare it, go along it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from deepdream.config import DreamConfig
-from deepdream.dreaming.canvas import CANVASES
-from deepdream.dreaming.frozen import frozen_copy
-from deepdream.dreaming.gradients import NORMALIZATIONS, GaussianCascade
-from deepdream.dreaming.objectives import OBJECTIVES
-from deepdream.dreaming.taps import Layer, Taps
+from deepdream.dreaming.anchor import Anchor, weaken_color
+from deepdream.dreaming.canvas import CANVASES, Canvas, NormalizedCanvas, PixelCanvas
+from deepdream.dreaming.fourier import FourierCanvas, PhaseCanvas
+from deepdream.dreaming.gradients import normalization, smoothing
+from deepdream.dreaming.moves import Frame, Move, is_warped, warp
+from deepdream.dreaming.objectives import LOGITS, Objective, Seen
+from deepdream.dreaming.octaves import Size
+from deepdream.dreaming.steppers import STEPPERS, Stepper
+from deepdream.dreaming.taps import Taps
+from deepdream.dreaming.tiles import tiles
 from deepdream.models import Network
 
-Shift = tuple[int, int]  # down, right
+Maps = Mapping[str, Tensor]
 
 
 class Ascent:
     """Everything that a step needs, in one number format.
 
     The picture, the objective and what is done to the gradient are in `dtype` (float32 or float64); the network
-    computes in `network_dtype`.
+    computes in `network_dtype`. Tiles show at most `max_pixels`, with `margin` pixels of surroundings, and begin at
+    multiples of `stride`.
     """
 
     def __init__(
         self,
         network: Network,
-        layers: list[Layer],
+        taps: Taps,
+        objective: Objective,
         config: DreamConfig,
         dtype: torch.dtype,
         network_dtype: torch.dtype,
         device: torch.device,
+        *,
+        max_pixels: int,
+        margin: int,
+        stride: int,
     ) -> None:
-        self.canvas = CANVASES[config.space](network.mean, network.std, dtype, device)
-        self.taps = Taps(frozen_copy(network.model, network_dtype, device, [layer.name for layer in layers]), layers)
+        self.taps = taps
         self.dtype = dtype
+        self._network = network
         self._network_dtype = network_dtype
-        self._objective = OBJECTIVES[config.objective]
-        self._cascade = (
-            GaussianCascade(config.steps, config.sigma, dtype, device) if config.smoothing == "cascade" else None
-        )
-        self._normalize = NORMALIZATIONS[config.normalize]
-        self._step_size = config.step_size
+        self._device = device
+        self._objective = objective
+        self._config = config
+        self._smooth = smoothing(config, dtype, device)
+        self._normalize = normalization(config)
+        self._max_pixels, self._margin, self._stride = max_pixels, margin, stride
+        self._guide: Maps = {}
+        self._content: Maps = {}
+        self._canvas: Canvas | None = None
+        self._anchor: Anchor | None = None
+        self._mask: Tensor | None = None
+        self._stepper: Stepper = STEPPERS[config.optimizer](config.step_size)
 
-    def step(self, held: Tensor, step: int, shift: Shift) -> tuple[Tensor, Tensor]:
-        """One step from `held` (N, 3, H, W): what is held after it, and the objective before it, (N,).
+    @property
+    def canvas(self) -> Canvas:
+        """The canvas of the octave that has begun."""
+        assert self._canvas is not None
+        return self._canvas
 
-        step: counted from 0 within the octave. shift: by which the picture is rolled, and afterwards rolled back.
+    def look_at_guide(self, guide: Tensor) -> None:
+        """Keep the feature maps of the guide picture (1, 3, H, W) in [0, 1]."""
+        canvas = PixelCanvas(self._network.mean, self._network.std, self.dtype, self._device)
+        self._guide = self._maps(canvas.network_input(canvas.encode(guide)))
+
+    def begin(self, base: Tensor, mask: Tensor | None) -> Canvas:
+        """Begin an octave: `base` is the undreamed picture at its size, (N, 3, H, W) in [0, 1]; mask: (N, 1, H, W)."""
+        canvas = self._canvas = self._make_canvas((base.shape[2], base.shape[3]))
+        config = self._config
+        held = canvas.encode(base)
+        self._stepper = STEPPERS[config.optimizer](config.step_size)
+        self._mask = mask
+        self._anchor = None
+        if config.keep > 0:
+            self._anchor = Anchor(held, canvas.per_unit, keep=config.keep, band=config.band)
+        if self._objective.needs("content"):
+            self._content = self._maps(canvas.network_input(held))
+        return canvas
+
+    def measure(self, picture: Tensor) -> Tensor:
+        """The objective of pictures (N, 3, H, W) in [0, 1], unmoved: (N,)."""
+        canvas = self._canvas = PixelCanvas(self._network.mean, self._network.std, self.dtype, self._device)
+        view = canvas.encode(picture)
+        if self._objective.needs("content"):
+            self._content = self._maps(canvas.network_input(view))
+        return self._tiled(view, Move((0, 0)))[1]
+
+    def step(self, held: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
+        """What is held after one step from `held`, and the objective before it, (N,).
+
+        step: counted from 0 within the octave.
         """
-        down, right = shift
-        rolled = _roll(held, (down, right))
-        gradient, objective = self._gradient(rolled)
-        if self._cascade is not None:
-            gradient = self._cascade(gradient, step)
-        moved = self.canvas.clamp(torch.add(rolled, self._normalize(gradient), alpha=self._step_size))
-        return _roll(moved, (-down, -right)), objective
+        moved, objective = self._stepper(held, lambda at: self._slope(at, step, move))
+        moved = self.canvas.clamp(moved)
+        if self._anchor is not None:
+            moved = self.canvas.clamp(self._anchor(moved))
+        return moved, objective
 
-    def _gradient(self, held: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradient of the objective at `held`, and the objective.
+    def _slope(self, held: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
+        """The prepared gradient at `held`, and the objective."""
+        at = held.detach()
+        is_pixels = isinstance(self.canvas, NormalizedCanvas | PixelCanvas)
+        with torch.enable_grad():
+            view = at if is_pixels else self.canvas.view(at.requires_grad_())
+        frame = Frame(move, self._config.pad)
+        gradient, objective = self._gradient(frame.enter(view.detach()), move)
+        gradient = self._normalize(self._smooth(frame.crop(gradient), step))
+        if self._config.color < 1:
+            gradient = weaken_color(gradient, self.canvas.per_unit, self._config.color)
+        gradient = frame.leave(gradient)
+        if self._mask is not None:
+            gradient = gradient * self._mask
+        if not is_pixels:
+            (gradient,) = torch.autograd.grad(view, at, gradient)
+        return gradient, objective
+
+    def _gradient(self, view: Tensor, move: Move) -> tuple[Tensor, Tensor]:
+        """The gradient of the objective at a framed view (N, 3, H, W), and the objective, in tiles where need be."""
+        config = self._config
+        if not is_warped(config):
+            return self._tiled(view, move)
+        at = view.detach().requires_grad_()
+        with torch.enable_grad():
+            seen = warp(self.canvas.network_input(at), move, config, self._network.image_size)
+        gradient, objective = self._tiled(seen.detach(), move, is_input=True)
+        (gradient,) = torch.autograd.grad(seen, at, gradient)
+        return gradient, objective.view(len(view), -1).mean(dim=1)
+
+    def _tiled(self, view: Tensor, move: Move, *, is_input: bool = False) -> tuple[Tensor, Tensor]:
+        pixels = self._max_pixels // len(view)
+        size = (view.shape[2], view.shape[3])
+        places = list(tiles(size, pixels, self._margin, self._stride, move.origin))
+        if len(places) == 1:
+            return self._whole(view, is_input=is_input)
+        gradient, objectives = torch.empty_like(view), []
+        for rows, columns in places:
+            part = view[:, :, rows.start : rows.stop, columns.start : columns.stop]
+            part = part.contiguous(memory_format=torch.channels_last)
+            found, objective = self._whole(part, is_input=is_input)
+            gradient[:, :, rows.first : rows.last, columns.first : columns.last] = found[
+                :, :, rows.first - rows.start : rows.last - rows.start,
+                columns.first - columns.start : columns.last - columns.start,
+            ]  # fmt: skip
+            objectives.append(objective)
+        return gradient, torch.stack(objectives).mean(dim=0)
+
+    def _whole(self, view: Tensor, *, is_input: bool) -> tuple[Tensor, Tensor]:
+        """The gradient at a view, or at an input of the network, and the objective.
 
         The chain is cut at the taps, so that the objective is summed in `dtype` whatever the network computes in.
         """
-        held = held.detach().requires_grad_()
+        at = view.detach().requires_grad_()
+        needs_picture = self._objective.needs("picture")
         with torch.enable_grad():
-            x = self.canvas.network_input(held)
+            x = at if is_input else self.canvas.network_input(at)
             features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))
             cut = {name: a.detach().to(self.dtype).requires_grad_() for name, a in features.items()}
-            objective = self._objective(cut)
-            at_taps = torch.autograd.grad(objective.sum(), list(cut.values()))
+            picture = self._picture(at, is_input=is_input) if needs_picture else None
+            objective = self._objective(Seen(cut, picture, self._guide, self._content))
+            ends = [*cut.values(), at] if needs_picture else list(cut.values())
+            found = torch.autograd.grad(objective.sum(), ends, allow_unused=True, materialize_grads=True)
+        at_taps, own = found[: len(cut)], found[len(cut) :]
+        if not features:
+            return own[0], objective.detach()
         # The gradient of a mean over a million activations lies below what float16 can hold.
         scale = _peak(at_taps) if self._network_dtype == torch.float16 else None
-        seeds = [(g if scale is None else g / scale).to(self._network_dtype) for g in at_taps]
-        (gradient,) = torch.autograd.grad(list(features.values()), held, seeds)
-        return gradient if scale is None else gradient * scale, objective.detach()
+        seeds = [(g if scale is None else g / _like(scale, g)).to(self._network_dtype) for g in at_taps]
+        (gradient,) = torch.autograd.grad(list(features.values()), at, seeds)
+        gradient = gradient if scale is None else gradient * scale.view(-1, 1, 1, 1)
+        return gradient + own[0] if own else gradient, objective.detach()
+
+    def _picture(self, at: Tensor, *, is_input: bool) -> Tensor:
+        canvas = self.canvas
+        if not is_input:
+            return canvas.picture(at)
+        return NormalizedCanvas(self._network.mean, self._network.std, self.dtype, self._device).picture(at)
+
+    def _maps(self, x: Tensor) -> Maps:
+        features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))
+        return {name: a.to(self.dtype) for name, a in features.items() if name != LOGITS}
+
+    def _make_canvas(self, size: Size) -> Canvas:
+        network, config = self._network, self._config
+        if config.space in CANVASES:
+            return CANVASES[config.space](network.mean, network.std, self.dtype, self._device)
+        kind = FourierCanvas if config.space == "fourier" else PhaseCanvas
+        return kind(network.mean, network.std, self.dtype, self._device, size, config.decay)
 
 
 def _peak(gradients: Sequence[Tensor]) -> Tensor:
-    """The largest absolute value of each picture's gradients (N, ...), and 1 where they are zero: (N, 1, 1, 1)."""
-    peaks = torch.stack([g.abs().amax(dim=(1, 2, 3), keepdim=True) for g in gradients]).amax(dim=0)
+    """The largest absolute value of each picture's gradients (N, ...), and 1 where they are zero: (N,)."""
+    peaks = torch.stack([g.abs().flatten(1).amax(dim=1) for g in gradients]).amax(dim=0)
     return torch.where(peaks > 0, peaks, 1.0)
 
 
-def _roll(x: Tensor, shift: Shift) -> Tensor:
-    return x if shift == (0, 0) else torch.roll(x, shift, dims=(2, 3))
+def _like(values: Tensor, other: Tensor) -> Tensor:
+    """`values` (N,) with as many dimensions as `other`."""
+    return values.view(-1, *(1,) * (other.dim() - 1))

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from deepdream.config import DreamConfig
+from deepdream.dreaming.pyramid import blur, normalize_levels
+
 KERNEL_SIZE = 9
 PADDING = KERNEL_SIZE // 2
 
@@ -66,6 +69,12 @@ def unit_mean_abs(gradient: Tensor) -> Tensor:
     return gradient / torch.where(mean_abs > 0, mean_abs, torch.inf)
 
 
+def unit_rms(gradient: Tensor) -> Tensor:
+    """`gradient` (N, 3, H, W) with root mean square 1 over each whole picture; zero stays zero."""
+    rms = _norm(gradient, order=2) / gradient[0].numel() ** 0.5
+    return gradient / torch.where(rms > 0, rms, torch.inf)
+
+
 def unchanged(gradient: Tensor) -> Tensor:
     """`gradient` as it is: the step is in proportion to it."""
     return gradient
@@ -76,4 +85,67 @@ def _norm(x: Tensor, *, order: int) -> Tensor:
     return norm
 
 
-NORMALIZATIONS: dict[str, Normalization] = {"std": unit_std, "mean_abs": unit_mean_abs, "none": unchanged}
+class LocalRms:
+    """Divides by the root mean square of each neighbourhood, so that quiet regions dream too; light and colours apart.
+
+    sigma: of the neighbourhood, in pixels. A share of the whole picture's rms is added, so that where there is hardly
+    any gradient its noise is not blown up.
+    """
+
+    FLOOR = 0.15
+
+    def __init__(self, sigma: float) -> None:
+        self._sigma = sigma
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """`gradient` (N, 3, H, W) with root mean square near 1 everywhere; zero stays zero."""
+        opponent = mix(gradient, OPPONENT)
+        energy = opponent.square()
+        local = blur(energy, self._sigma).clamp_min(0).sqrt()
+        whole = energy.mean(dim=(2, 3), keepdim=True).sqrt()
+        size = local + self.FLOOR * whole
+        return mix(opponent / torch.where(size > 0, size, torch.inf), OPPONENT.t())
+
+
+# Light, then two colours, at right angles to one another.
+OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+OPPONENT = OPPONENT / torch.linalg.vector_norm(OPPONENT, dim=1, keepdim=True)
+
+
+def mix(x: Tensor, matrix: Tensor) -> Tensor:
+    """The colours of `x` (N, 3, H, W) times `matrix` (3, 3)."""
+    return F.conv2d(x, matrix.to(x)[:, :, None, None])
+
+
+def band(gradient: Tensor, fine: float, coarse: float) -> Tensor:
+    """What of `gradient` (N, 3, H, W) lies between two blurs of `fine` and `coarse` pixels.
+
+    Of the colours nothing finer than twice `fine`: fine coloured grain looks like noise.
+    """
+    opponent = mix(gradient, OPPONENT)
+    smooth = torch.cat([blur(opponent[:, :1], fine), blur(opponent[:, 1:], 2 * fine)], dim=1)
+    return mix(smooth - blur(opponent, coarse), OPPONENT.t())
+
+
+NORMALIZATIONS: dict[str, Normalization] = {
+    "std": unit_std,
+    "mean_abs": unit_mean_abs,
+    "rms": unit_rms,
+    "none": unchanged,
+}
+
+
+def smoothing(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> Callable[[Tensor, int], Tensor]:
+    """The smoothing that `config` names: of a gradient (N, 3, H, W) at a step of its octave."""
+    if config.smoothing == "cascade":
+        return GaussianCascade(config.steps, config.sigma, dtype, device)
+    if config.smoothing == "laplacian":
+        return lambda gradient, step: normalize_levels(gradient)
+    if config.smoothing == "band":
+        return lambda gradient, step: band(gradient, config.sigma, config.band)
+    return lambda gradient, step: gradient
+
+
+def normalization(config: DreamConfig) -> Normalization:
+    """The normalisation that `config` names."""
+    return LocalRms(2 * config.band) if config.normalize == "local" else NORMALIZATIONS[config.normalize]

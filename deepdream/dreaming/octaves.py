@@ -17,8 +17,14 @@ MIN_SIDE = 10  # of an octave of the carry "picture", as in pytorch-deepdream
 class Carry(Protocol):
     """What stands on the canvas when an octave begins."""
 
+    def base(self, octave: int) -> Tensor:
+        """The undreamed picture (N, 3, h, w) at the size of `octave`."""
+
     def start(self, octave: int, dreamed: Tensor) -> Tensor:
-        """The canvas (N, 3, h, w) of `octave`, from the canvas that the octave before has left; octave 0 takes none."""
+        """The picture (N, 3, h, w) with which `octave` begins, from the one that the octave before has left.
+
+        Octave 0 looks at no dreamed picture.
+        """
 
 
 def picture_sizes(size: Size, octaves: int, scale: float) -> list[Size]:
@@ -48,22 +54,30 @@ def detail_sizes(size: Size, octaves: int, scale: float) -> list[Size]:
 class CarryPicture:
     """The dreamed picture itself is resized from octave to octave (bilinear, half-pixel centres, no antialiasing)."""
 
-    def __init__(self, canvas: Tensor, sizes: list[Size]) -> None:
-        self._canvas = canvas
+    def __init__(self, picture: Tensor, sizes: list[Size]) -> None:
+        self._picture = picture
         self._sizes = sizes
+
+    def base(self, octave: int) -> Tensor:
+        """The undreamed picture at the size of `octave`."""
+        return _resize(self._picture, self._sizes[octave], align_corners=False)
 
     def start(self, octave: int, dreamed: Tensor) -> Tensor:
         """The dreamed picture at the size of `octave`."""
-        return _resize(self._canvas if octave == 0 else dreamed, self._sizes[octave], align_corners=False)
+        return _resize(self._picture if octave == 0 else dreamed, self._sizes[octave], align_corners=False)
 
 
 class CarryDetail:
     """What the dream has added is resized and laid over the undreamed picture of the next octave (corner-aligned)."""
 
-    def __init__(self, canvas: Tensor, sizes: list[Size]) -> None:
-        self._bases = [canvas]
+    def __init__(self, picture: Tensor, sizes: list[Size]) -> None:
+        self._bases = [picture]
         for size in reversed(sizes[:-1]):
             self._bases.insert(0, _resize(self._bases[0], size, align_corners=True))
+
+    def base(self, octave: int) -> Tensor:
+        """The undreamed picture at the size of `octave`."""
+        return self._bases[octave]
 
     def start(self, octave: int, dreamed: Tensor) -> Tensor:
         """The undreamed picture at the size of `octave`, and the detail dreamed so far over it; not clipped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from deepdream.config import closest
+from deepdream.dreaming.receptive import receptive_fields
 from deepdream.models import Network
 
 PROBE_SIZE = (128, 192)  # two different sides show how a layer's size follows the picture's
@@ -28,6 +29,7 @@ class Layer:
     channels: of the feature map.
     stride: pixels of the picture per position of the map; 0 where the map's size does not follow the picture's.
     calls: how often one forward pass runs the module; a tap reads the last.
+    receptive_field: pixels a side that can reach one position; 0 where that is not known.
     """
 
     name: str
@@ -35,11 +37,14 @@ class Layer:
     channels: int
     stride: int
     calls: int
+    receptive_field: int = field(default=0, compare=False)
 
 
 def list_layers(network: Network) -> list[Layer]:
     """Every layer of `network` that can be tapped, in the order in which a forward pass ends with them."""
-    return probe(evaluation_copy(network.model), network.image_size)
+    model = evaluation_copy(network.model)
+    fields = receptive_fields(model)
+    return [replace(layer, receptive_field=fields.get(layer.name, 0)) for layer in probe(model, network.image_size)]
 
 
 def choose_layers(names: list[str], layers: list[Layer]) -> list[Layer]:
@@ -113,10 +118,13 @@ class Taps:
 
     with Taps(model, layers) as taps:
         features = taps.run(x)  # {"layer2": (N, C, H, W), "layer3": ...}
+
+    logits: run the whole network, and give its answer (N, classes) too, under "logits".
     """
 
-    def __init__(self, model: nn.Module, layers: list[Layer]) -> None:
+    def __init__(self, model: nn.Module, layers: list[Layer], *, logits: bool = False) -> None:
         self._model = model
+        self._logits = logits
         self._layers = layers
         self._handles: list[RemovableHandle] = []
         self._remaining: dict[str, int] = {}
@@ -139,9 +147,13 @@ class Taps:
         """The tapped feature maps for the network's input `x`. Modules behind the deepest tap are not run."""
         self._remaining = {layer.name: layer.calls for layer in self._layers}
         self._features = {}
-        with suppress(_AllTapped):
-            self._model(x)
+        answer = None
+        if self._layers or self._logits:
+            with suppress(_AllTapped):
+                answer = self._model(x)
         features, self._features = self._features, {}
+        if self._logits and answer is not None:
+            features["logits"] = answer
         missing = [layer.name for layer in self._layers if layer.name not in features]
         if missing:
             raise RuntimeError(f"the forward pass did not reach {', '.join(missing)}; it did in the probing pass")
@@ -153,7 +165,7 @@ class Taps:
             if self._remaining[name] > 0:
                 return None
             self._features[name] = output
-            if not any(count > 0 for count in self._remaining.values()):
+            if not self._logits and not any(count > 0 for count in self._remaining.values()):
                 raise _AllTapped
             return output.clone()  # what follows may change its input in place, and must not change what was read
 

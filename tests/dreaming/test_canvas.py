@@ -20,7 +20,7 @@ def test_what_is_encoded_is_decoded(canvas):
 
 def test_the_network_is_given_normalised_pictures(canvas):
     mean, std = torch.tensor(MEAN).view(1, 3, 1, 1).double(), torch.tensor(STD).view(1, 3, 1, 1).double()
-    given = canvas.network_input(canvas.encode(IMAGE))
+    given = canvas.network_input(canvas.view(canvas.encode(IMAGE)))
     torch.testing.assert_close(given, (IMAGE - mean) / std, rtol=1e-6, atol=1e-6)
 
 

@@ -1,0 +1,48 @@
+"""A contact sheet of a layer: what its strongest channels look for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from deepdream.config import DreamConfig
+from deepdream.dreaming.dreamer import Dreamer
+from deepdream.dreaming.objectives import each_channel
+from deepdream.dreaming.taps import Taps, choose_layers, evaluation_copy, probe
+from deepdream.models import Network
+
+
+@torch.no_grad()
+def strongest_channels(network: Network, layer: str, picture: Tensor, count: int) -> list[int]:
+    """The `count` channels of `layer` that answer most to a picture (3, H, W) in [0, 1], the strongest first.
+
+    Strong is the mean activation over the mean of its absolute values in all channels. Raises ValueError for a layer
+    that is not there.
+    """
+    model = evaluation_copy(network.model)
+    (chosen,) = choose_layers([layer], probe(model, network.image_size))
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.mean, network.std))
+    with Taps(model, [chosen]) as taps:
+        answer = taps.run((picture[None].float() - mean) / std)[layer][0].mean(dim=(1, 2))  # (C,)
+    return answer.topk(min(count, len(answer))).indices.tolist()
+
+
+def visualize_channels(
+    network: Network, config: DreamConfig, layer: str, channels: list[int], *, seed: int = 0
+) -> Tensor:
+    """What each of `channels` of `layer` looks for: (len(channels), 3, width, width) in [0, 1]."""
+    side = config.width or network.image_size
+    dreamer = Dreamer(network, config, objective=each_channel(layer, channels))
+    return dreamer(torch.full((len(channels), 3, side, side), 0.5), seed=seed)
+
+
+def contact_sheet(pictures: Tensor, *, columns: int | None = None, gap: int = 4) -> Tensor:
+    """Pictures (N, 3, h, w) side by side on white: (3, H, W). columns: None is about a 4:3 sheet."""
+    count, _, height, width = pictures.shape
+    columns = columns or max(1, round((count * 4 / 3) ** 0.5))
+    rows = -(-count // columns)
+    sheet = torch.ones(3, rows * (height + gap) + gap, columns * (width + gap) + gap, dtype=pictures.dtype)
+    for i, picture in enumerate(pictures):
+        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        sheet[:, top : top + height, left : left + width] = picture
+    return sheet

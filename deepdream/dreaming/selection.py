@@ -1,0 +1,84 @@
+"""Which part of which layer a dream is after: `layer4`, `layer4:12`, `layer3:5@10,14`, `layer3.*`, `-0.5*layer2`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from deepdream.dreaming.taps import Layer, choose_layers
+
+SYNTAX = "layer4, layer4:12 (a channel), layer4:12@3,5 (a unit), layer3.* (all below layer3), -0.5*layer4 (a weight)"
+_PATTERN = re.compile(
+    r"(?:(?P<weight>[-+]?\d*\.?\d+(?:e[-+]?\d+)?)\*)?(?P<layer>[^:@*]+(?:\*[^:@*]*)*)"
+    r"(?::(?P<channel>\d+)(?:@(?P<row>\d+),\s*(?P<column>\d+))?)?"
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A layer, or one channel of it, or one unit: a channel at one position; and how much it counts.
+
+    layer: the module's dotted name. channel: None is all. position: row and column of the feature map; None is all.
+    weight: below 0 the dream makes less of it.
+    """
+
+    layer: str
+    channel: int | None = None
+    position: tuple[int, int] | None = None
+    weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> Selection:
+        """The selection that `text` names. Raises ValueError for one that is not so written."""
+        match = _PATTERN.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(f"dream.layers has {text!r}; a layer is written {SYNTAX}")
+        channel, row, column = match["channel"], match["row"], match["column"]
+        return cls(
+            match["layer"],
+            None if channel is None else int(channel),
+            None if row is None else (int(row), int(column)),
+            1.0 if match["weight"] is None else float(match["weight"]),
+        )
+
+    def __str__(self) -> str:
+        weight = "" if self.weight == 1 else f"{self.weight:g}*"
+        channel = "" if self.channel is None else f":{self.channel}"
+        position = "" if self.position is None else f"@{self.position[0]},{self.position[1]}"
+        return f"{weight}{self.layer}{channel}{position}"
+
+    def of(self, feature_map: Tensor) -> Tensor:
+        """The selected part of a feature map (N, C, H, W), in four dimensions; the whole map as it is."""
+        if self.channel is not None:
+            feature_map = feature_map[:, self.channel : self.channel + 1]
+        if self.position is not None:
+            row, column = self.position
+            feature_map = feature_map[:, :, row : row + 1, column : column + 1]
+        return feature_map
+
+
+def select(texts: Iterable[str], layers: list[Layer]) -> list[Selection]:
+    """The selections that `texts` name among `layers`, patterns written out, without repeats.
+
+    Raises ValueError for a layer, or a channel of it, that is not there.
+    """
+    chosen: dict[Selection, None] = {}
+    known = {layer.name: layer for layer in layers}
+    for text in texts:
+        selection = Selection.parse(text)
+        names = [selection.layer]
+        if "*" in selection.layer:
+            level = re.compile(re.escape(selection.layer).replace(r"\*", r"[^.]*"))
+            names = [layer.name for layer in layers if level.fullmatch(layer.name)]
+            if not names:
+                raise ValueError(f"no layer of the network fits {text!r} (dream.list_layers=true shows all)")
+        choose_layers(names, layers)
+        for name in names:
+            channels = known[name].channels
+            if selection.channel is not None and selection.channel >= channels:
+                raise ValueError(f"{text!r} is not there: {name} has channels 0 to {channels - 1}")
+            chosen[replace(selection, layer=name)] = None
+    return list(chosen)

@@ -1,0 +1,133 @@
+"""Film files: read frames, write H.264 MP4 and GIF."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+
+from deepdream.images import PROVENANCE_KEY, read_image
+
+
+def frame_rate(path: Path) -> float:
+    """Frames per second of a film. Raises what `read_frames` raises."""
+    with _opened(path) as container:
+        return float(container.streams.video[0].average_rate or 25)
+
+
+def read_frames(path: Path) -> Iterator[Image.Image]:
+    """The frames of a film, as RGB, in order.
+
+    Raises FileNotFoundError where there is none, and ValueError for a file that is no film or is damaged.
+    """
+    with _opened(path) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_image()
+
+
+def read_film_provenance(path: Path) -> dict[str, Any]:
+    """What `write_film` kept in the comment of an MP4: plain data, none of it acted upon.
+
+    Raises what `read_frames` raises, and ValueError where nothing was kept.
+    """
+    with _opened(path) as container:
+        comment = str(container.metadata.get("comment", ""))
+    try:
+        kept = json.loads(comment.removeprefix(f"{PROVENANCE_KEY} ")) if comment.startswith(PROVENANCE_KEY) else None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the configuration in {path} is not valid JSON ({error})") from error
+    if not isinstance(kept, dict):
+        raise ValueError(f"{path} holds no configuration; only a film as deepdream wrote it does")
+    return kept
+
+
+def write_film(
+    frames: Sequence[Path],
+    path: Path,
+    *,
+    fps: float,
+    sound: Path | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the pictures in `frames` as a film: .mp4 (H.264, with the sound of the film `sound`), or .gif.
+
+    A side that is odd loses its last pixel in an MP4. `provenance` goes into the comment.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
+    try:
+        if path.suffix.lower() == ".gif":
+            _write_gif(frames, temporary, fps, _comment(provenance))
+        else:
+            _write_mp4(frames, temporary, fps, sound, _comment(provenance))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _comment(provenance: Mapping[str, Any] | None) -> str:
+    return "" if provenance is None else f"{PROVENANCE_KEY} {json.dumps(provenance, sort_keys=True, default=str)}"
+
+
+def _write_gif(frames: Sequence[Path], path: Path, fps: float, comment: str) -> None:
+    first, *rest = [read_image(frame).quantize(method=Image.Quantize.MEDIANCUT) for frame in frames]
+    first.save(
+        path, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, comment=comment.encode("ascii")
+    )
+
+
+def _write_mp4(frames: Sequence[Path], path: Path, fps: float, sound: Path | None, comment: str) -> None:
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as out:
+        out.metadata["comment"] = comment
+        stream: Any = out.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": "17"})
+        stream.pix_fmt = "yuv420p"
+        first = read_image(frames[0])
+        stream.width, stream.height = first.width // 2 * 2, first.height // 2 * 2
+        packets = _sound(out, sound)
+        for name in frames:
+            picture = read_image(name).crop((0, 0, stream.width, stream.height))
+            frame: Any = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+            for packet in stream.encode(frame):
+                out.mux(packet)
+        for packet in stream.encode():
+            out.mux(packet)
+        end = len(frames) / fps
+        for packet in packets:
+            if packet.dts is not None and float(packet.pts * packet.time_base) < end:
+                out.mux(packet)
+
+
+def _sound(out: Any, source: Path | None) -> list[Any]:
+    """The sound of the film `source` as packets for a new stream of `out`; none where it has none."""
+    if source is None:
+        return []
+    with av.open(str(source)) as container:
+        if not container.streams.audio:
+            return []
+        track = container.streams.audio[0]
+        stream = out.add_stream_from_template(track)
+        packets = [packet for packet in container.demux(track) if packet.dts is not None]
+    for packet in packets:
+        packet.stream = stream
+    return packets
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no film {path}; check the path")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise ValueError(f"{path} has no pictures in it; name a film, or a photo with film=none")
+            yield container
+    except av.FFmpegError as error:
+        raise ValueError(f"{path} is no film that can be read ({error.strerror}); save it as MP4") from error
