@@ -120,7 +120,7 @@ def _examine(config: ExplainAppConfig, network: Network, name: str, path: str) -
 
 def _before_the_dream(path: str) -> Image.Image | None:
     """The photo that a picture of dream.py was made from, where the picture says so and the photo is still there."""
-    from deepdream.apps.dream import DEFAULT_PHOTO
+    from deepdream.apps.pictures import DEFAULT_PHOTO
     from deepdream.images import SAMPLES, read_image, read_provenance, read_sample
 
     try:
