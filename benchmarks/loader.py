@@ -26,6 +26,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from deepdream.hardware import let_threads_sleep
+
+let_threads_sleep()  # as the commands do
+
 import torch
 from PIL import Image
 from rich.console import Console

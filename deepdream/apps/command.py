@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from deepdream.config import closest, one_line
+from deepdream.hardware import let_threads_sleep
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ def command(name: str, schema: type[T]) -> Callable[[Callable[[T, Path], None]],
     def decorate(run: Callable[[T, Path], None]) -> Callable[[], None]:
         def main() -> None:
             wants_traceback = os.environ.get(FULL_ERROR) == "1"
+            let_threads_sleep()
 
             def job(config: DictConfig) -> None:
                 _run_job(run, config, wants_traceback=wants_traceback)
