@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -44,12 +45,17 @@ class Question:
     def probabilities(self, pictures: Tensor) -> Tensor:
         """Of all classes, float32 (N, classes); in config.precision, config.batch_size pictures at a time."""
         if len(pictures) == 1:
-            return self.model(pictures).float().softmax(dim=1)
+            alone: Tensor = self.model(pictures).float().softmax(dim=1)
+            return alone
         model, dtype = self._swift
         logits = []
         for batch in torch.split(pictures.to(dtype), self.config.batch_size):
             logits.append(model(batch.contiguous(memory_format=torch.channels_last)).float())
         return torch.cat(logits).softmax(dim=1)
+
+    def without_completeness(self) -> Question:
+        """The same question, for integrated gradients of which the order counts, and not the sum: no more steps."""
+        return replace(self, config=replace(self.config, completeness=math.inf))
 
     @cached_property
     def _swift(self) -> tuple[nn.Module, torch.dtype]:
