@@ -62,7 +62,7 @@ def write_page(
     """The report of one network, or of several with their comparison."""
     first = evaluations[0].figures
     scope = f"{first['pictures']} test pictures of {first['classes']} classes. "
-    about = "In brackets: the 95% interval over draws of as many test pictures."
+    about = "Each figure comes with its 95% interval: how far it would move with other test pictures, as many."
     return write_report(
         path,
         title=evaluations[0].name if len(evaluations) == 1 else f"{len(evaluations)} networks on the same pictures",

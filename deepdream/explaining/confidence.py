@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -33,8 +30,8 @@ def attribution_confidence(
     probabilities add up to one feature; of the many of a photo one never matters.
     """
     with ask(network, image, None, config=config or ExplainConfig.preset(), seed=seed) as question:
-        relaxed = replace(question, config=replace(question.config, completeness=math.inf))  # an order is enough
-        chances = change_probabilities(integrated_gradients(relaxed), question.config.confidence_share)
+        attribution = integrated_gradients(question.without_completeness())
+        chances = change_probabilities(attribution, question.config.confidence_share)
         return _share_that_stays(question, chances)
 
 

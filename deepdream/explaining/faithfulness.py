@@ -101,6 +101,8 @@ def infidelity_of(question: Question, attribution: Tensor) -> float:
 def sensitivity(question: Question, method: Method) -> float:
     """Captum's maximum sensitivity: the largest relative change of the map under uniform noise."""
 
+    question = question.without_completeness()
+
     def maps(pictures: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         (batch,) = pictures if isinstance(pictures, tuple) else (pictures,)
         with torch.enable_grad():
@@ -127,6 +129,7 @@ def randomised_correlations(question: Question, method: Method, attribution: Ten
 
     Departs from the paper: a stage's weights are shuffled rather than drawn anew, so that activations keep their size.
     """
+    question = question.without_completeness()
     model = copy.deepcopy(question.model)
     generator = torch.Generator().manual_seed(question.seed)
     correlations = {}

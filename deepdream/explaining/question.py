@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
 
 from deepdream.config import ExplainConfig, closest
 from deepdream.hardware import best_dtype
@@ -40,14 +44,30 @@ class Question:
     @torch.no_grad()
     def probabilities(self, pictures: Tensor) -> Tensor:
         """Of all classes, float32 (N, classes); in config.precision, config.batch_size pictures at a time."""
-        device = pictures.device
-        dtype = best_dtype(self.config.precision, device)
-        lower = dtype != torch.float32 and pictures.dtype == torch.float32
+        if len(pictures) == 1:
+            alone: Tensor = self.model(pictures).float().softmax(dim=1)
+            return alone
+        model, dtype = self._swift
         logits = []
-        for batch in torch.split(pictures, self.config.batch_size):
-            with torch.autocast(device.type, dtype, enabled=lower):
-                logits.append(self.model(batch.contiguous(memory_format=torch.channels_last)).float())
+        for batch in torch.split(pictures.to(dtype), self.config.batch_size):
+            logits.append(model(batch.contiguous(memory_format=torch.channels_last)).float())
         return torch.cat(logits).softmax(dim=1)
+
+    def without_completeness(self) -> Question:
+        """The same question, for integrated gradients of which the order counts, and not the sum: no more steps."""
+        return replace(self, config=replace(self.config, completeness=math.inf))
+
+    @cached_property
+    def _swift(self) -> tuple[nn.Module, torch.dtype]:
+        """A copy of the model for many forward passes, and its number format: batch norm folded, channels last."""
+        dtype = self.picture.dtype
+        if dtype == torch.float32:
+            dtype = best_dtype(self.config.precision, self.picture.device)
+        try:
+            model = fuse(self.model)
+        except Exception:  # torch.fx cannot trace every network
+            model = copy.deepcopy(self.model)
+        return model.to(dtype).to(memory_format=torch.channels_last), dtype
 
 
 @contextmanager

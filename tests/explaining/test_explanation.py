@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from deepdream.config import METHODS as METHOD_NAMES
 from deepdream.config import ExplainConfig
 from deepdream.explaining import METHODS, explain, grad_cam
+from deepdream.explaining.question import ask
 from deepdream.models import Network
 from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
 
@@ -185,3 +186,29 @@ def test_maps_are_the_same_within_lightnings_validation() -> None:
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(module.heatmaps, expected, strict=False))
     assert len(module.heatmaps) == len(METHOD_NAMES) + 1
     assert hooks(network.model) == 0
+
+
+class Untraceable(nn.Module):
+    """Decides by what it sees, which torch.fx cannot follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.last = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 4)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        features = self.norm(self.conv(pictures)).relu()
+        if features.mean() > 1e9:
+            features = features * 0
+        return self.last(features.mean(dim=(2, 3)))
+
+
+def test_many_pictures_get_the_networks_own_probabilities() -> None:
+    """From the copy with batch norm folded away, and from one that cannot be folded."""
+    torch.manual_seed(0)
+    plain = Network(Untraceable().eval(), CLASSES, (0.5,) * 3, (0.25,) * 3, 32, "test")
+    pictures = torch.randn(7, 3, 64, 64)
+    for network in (small_resnet(), plain):
+        with ask(network, scene(), 0, config=ExplainConfig.preset(precision="fp32", batch_size=3)) as question:
+            found = question.probabilities(pictures)
+            expected = network.model(pictures).softmax(dim=1)
+        assert torch.allclose(found, expected, atol=1e-5)

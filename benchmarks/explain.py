@@ -1,0 +1,172 @@
+"""What explaining and evaluating cost: `python benchmarks/explain.py [--quick]`.
+
+lime_vs_lime_package          seconds of the lime package over ours: 1,000 samples, ResNet-18, 224 px
+gradcam_vs_forward_backward   seconds of a Grad-CAM over those of one forward and backward pass
+evaluate_vs_forward           seconds of an evaluation of 600 pictures with every figure, over those of the forward
+                              passes and t-SNE alone; ResNet-18, 112 px
+
+The lime package is called as its own tutorial does: its default segmentation and batches of 10, the network in float32.
+Each pair takes turns, and the median of the ratios of neighbours is reported, so that other load on the machine weighs
+on both. The networks have random weights: what they compute costs the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from lime.lime_image import LimeImageExplainer
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from deepdream.config import ExplainConfig
+from deepdream.evaluating import Predictions, predict, write_evaluation, write_page
+from deepdream.explaining import explain, grad_cam
+from deepdream.hardware import best_dtype
+from deepdream.models import Network, ResNet
+from deepdream.scenes.augment import normalize
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLASSES = ["bathroom", "bedroom", "dining_room", "entrance_hall", "kitchen", "living_room"]
+
+
+def network(size: int) -> Network:
+    """A ResNet-18 with random weights, and batch norms that know them: activations then have an ordinary size."""
+    torch.manual_seed(0)
+    model = ResNet(18, len(CLASSES))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        model.train()(torch.randn(4, 3, size, size))
+    return Network(model.eval(), CLASSES, MEAN, STD, size, "random")
+
+
+def photo(size: int) -> Tensor:
+    """A smooth picture in [0, 1], (3, size, size): in noise, segments would be of one pixel."""
+    coarse = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    return nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)[0]
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def ratio(above: Callable[[], Any], below: Callable[[], Any], repetitions: int) -> tuple[float, float, float]:
+    """The median of seconds over seconds, and of each."""
+    pairs = [(seconds(above), seconds(below)) for _ in range(repetitions)]
+    return median(a / b for a, b in pairs), median(a for a, _ in pairs), median(b for _, b in pairs)
+
+
+def lime_runs(samples: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """The lime package, and ours."""
+    net, image = network(224), photo(224)
+    config = ExplainConfig.preset(lime_samples=samples)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+
+    def classify(pictures: np.ndarray) -> np.ndarray:
+        batch = torch.stack([(torch.from_numpy(p).permute(2, 0, 1).float() / 255 - mean) / std for p in pictures])
+        with torch.no_grad():
+            return net.model(batch).softmax(dim=1).numpy()
+
+    pixels = (image.permute(1, 2, 0) * 255).byte().numpy()
+
+    def package() -> None:
+        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+            LimeImageExplainer(random_state=0).explain_instance(pixels, classify, top_labels=1, num_samples=samples)
+
+    return package, lambda: explain(net, image, ["lime"], config=config)
+
+
+def gradcam_runs() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Grad-CAM, and a forward and backward pass to the picture."""
+    net, image = network(224), photo(224)
+    picture = ((image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))[None]
+    net.model.requires_grad_(False)
+
+    def forward_backward() -> None:
+        leaf = picture.clone().requires_grad_()
+        net.model(leaf).amax().backward()
+
+    return lambda: grad_cam(net, image), forward_backward
+
+
+def evaluate_runs(pictures: int, folder: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """An evaluation with every figure, and the forward passes and t-SNE alone."""
+    net, size = network(112), 112
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.integers(0, 256, (pictures, 3, size, size), dtype=np.uint8))
+    labels = torch.arange(pictures) % len(CLASSES)
+    batches = [(images[i : i + 64], labels[i : i + 64]) for i in range(0, pictures, 64)]
+    path = folder / "photo.jpg"
+    Image.fromarray((photo(256).permute(1, 2, 0) * 255).byte().numpy()).save(path)
+    metrics = folder / "metrics.csv"
+    rows = "".join(f"{i},{i},0.5,0.4,0.4,1.5,1.6,1.6\n" for i in range(30))
+    columns = ",".join(f"{split}/{name}" for name in ("accuracy", "loss") for split in ("train", "val", "test"))
+    metrics.write_text(f"epoch,step,{columns}\n{rows}")
+    device = torch.device("cpu")
+    dtype = best_dtype("auto", device)
+
+    def whole() -> None:
+        found = predict(net, batches, device=device, dtype=dtype)
+        known = Predictions(found.probabilities, found.labels, CLASSES, found.features, found.thumbnails)
+        run = Path(tempfile.mkdtemp(dir=folder))
+        with SummaryWriter(run / "tensorboard") as writer:
+            done = write_evaluation(
+                known, run / "figures", writer=writer, name="a", metrics_csv=metrics, paths=[path] * pictures
+            )
+        write_page(run / "report.html", [done])
+
+    def forward() -> None:
+        features: list[Tensor] = []
+        handle = net.model.avgpool.register_forward_hook(lambda module, inputs, output: features.append(output))
+        with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            for batch, _ in batches:
+                net.model(normalize(batch, MEAN, STD))
+        handle.remove()
+        values = torch.cat(features).flatten(1).float().numpy()
+        TSNE(init="pca", random_state=0).fit_transform(PCA(50, random_state=0).fit_transform(values))
+
+    return whole, forward
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="60 samples of LIME, 150 pictures; within 60 s")
+    quick = parser.parse_args().quick
+    samples, pictures, repetitions = (60, 150, 1) if quick else (1000, 600, 3)
+
+    with tempfile.TemporaryDirectory() as folder:
+        lime = lime_runs(samples)
+        cam = gradcam_runs()
+        evaluation = evaluate_runs(pictures, Path(folder))
+        for run in (*cam, *evaluation):
+            run()  # the first run of each prepares its kernels and loads its libraries
+        found = {
+            "lime_vs_lime_package": ratio(*lime, repetitions),
+            "gradcam_vs_forward_backward": ratio(*cam, 5 if quick else 25),
+            "evaluate_vs_forward": ratio(*evaluation, repetitions),
+        }
+    print(f"ResNet-18, {samples} samples of LIME, {pictures} pictures evaluated, {torch.get_num_threads()} threads")
+    for name, (value, above, below) in found.items():
+        print(f"{name:28} {value:5.2f}   {above:8.3f} s over {below:8.3f} s")
+    print(json.dumps({name: round(value, 2) for name, (value, _, _) in found.items()}))
+
+
+if __name__ == "__main__":
+    main()
