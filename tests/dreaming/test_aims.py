@@ -68,7 +68,7 @@ def test_a_missing_guide_and_one_without_use_are_errors():
 @pytest.mark.parametrize(("optimizer", "step_size"), [("lbfgs", 1.0), ("adam", 0.05)])
 def test_style_comes_closer_to_the_guides(optimizer, step_size):
     found = []
-    values = {"objective": {"style": 1.0, "content": 0.01}, "layers": ["1", "3"], "octaves": 1, "steps": 12}
+    values = {"objective": {"style": 1.0, "content": 0.01}, "layers": ["1", "3"], "octaves": 1, "steps": 32}
     dreamer = Dreamer(small_network(), config("style", optimizer=optimizer, step_size=step_size, **values))
     dreamer(photo(40, 52), guide=photo(44, 40, seed=3) ** 3, on_step=lambda r: found.append(float(r.objective)))
     assert found[-1] > 0.5 * found[0]  # both below zero: the loss is halved
