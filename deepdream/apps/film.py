@@ -107,7 +107,8 @@ def _frames(path: Path, config: DreamAppConfig) -> Iterator[Tensor]:
 def _claim(folder: Path, kept: dict[str, Any]) -> None:
     """Note in `folder` what its frames are made with. Raises ValueError where it holds the frames of another film."""
     settings = folder / SETTINGS
-    own = json.dumps({**kept, "version": None}, sort_keys=True, default=str, indent=1)
+    film = {**kept["config"]["film"], "frames": None, "fps": None}  # a longer film goes on from a shorter one
+    own = json.dumps({**kept, "config": {**kept["config"], "film": film}}, sort_keys=True, default=str, indent=1)
     if settings.exists() and settings.read_text(encoding="utf-8") != own:
         raise ValueError(
             f"{folder} holds the frames of a film with other settings; remove it, or choose another output"

@@ -23,7 +23,10 @@ def photo(name: str | None, config: DreamAppConfig) -> Image.Image:
     """The picture called `name` (a path, noise, or one of scikit-learn's), as wide as the dream wants it."""
     from deepdream.images import noise_image, resize_to_width
 
-    name, width = name or DEFAULT_PHOTO, config.dream.width
+    width = config.dream.width
+    if name is None and config.dream.start == "noise" and config.dream.space == "fourier":
+        return _square(width or NOISE_WIDTH)  # of which only the size counts
+    name = name or DEFAULT_PHOTO
     if name == "noise":
         width = width or NOISE_WIDTH
         return noise_image(width * 2 // 3, width, config.seed)
@@ -84,3 +87,9 @@ def _read(name: str) -> Image.Image:
     from deepdream.images import SAMPLES, read_image, read_sample
 
     return read_sample(name) if name in SAMPLES and not Path(name).exists() else read_image(name)
+
+
+def _square(side: int) -> Image.Image:
+    from PIL import Image
+
+    return Image.new("RGB", (side, side), "grey")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Self
 
 from omegaconf import OmegaConf
@@ -146,9 +147,14 @@ class DreamConfig:
         for key in overrides:
             if key not in known:
                 raise ValueError(f"DreamConfig has no key {key!r}; close ones are {', '.join(closest(key, known))}")
-        own: Any = OmegaConf.create(presets[name].read_text(encoding="utf-8"))
-        own.pop("defaults")  # which names the shared file, for Hydra
-        return typed(cls, OmegaConf.create((folder / SHARED).read_text(encoding="utf-8")), own, overrides)
+        shared, own = (_read(path) for path in (folder / SHARED, presets[name]))
+        return typed(cls, {**shared, **own, **overrides})
+
+
+def _read(path: Traversable) -> dict[str, Any]:
+    """The keys of a preset's file, without the line that names the shared one for Hydra."""
+    content: Any = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
+    return {key: value for key, value in content.items() if key != "defaults"}
 
 
 def _term(entry: Any) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from deepdream.models import Network
 def strongest_channels(network: Network, layer: str, picture: Tensor, count: int) -> list[int]:
     """The `count` channels of `layer` that answer most to a picture (3, H, W) in [0, 1], the strongest first.
 
-    Strong is the mean activation over the mean of its absolute values in all channels. Raises ValueError for a layer
-    that is not there.
+    To answer is to differ from place to place: a channel that is as bright everywhere sees nothing in the picture.
+    Raises ValueError for a layer that is not there.
     """
     model = evaluation_copy(network.model)
     (chosen,) = choose_layers([layer], probe(model, network.image_size))
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.mean, network.std))
     with Taps(model, [chosen]) as taps:
-        answer = taps.run((picture[None].float() - mean) / std)[layer][0].mean(dim=(1, 2))  # (C,)
+        answer = taps.run((picture[None].float() - mean) / std)[layer][0].std(dim=(1, 2))  # (C,)
     return answer.topk(min(count, len(answer))).indices.tolist()
 
 

@@ -50,26 +50,34 @@ class Adam:
 
 
 class Lbfgs:
-    """torch's L-BFGS, one iteration a step, the curvature of the last ten remembered; `step_size` is its lr."""
+    """torch's L-BFGS, one iteration a step, the curvature of the last ten remembered; `step_size` is its lr.
+
+    The objective is scaled so that its first gradient has mean absolute value 1: torch forgets curvature below 1e-10.
+    """
 
     def __init__(self, step_size: float) -> None:
         self._step_size = step_size
         self._optimizer: torch.optim.LBFGS | None = None
         self._held = torch.empty(0)
+        self._scale = torch.ones(())
 
     def __call__(self, held: Tensor, slope: Slope) -> tuple[Tensor, Tensor]:
         """One iteration."""
         if self._optimizer is None:
             self._held = held.detach().clone(memory_format=torch.contiguous_format)
-            self._optimizer = torch.optim.LBFGS([self._held], lr=self._step_size, max_iter=1, history_size=10)
+            self._optimizer = torch.optim.LBFGS(
+                [self._held], lr=self._step_size, max_iter=1, history_size=10, tolerance_grad=0, tolerance_change=0
+            )
+            size = slope(held)[0].abs().mean()
+            self._scale = torch.where(size > 0, 1 / size, 1.0)
         self._held.copy_(held)
         objectives: list[Tensor] = []
 
         def closure() -> Tensor:
             gradient, objective = slope(self._held)
-            self._held.grad = -gradient.contiguous()
+            self._held.grad = -self._scale * gradient.contiguous()
             objectives.append(objective)
-            return -objective.sum()
+            return -self._scale * objective.sum()
 
         self._optimizer.step(closure)  # type: ignore[no-untyped-call]
         return self._held.clone(), objectives[0]

@@ -50,3 +50,26 @@ def test_inceptionism_equals_the_independent_reference_after_every_octave(size):
     reference = dreams.inceptionism(image.numpy(), dreams.SmallNetwork(0).half_sum_square, shifts(40), MEAN, STD)
     ours = pictures_after_octaves(DreamConfig.preset("inceptionism", layers=["3"]), image)
     assert_equal(ours, reference, image)
+
+
+@pytest.mark.parametrize(
+    ("preset", "values"),
+    [
+        ("vivid", {"octaves": 2}),
+        ("laplacian", {}),
+        ("guided", {}),
+        ("class", {"target": "a"}),
+        ("visualize", {"layers": ["layer3:1"]}),
+        ("maco", {"layers": ["layer3:1"]}),
+        ("style", {}),
+    ],
+)
+def test_every_other_preset_dreams_and_repeats_itself(resnet, preset, values):
+    image = photo(96, 112).float()
+    guide = photo(96, 96, seed=4).float() if preset in ("guided", "style") else None
+    config = DreamConfig.preset(preset, **{"steps": 2, "device": "cpu", "precision": "fp32", **values})
+    dream, again = (Dreamer(resnet, config)(image, guide=guide, seed=1) for _ in range(2))
+    assert torch.equal(dream, again)
+    assert dream.isfinite().all()
+    assert 0 <= dream.min() < dream.max() <= 1
+    assert (dream - image).abs().mean() > 1e-4

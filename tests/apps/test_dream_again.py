@@ -1,0 +1,100 @@
+"""Dreams made again from their pictures, folders of dreams, aims and reports, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepdream.images import noise_image, read_provenance, resize_to_width, write_png
+from tests.conftest import run_app
+
+QUICK = ("dream=gordic", "dream.width=120", "dream.octaves=2", "dream.steps=2", "dream.layers=[layer2]")
+
+
+def pixels(path: Path) -> bytes:
+    return np.asarray(Image.open(path)).tobytes()
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_dream_is_made_again_bit_for_bit(checkpoint: Path, tmp_path: Path, suffix: str) -> None:
+    first = run_app("dream", f"ckpt={checkpoint}", *QUICK, "seed=3", f"output=a.{suffix}", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    again = run_app("dream", f"from=a.{suffix}", f"output=b.{suffix}", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_what_is_read_from_a_picture_is_data_and_is_checked(checkpoint: Path, tmp_path: Path) -> None:
+    assert run_app("dream", f"ckpt={checkpoint}", *QUICK, "output=a.png", cwd=tmp_path).returncode == 0
+    kept = read_provenance(tmp_path / "a.png")
+    config = kept["config"]
+    cases = {
+        "unknown": ({**kept, "config": {**config, "_target_": "os.system"}}, "_target_"),
+        "range": ({**kept, "config": {**config, "dream": {**config["dream"], "steps": 0}}}, "steps is 0"),
+        "other": ({**kept, "checkpoint": {**kept["checkpoint"], "sha256": "0" * 64}}, "dreamed by another network"),
+        "empty": ({}, "has no config"),
+    }
+    for name, (provenance, message) in cases.items():
+        write_png(Image.new("RGB", (4, 4)), tmp_path / f"{name}.png", provenance=provenance)
+        result = run_app("dream", f"from={name}.png", "output=b.png", cwd=tmp_path)
+        assert result.returncode == 1, name
+        assert message in result.stderr, result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_a_folder_dreams_picture_by_picture_and_passes_a_bad_one_by(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for seed, (height, width) in enumerate([(8, 12), (8, 12), (9, 12)]):
+        resize_to_width(noise_image(height, width, seed), 150).save(tmp_path / "photos" / f"{seed}.jpg")
+    (tmp_path / "photos" / "bad.jpg").write_text("no picture")
+    arguments = (f"ckpt={checkpoint}", *QUICK, "image=photos", "output=dreams")
+    result = run_app("dream", *arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "passed by: photos/bad.jpg" in result.stderr
+    assert sorted(path.name for path in (tmp_path / "dreams").iterdir()) == ["0.jpg.png", "1.jpg.png", "2.jpg.png"]
+    alone = run_app("dream", f"ckpt={checkpoint}", *QUICK, "image=photos/1.jpg", "output=alone.png", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    assert pixels(tmp_path / "alone.png") == pixels(tmp_path / "dreams" / "1.jpg.png")
+    assert read_provenance(tmp_path / "dreams" / "1.jpg.png")["config"]["image"] == "photos/1.jpg"
+    assert "3 of 4 pictures are there already" in run_app("dream", *arguments, cwd=tmp_path).stdout
+
+
+def test_a_dream_is_aimed_where_the_network_looks_and_reported(checkpoint: Path, tmp_path: Path) -> None:
+    aimed = {}
+    for mask in ("gradcam", "not-gradcam"):
+        result = run_app(
+            "dream", f"ckpt={checkpoint}", *QUICK, f"mask={mask}", "report=true", f"output={mask}.png", cwd=tmp_path
+        )
+        assert result.returncode == 0, result.stderr
+        aimed[mask] = pixels(tmp_path / f"{mask}.png")
+        assert "random weights" in result.stdout
+        report = json.loads((tmp_path / f"{mask}.json").read_text())
+        assert {"top5", "objective", "total_variation", "seconds_per_step"} <= set(report)
+    assert len(set(aimed.values())) == 2
+
+
+def test_a_class_is_named_in_pythons_own_word(checkpoint: Path, tmp_path: Path) -> None:
+    quick = ("dream=class", "dream.width=64", "dream.steps=2")
+    result = run_app("dream", f"ckpt={checkpoint}", *quick, "class=library", "output=a.png", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert read_provenance(tmp_path / "a.png")["config"]["dream"]["target"] == "library"
+    wrong = run_app("dream", f"ckpt={checkpoint}", *quick, "class=libary", "output=b.png", cwd=tmp_path)
+    assert "no class 'libary'; close ones are library" in wrong.stderr
+
+
+def test_a_zoom_becomes_a_film_that_goes_on_where_it_was(checkpoint: Path, tmp_path: Path) -> None:
+    arguments = (f"ckpt={checkpoint}", *QUICK, "film=zoom", "output=film.mp4")
+    for frames in (2, 3):
+        result = run_app("dream", *arguments, f"film.frames={frames}", cwd=tmp_path)
+        if frames == 3:
+            assert "frames of a film with other settings" not in result.stderr
+        assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "film_frames").glob("*.png"))) == 3
+    other = run_app("dream", *arguments, "film.zoom=2", cwd=tmp_path)
+    assert other.returncode == 1
+    assert "film_frames holds the frames of a film with other settings" in other.stderr
