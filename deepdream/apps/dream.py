@@ -93,16 +93,19 @@ def _dream_picture(config: DreamAppConfig, network: Network, output: Path, folde
 def _dream_sheet(config: DreamAppConfig, network: Network, output: Path) -> None:
     """The strongest channels of each layer, side by side."""
     from deepdream.dreaming import Dreamer
-    from deepdream.dreaming.atlas import contact_sheet, strongest_channels, visualize_channels
-    from deepdream.images import read_image, read_sample, to_tensor, write_picture
+    from deepdream.dreaming.atlas import strongest_channels, visualize_channels
+    from deepdream.images import to_image, to_tensor, write_picture
+    from deepdream.sheets import contact_sheet
 
-    name = config.image or pictures.DEFAULT_PHOTO
-    photo = to_tensor(read_sample(name) if name in ("china", "flower") else read_image(name))
-    (layer,) = config.dream.layers[:1]
+    photo = to_tensor(pictures.read_photo(config.image or pictures.DEFAULT_PHOTO))
+    layer = config.dream.layers[0]
     channels = strongest_channels(network, layer, photo, config.dream.sheet)
     found = visualize_channels(network, config.dream, layer, channels, seed=config.seed)
     dreamer = Dreamer(network, dataclasses.replace(config.dream, layers=[layer]))
-    write_picture(contact_sheet(found), output, provenance=provenance(config, network, dreamer))
+    captions = [f"{layer}:{channel}" for channel in channels]
+    columns = max(1, round((len(channels) * 4 / 3) ** 0.5))  # about a 4:3 sheet
+    sheet = contact_sheet([to_image(each) for each in found], captions, columns=columns, size=found.shape[-1])
+    write_picture(sheet, output, provenance=provenance(config, network, dreamer))
     print(f"channels of {layer} of {network.source}: {', '.join(map(str, channels))}")
     print(f"picture:    {shown(output)}")
 

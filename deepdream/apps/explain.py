@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from deepdream.apps.checkpoints import chosen_checkpoint
 from deepdream.apps.command import command, describe, shown
+from deepdream.apps.pictures import DEFAULT_PHOTO, read_photo
 from deepdream.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
 
 if TYPE_CHECKING:
@@ -99,9 +100,8 @@ def _examine_all(
 
 def _examine(config: ExplainAppConfig, network: Network, name: str, path: str) -> Examination:
     from deepdream.explaining import examine
-    from deepdream.images import SAMPLES, read_image, read_sample
 
-    photo = read_sample(path) if path in SAMPLES and not Path(path).exists() else read_image(path)
+    photo = read_photo(path)
     if min(photo.size) < MIN_SIDE:
         raise ValueError(f"{path} is {photo.width}x{photo.height}; it needs at least {MIN_SIDE} pixels a side")
     return examine(
@@ -120,12 +120,10 @@ def _examine(config: ExplainAppConfig, network: Network, name: str, path: str) -
 
 def _before_the_dream(path: str) -> Image.Image | None:
     """The photo that a picture of dream.py was made from, where the picture says so and the photo is still there."""
-    from deepdream.apps.pictures import DEFAULT_PHOTO
-    from deepdream.images import SAMPLES, read_image, read_provenance, read_sample
+    from deepdream.images import read_provenance
 
     try:
-        source = (read_provenance(path).get("config") or {}).get("image") or DEFAULT_PHOTO
-        return read_sample(source) if source in SAMPLES else read_image(source)
+        return read_photo((read_provenance(path).get("config") or {}).get("image") or DEFAULT_PHOTO)
     except (OSError, ValueError, AttributeError, TypeError):  # no dream, or one whose photo is gone
         return None
 

@@ -30,7 +30,7 @@ def photo(name: str | None, config: DreamAppConfig) -> Image.Image:
     if name == "noise":
         width = width or NOISE_WIDTH
         return noise_image(width * 2 // 3, width, config.seed)
-    picture = _read(name)
+    picture = read_photo(name)
     return picture if width is None else resize_to_width(picture, width)
 
 
@@ -40,39 +40,22 @@ def guide(config: DreamAppConfig) -> Tensor | None:
 
     if config.guide is None:
         return None
-    picture = _read(config.guide)
+    picture = read_photo(config.guide)
     width = config.dream.width
     return to_tensor(picture if width is None else resize_to_width(picture, width))
 
 
 def mask(config: DreamAppConfig, network: Network, before: Tensor) -> Tensor | None:
     """Where to dream, (H, W) in [0, 1]: a picture's light, or where the network looks, or where it does not."""
+    from deepdream.explaining import grad_cam
     from deepdream.images import to_tensor
 
     if config.mask is None:
         return None
     if config.mask in HEAT and not Path(config.mask).exists():
-        heat = heat_map(network, before)
+        heat = grad_cam(network, before)
         return heat if config.mask == "gradcam" else 1 - heat
-    return to_tensor(_read(config.mask)).mean(dim=0)
-
-
-def heat_map(network: Network, image: Tensor) -> Tensor:
-    """Where in a picture (3, H, W) the network sees its likeliest class: (H, W) in [0, 1], by Grad-CAM."""
-    import torch
-    from captum.attr import LayerGradCam
-
-    from deepdream.dreaming.taps import evaluation_copy, probe
-
-    model = evaluation_copy(network.model).float()
-    layers = probe(model, network.image_size)
-    last = [layer for layer in layers if layer.stride == max(other.stride for other in layers)][-1]
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.mean, network.std))
-    x = ((image[None].float() - mean) / std).requires_grad_()
-    target = int(model(x).argmax())
-    coarse = LayerGradCam(model, model.get_submodule(last.name)).attribute(x, target, relu_attributions=True)
-    heat = torch.nn.functional.interpolate(coarse.detach(), image.shape[1:], mode="bicubic").clamp_min(0)[0, 0]
-    return heat / heat.max() if heat.max() > 0 else torch.ones_like(heat)
+    return to_tensor(read_photo(config.mask)).mean(dim=0)
 
 
 def in_folder(folder: Path) -> list[Path]:
@@ -83,7 +66,8 @@ def in_folder(folder: Path) -> list[Path]:
     return found
 
 
-def _read(name: str) -> Image.Image:
+def read_photo(name: str) -> Image.Image:
+    """The picture called `name`: a path, or one of scikit-learn's. Raises what `read_image` raises."""
     from deepdream.images import SAMPLES, read_image, read_sample
 
     return read_sample(name) if name in SAMPLES and not Path(name).exists() else read_image(name)

@@ -34,15 +34,3 @@ def visualize_channels(
     side = config.width or network.image_size
     dreamer = Dreamer(network, config, objective=each_channel(layer, channels))
     return dreamer(torch.full((len(channels), 3, side, side), 0.5), seed=seed)
-
-
-def contact_sheet(pictures: Tensor, *, columns: int | None = None, gap: int = 4) -> Tensor:
-    """Pictures (N, 3, h, w) side by side on white: (3, H, W). columns: None is about a 4:3 sheet."""
-    count, _, height, width = pictures.shape
-    columns = columns or max(1, round((count * 4 / 3) ** 0.5))
-    rows = -(-count // columns)
-    sheet = torch.ones(3, rows * (height + gap) + gap, columns * (width + gap) + gap, dtype=pictures.dtype)
-    for i, picture in enumerate(pictures):
-        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
-        sheet[:, top : top + height, left : left + width] = picture
-    return sheet
