@@ -29,6 +29,7 @@ from deepdream.images import (
     resize_to_width,
     to_image,
     to_tensor,
+    write_jpeg,
     write_png,
 )
 
@@ -537,6 +538,26 @@ def test_to_image_leaves_its_tensor_alone():
 def test_to_image_refuses_what_is_no_picture(tensor):
     with pytest.raises(ValueError, match=r"tensor \(3, H, W\)|NaN"):
         to_image(tensor)
+
+
+# JPEG and provenance
+
+
+def test_a_jpeg_keeps_its_provenance_in_its_comment(tmp_path):
+    path = write_jpeg(Image.fromarray(gradient()), tmp_path / "new" / "a.jpg", provenance={"seed": 1, "name": "küche"})
+    assert read_provenance(path) == {"seed": 1, "name": "küche"}
+    assert abs(np.asarray(read_image(path), float) - gradient()).mean() < 4
+    with pytest.raises(ValueError, match=r"does not end in \.jpg"):
+        write_jpeg(Image.new("RGB", (2, 2)), tmp_path / "a.png")
+    with pytest.raises(ValueError, match="a JPEG's comment holds"):
+        write_jpeg(Image.new("RGB", (2, 2)), tmp_path / "b.jpg", provenance={"a": "x" * 70_000})
+    assert not (tmp_path / "b.jpg").exists()
+
+
+def test_the_comment_of_another_program_is_no_provenance(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.jpg", comment=b"deepdreams of electric sheep")
+    with pytest.raises(ValueError, match="holds no configuration"):
+        read_provenance(tmp_path / "a.jpg")
 
 
 # PNG and provenance

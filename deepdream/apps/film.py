@@ -56,7 +56,7 @@ def dream_film(config: DreamAppConfig, network: Network, output: Path) -> None:
 
 def _plan(config: DreamAppConfig, network: Network) -> tuple[Make, int, float]:
     """How each frame is made, how many there are, and how many a second."""
-    from deepdream.dreaming import Dreamer, films
+    from deepdream.dreaming import films
     from deepdream.images import to_tensor
 
     film, seed, guide = config.film, config.seed, pictures.guide(config)
@@ -65,7 +65,7 @@ def _plan(config: DreamAppConfig, network: Network) -> tuple[Make, int, float]:
     photo = to_tensor(pictures.photo(config.image, config))
     fps = film.fps or FPS
     if film.kind == "zoom":
-        make = films.zoom(Dreamer(network, config.dream), photo, film, seed=seed, guide=guide)
+        make = films.zoom(network, config.dream, photo, film, seed=seed, guide=guide)
         return make, film.frames or 30, fps
     if film.kind == "morph":
         count = film.frames or 12 * len(config.dream.layers)

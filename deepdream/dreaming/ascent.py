@@ -10,6 +10,7 @@ from torch import Tensor
 from deepdream.config import DreamConfig
 from deepdream.dreaming.anchor import Anchor, weaken_color
 from deepdream.dreaming.canvas import CANVASES, Canvas, NormalizedCanvas, PixelCanvas
+from deepdream.dreaming.compiled import CompiledTaps
 from deepdream.dreaming.fourier import FourierCanvas, PhaseCanvas
 from deepdream.dreaming.gradients import normalization, smoothing
 from deepdream.dreaming.moves import Frame, Move, is_warped, warp
@@ -34,7 +35,7 @@ class Ascent:
     def __init__(
         self,
         network: Network,
-        taps: Taps,
+        taps: Taps | CompiledTaps,
         objective: Objective,
         config: DreamConfig,
         dtype: torch.dtype,

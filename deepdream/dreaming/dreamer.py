@@ -15,6 +15,7 @@ from deepdream.config import DreamConfig
 from deepdream.dreaming.ascent import Ascent
 from deepdream.dreaming.budget import chosen_max_pixels, margin
 from deepdream.dreaming.canvas import Canvas
+from deepdream.dreaming.compiled import CompiledTaps
 from deepdream.dreaming.composing import compose, written_out
 from deepdream.dreaming.fourier import FourierCanvas
 from deepdream.dreaming.frozen import frozen_copy
@@ -194,9 +195,11 @@ class Dreamer:
             precise = dtype == torch.float64
             network_dtype = dtype if precise else best_dtype(self.config.precision, self.device)
             model = frozen_copy(self._network.model, network_dtype, self.device, [layer.name for layer in self._layers])
+            logits = self.objective.needs(LOGITS)
+            is_compiled = self.config.compile and self._layers and not logits
             self._ascents[dtype] = Ascent(
                 self._network,
-                Taps(model, self._layers, logits=self.objective.needs(LOGITS)),
+                CompiledTaps(model, self._layers) if is_compiled else Taps(model, self._layers, logits=logits),
                 self.objective,
                 self.config,
                 dtype,

@@ -47,12 +47,16 @@ def frame_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.png"
 
 
-def zoom(dreamer: Dreamer, photo: Tensor, film: FilmConfig, *, seed: int, guide: Tensor | None = None) -> Make:
+def zoom(
+    network: Network, config: DreamConfig, photo: Tensor, film: FilmConfig, *, seed: int, guide: Tensor | None = None
+) -> Make:
     """Each frame is the dream of the last one enlarged, turned and moved; the first that of `photo` (3, H, W)."""
+    first, later = Dreamer(network, config), Dreamer(network, dataclasses.replace(config, tone=1.0))
 
     def make(number: int, before: Tensor | None) -> Tensor:
-        start = photo if before is None else moved(before, film)
-        return dreamer(start, seed=seed + number, guide=guide)
+        if before is None:
+            return first(photo, seed=seed, guide=guide)
+        return later(moved(before, film), seed=seed + number, guide=guide)  # seen through config.tone once already
 
     return make
 
@@ -87,7 +91,8 @@ def dreamed_film(
     that a dream that is carried on is as strong as one made anew.
     """
     first = Dreamer(network, config)
-    later = Dreamer(network, dataclasses.replace(config, step_size=config.step_size * (1 - film.blend) or 1e-6))
+    step_size = config.step_size * (1 - film.blend) or 1e-6
+    later = Dreamer(network, dataclasses.replace(config, step_size=step_size, tone=1.0))
     seen: list[Tensor] = []
 
     def advance(number: int) -> Tensor:
@@ -104,7 +109,8 @@ def dreamed_film(
         last_frame = seen[number - 1]
         dream, trusted = along(before, last_frame, now)
         share = film.blend * trusted
-        return later((share * dream + (1 - share) * now).clamp(0, 1), seed=seed, guide=guide)
+        toned = 0.5 + config.tone * (now - 0.5)  # as the last dream is already
+        return later((share * dream + (1 - share) * toned).clamp(0, 1), seed=seed, guide=guide)
 
     return make
 

@@ -6,6 +6,7 @@ Everything here changes how the network computes, and nothing that it yields, up
 from __future__ import annotations
 
 import copy
+import operator
 from collections import Counter
 from collections.abc import Collection
 
@@ -26,6 +27,7 @@ def frozen_copy(model: nn.Module, dtype: torch.dtype, device: torch.device, keep
     fold_batch_norm(frozen, keep)
     if dtype == torch.float32 and device.type == "cpu":
         block_strided(frozen)
+    relu_in_place(frozen)
     return frozen.to(dtype).to(memory_format=torch.channels_last).requires_grad_(False)
 
 
@@ -43,6 +45,41 @@ def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
         assert isinstance(batch_norm, nn.BatchNorm2d)
         model.set_submodule(conv, fuse_conv_bn_eval(convolution, batch_norm))
         model.set_submodule(norm, nn.Identity())
+
+
+def relu_in_place(model: nn.Module) -> None:
+    """Let each ReLU of `model` that alone reads its input write over it, in place: a quarter fewer maps are written.
+
+    Left alone: a ReLU whose input something else reads too, and a model that torch.fx cannot trace.
+    """
+    try:
+        graph = fx.Tracer().trace(model)
+    except Exception:  # tracing runs the network's own code on symbols, which may fail in any way
+        return
+    safe: dict[str, bool] = {}
+    for node in graph.nodes:
+        if node.op == "call_module" and type(model.get_submodule(str(node.target))) is nn.ReLU:
+            name = str(node.target)
+            safe[name] = safe.get(name, True) and _reads_alone(model, node)
+    for name, is_safe in safe.items():
+        relu = model.get_submodule(name)
+        assert isinstance(relu, nn.ReLU)
+        relu.inplace = relu.inplace or is_safe
+
+
+def _reads_alone(model: nn.Module, node: fx.Node) -> bool:
+    """Whether the input of `node` was made by a convolution or batch norm, or a sum, that nothing else reads."""
+    source = node.all_input_nodes[0]
+    while len(source.users) == 1:
+        if source.op == "call_function":
+            return source.target in (operator.add, torch.add)
+        if source.op != "call_module":
+            return False
+        module = model.get_submodule(str(source.target))
+        if not isinstance(module, nn.Identity):
+            return isinstance(module, nn.Conv2d | nn.BatchNorm2d | BlockedConv2d)
+        source = source.all_input_nodes[0]
+    return False
 
 
 class BlockedConv2d(nn.Module):

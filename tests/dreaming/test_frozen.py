@@ -7,7 +7,8 @@ import torch
 import torchvision
 from torch import nn
 
-from deepdream.dreaming.frozen import BlockedConv2d, block_strided, fold_batch_norm, frozen_copy
+from deepdream.dreaming.compiled import CompiledTaps
+from deepdream.dreaming.frozen import BlockedConv2d, block_strided, fold_batch_norm, frozen_copy, relu_in_place
 from deepdream.dreaming.taps import Layer, Taps
 from deepdream.models import ResNet
 
@@ -93,6 +94,42 @@ def test_a_frozen_copy_has_the_precision_asked_for_and_no_gradients():
     assert norms(frozen) == 0
     assert {parameter.dtype for parameter in frozen.parameters()} == {torch.bfloat16}
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
+
+
+class Forked(nn.Module):
+    """Only its second ReLU alone reads its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU()
+        self.norm, self.relu2 = nn.Identity(), nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a = self.conv(x)
+        return self.relu2(self.norm(self.relu(a) + a))
+
+
+def test_a_relu_writes_over_its_input_only_where_nothing_else_reads_it():
+    torch.manual_seed(0)
+    model = Forked().double()
+    x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    expected = model(x)
+    relu_in_place(model)
+    assert (model.relu.inplace, model.relu2.inplace) == (False, True)
+    assert torch.equal(model(x), expected)
+
+
+def test_a_compiled_network_yields_the_same():
+    model = with_statistics(ResNet(10, 5)).requires_grad_(False)
+    names = ["layer1", "layer2.0.conv1", "layer3"]
+    x = torch.randn(1, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+    layers = [Layer(name, "", 0, 1, 1) for name in names]
+    with Taps(model, layers) as taps:
+        expected = taps.run(x)
+    found = CompiledTaps(model, layers, backend="eager").run(x)
+    for name in names:
+        torch.testing.assert_close(found[name], expected[name])
+    assert found["layer3"].requires_grad
 
 
 class Branching(nn.Module):
