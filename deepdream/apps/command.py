@@ -5,6 +5,7 @@ This folder is the only place that knows Hydra.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -20,8 +21,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from deepdream.apps.jobs import JobFailed, run_alone
 from deepdream.config import closest, one_line
 from deepdream.hardware import let_threads_sleep
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -29,8 +33,17 @@ T = TypeVar("T")
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
-def command(name: str, schema: type[T]) -> Callable[[Callable[[T, Path], None]], Callable[[], None]]:
+def command(
+    name: str,
+    schema: type[T],
+    *,
+    arguments: Callable[[list[str]], list[str]] = list,
+    objective: Callable[[Path], float] | None = None,
+) -> Callable[[Callable[[T, Path], None]], Callable[[], None]]:
     """Make a command of `run(config, folder)`: conf/<name>.yaml, checked by `schema`, in a run folder of its own.
+
+    arguments: makes those that Hydra gets of those on the command line.
+    objective: makes each job of a sweep a process of its own; of its folder, the figure that a sweeper makes larger.
 
     The command ends with status 0, or 1 after one line on stderr that says what was wrong, or 130 after Ctrl-C.
     With HYDRA_FULL_ERROR=1 the traceback is printed instead.
@@ -42,11 +55,17 @@ def command(name: str, schema: type[T]) -> Callable[[Callable[[T, Path], None]],
             wants_traceback = os.environ.get(FULL_ERROR) == "1"
             let_threads_sleep()
 
-            def job(config: DictConfig) -> None:
+            def job(config: DictConfig) -> float | None:
+                if objective is not None and HydraConfig.get().mode is RunMode.MULTIRUN:
+                    folder = Path(HydraConfig.get().runtime.output_dir)
+                    run_alone(f"deepdream.apps.{name}", folder)
+                    return objective(folder)
                 _run_job(run, config, wants_traceback=wants_traceback)
+                return None
 
             os.environ[FULL_ERROR] = "1"  # Hydra then raises its errors instead of printing them its own way
             try:
+                sys.argv[1:] = arguments(sys.argv[1:])
                 hydra.main(version_base="1.3", config_path="pkg://deepdream.conf", config_name=name)(job)()
             except KeyboardInterrupt:
                 sys.exit(_interrupted())
@@ -72,6 +91,7 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, *, wants_traceb
     except Exception as error:
         if wants_traceback:
             raise
+        log.info("the traceback", exc_info=True)  # into the log file of the run
         if not is_expected(error):
             (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
             print(f"The traceback is in {shown(folder / 'traceback.txt')}", file=sys.stderr)
@@ -99,7 +119,7 @@ def describe(error: BaseException) -> str:
 
 def is_expected(error: BaseException) -> bool:
     """Whether an error says what was wrong with the input; any other is a fault, whose traceback is worth keeping."""
-    if isinstance(error, OSError | HydraException | OmegaConfBaseException):
+    if isinstance(error, OSError | HydraException | OmegaConfBaseException | JobFailed):
         return True
     frames = list(traceback.walk_tb(error.__traceback__))
     raised_here = bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith("deepdream.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.command import command, shown
+from deepdream.apps.resuming import resumed
 from deepdream.config import DataConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from deepdream.scenes import SceneDataModule
 
 
-@command("train", TrainConfig)
+def best_accuracy(folder: Path) -> float:
+    """The best accuracy on held-out pictures of the run in `folder`: what a sweep looks for."""
+    from deepdream.training.compare import best_row
+
+    return best_row(folder / "metrics.csv").get("val/accuracy", float("nan"))
+
+
+@command("train", TrainConfig, arguments=resumed, objective=best_accuracy)
 def main(config: TrainConfig, folder: Path) -> None:
     """Train, choose the best checkpoint on held-out pictures, evaluate it on the test pictures."""
     import pytorch_lightning as pl
@@ -27,11 +35,28 @@ def main(config: TrainConfig, folder: Path) -> None:
 
     from deepdream.models import start_from
     from deepdream.scenes import SceneDataModule
-    from deepdream.training import SceneClassifier, WeightAverage, build_trainer, quiet_lightning, scaled_lr
+    from deepdream.training import (
+        FiniteLoss,
+        RoomForCheckpoints,
+        SceneClassifier,
+        SeededSteps,
+        StopOnSignal,
+        WeightAverage,
+        build_trainer,
+        quiet_lightning,
+        scaled_lr,
+    )
 
     quiet_lightning()
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    callbacks = list(instantiate(config.callbacks).values())
+    last = _last_checkpoint(config, folder)
+    callbacks = [
+        SeededSteps(config.seed),
+        FiniteLoss(look_every=config.trainer.log_every_n_steps),
+        StopOnSignal(),
+        RoomForCheckpoints(folder / "checkpoints"),
+    ]
+    callbacks += instantiate(config.callbacks).values()
     if config.average.half_life_epochs is not None:
         callbacks.append(WeightAverage(config.average.half_life_epochs))
     loggers = list(instantiate(config.logger).values())
@@ -65,10 +90,26 @@ def main(config: TrainConfig, folder: Path) -> None:
         print(f"training on {len(data.split('train'))} pictures of {len(data.classes)} classes, in {shown(folder)}")
         if start:
             print(start)
-    trainer.fit(classifier, data)
+        if last:
+            print(f"going on after the last whole epoch, from {shown(last)}")
+    trainer.fit(classifier, data, ckpt_path=last, weights_only=True)
     trainer.strategy.barrier()
     if trainer.is_global_zero:
         _finish(config, folder, trainer, data)
+
+
+def _last_checkpoint(config: TrainConfig, folder: Path) -> Path | None:
+    """Where a resumed run goes on, None for its start; TensorBoard is told to drop what came later."""
+    import torch
+
+    last = folder / "checkpoints" / "last.ckpt"
+    if config.resume is None or not last.is_file():
+        return None
+    step = torch.load(last, weights_only=True, mmap=True)["global_step"]
+    for logger in config.logger.values():
+        if str(logger.get("_target_")).endswith("TensorBoardLogger"):
+            logger["purge_step"] = step
+    return last
 
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
@@ -124,3 +165,7 @@ def _log_hyper_parameters(config: TrainConfig, trainer: pl.Trainer, figures: dic
         if isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams(chosen, figures)
             logger.save()
+
+
+if __name__ == "__main__":
+    main()

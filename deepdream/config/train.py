@@ -71,6 +71,7 @@ class AverageConfig:
 class TrainConfig:
     """conf/train.yaml."""
 
+    resume: str | None
     seed: int
     data: DataConfig
     model: ModelConfig

@@ -1,8 +1,24 @@
 """Photos become a network."""
 
 from deepdream.training.averaging import WeightAverage
+from deepdream.training.checkpoints import RoomForCheckpoints
 from deepdream.training.classifier import SceneClassifier
+from deepdream.training.draws import SeededSteps
+from deepdream.training.finite_loss import FiniteLoss
+from deepdream.training.metrics_file import MetricsFile
 from deepdream.training.optimizers import scaled_lr
+from deepdream.training.signals import StopOnSignal
 from deepdream.training.trainer import build_trainer, quiet_lightning
 
-__all__ = ["SceneClassifier", "WeightAverage", "build_trainer", "quiet_lightning", "scaled_lr"]
+__all__ = [
+    "FiniteLoss",
+    "MetricsFile",
+    "RoomForCheckpoints",
+    "SceneClassifier",
+    "SeededSteps",
+    "StopOnSignal",
+    "WeightAverage",
+    "build_trainer",
+    "quiet_lightning",
+    "scaled_lr",
+]

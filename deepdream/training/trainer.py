@@ -16,10 +16,12 @@ from rich.console import Console
 
 from deepdream.config import TrainerConfig
 from deepdream.hardware import best_device, has_fast_bf16
+from deepdream.training.checkpoints import WholeCheckpoints
 
 NOT_WARNED = (
     r"The '\w+_dataloader' does not have many workers",  # data.workers is chosen by the cores
     r"Experiment logs directory .* exists and is not empty",  # the run folder, which Hydra has made
+    r"Checkpoint directory .* exists and is not empty",  # of a run that goes on
     r"Precision .* is not supported by the model summary",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own
     r"The number of training batches \(\d+\) is smaller than the logging interval",
@@ -35,6 +37,7 @@ def build_trainer(
     """
     arguments = {field.name: getattr(config, field.name) for field in fields(config)}
     arguments |= arguments.pop("extra")
+    plugins = arguments.pop("plugins", [])
     if config.precision == "auto":
         arguments["precision"] = mixed_precision(config.accelerator)
     bar = config.enable_progress_bar and Console().is_terminal
@@ -45,6 +48,7 @@ def build_trainer(
             default_root_dir=folder,
             callbacks=[*callbacks, RichProgressBar(leave=False)] if bar else list(callbacks),
             logger=list(loggers),
+            plugins=[WholeCheckpoints(), *plugins],
             use_distributed_sampler=False,  # SceneDataModule shares out the pictures itself, exactly
             **arguments,
         )

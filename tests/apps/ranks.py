@@ -20,3 +20,12 @@ class SameWeights(pl.Callback):
         if trainer.is_global_zero:
             largest = (everyone - everyone[0]).abs().max().item()
             self._path.write_text(f"{len(everyone)} {largest}")
+
+
+class WhatEachTrained(pl.Callback):
+    """Each process writes "<learning rate> <folder>" into rank_<number>.txt in its run folder."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        rate = trainer.optimizers[0].param_groups[0]["initial_lr"]
+        folder = Path(trainer.default_root_dir).resolve()
+        (folder / f"rank_{trainer.global_rank}.txt").write_text(f"{rate} {folder}")

@@ -1,0 +1,83 @@
+"""Checkpoints on the disk: whole or not at all, and with room for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.io import TorchCheckpointIO
+from lightning_fabric.utilities.types import _PATH
+
+COPIES = 4  # of the weights in a checkpoint, at most: themselves, two moments of the optimizer, their average
+FILES = 3  # best.ckpt, last.ckpt, and one that is being written
+INCOMPLETE = ".incomplete"  # one name in each folder: what a kill leaves is overwritten by the next
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it: a kill at any moment leaves the one before, or the new one.
+
+    Lightning's own is written to the folder for temporary files and moved, which copies between two disks.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
+        """Save to a file of this machine. Raises OSError where the disk is full or the folder cannot be written to."""
+        _write(Path(path), lambda file: torch.save(checkpoint, file))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """`content` as the file `path`, whole or not at all, whenever this process ends."""
+    _write(path, lambda file: file.write(content))
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incomplete = path.parent / INCOMPLETE
+    try:
+        with incomplete.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        incomplete.replace(path)
+    except (OSError, RuntimeError) as error:  # torch says it of a disk that is full in an error of its own
+        incomplete.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise OSError(f"{path} could not be written: {reason}") from error
+
+
+class RoomForCheckpoints(pl.Callback):
+    """Says before the first epoch where the checkpoints of a run cannot be written, or have no room."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the room, and give it back. Raises OSError."""
+        if trainer.is_global_zero:
+            weights = sum(value.numel() * value.element_size() for value in pl_module.state_dict().values())
+            require_room(self._folder, FILES * COPIES * weights)
+
+
+def require_room(folder: Path, size: int) -> None:
+    """Raises OSError, in one line, where `size` bytes cannot be written into `folder`.
+
+    The room is taken for a moment, so quotas count. Without posix_fallocate (not Linux) only a byte is tried.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = folder / INCOMPLETE
+    try:
+        with trial.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, max(1, size))
+            else:
+                file.write(b"0")
+    except OSError as error:
+        raise OSError(
+            f"{folder} must take {size / 1e6:.0f} MB of checkpoints, and does not ({error.strerror}); make room, or "
+            "choose another place with hydra.run.dir=FOLDER"
+        ) from error
+    finally:
+        trial.unlink(missing_ok=True)

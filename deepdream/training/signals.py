@@ -1,0 +1,66 @@
+"""SIGTERM and SIGUSR1, which a cluster sends before it takes the machine away, end a run that can go on later."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytorch_lightning as pl
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class StopOnSignal(pl.Callback):
+    """Ends the process between two batches, with status 128 and the signal's number: 143 or 138.
+
+    Nothing is saved then: the end of the last epoch was, and the epoch that is cut short is done again by the run that
+    goes on. It takes the place of Lightning's own handlers, which save in the middle of a step and call `scontrol`.
+    A process that Lightning has started for another device gets the signal from the first.
+    """
+
+    def __init__(self) -> None:
+        self._received: signal.Signals | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Listen; Lightning puts back at the end of the run what was there before."""
+
+        def note(number: int, frame: Any) -> None:
+            if self._received is None and (launcher := trainer.strategy.launcher) is not None:
+                launcher.kill(number)
+            self._received = signal.Signals(number)
+
+        for number in SIGNALS:
+            signal.signal(number, note)
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
+        """Stop here, if it was asked for."""
+        self._stop(trainer)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+        """Stop here, if it was asked for."""
+        self._stop(trainer)
+
+    def on_validation_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
+        """Stop here, if it was asked for."""
+        self._stop(trainer)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop before the evaluation, if it was asked for."""
+        self._stop(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Where another process was quicker to stop, this one fails to reach it: that is no error."""
+        if not isinstance(exception, SystemExit):
+            self._stop(trainer)
+
+    def _stop(self, trainer: pl.Trainer) -> None:
+        if self._received is None:
+            return
+        if trainer.is_global_zero:
+            kept = trainer.current_epoch
+            print(
+                f"stopped by {self._received.name}; {kept} of {trainer.max_epochs} epochs are kept: "
+                f"python train.py resume={trainer.default_root_dir}",
+                flush=True,
+            )
+        raise SystemExit(128 + self._received)

@@ -1,0 +1,188 @@
+"""Runs that are ended at any moment go on as if they had not been."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from deepdream.apps.arguments import joined
+from deepdream.apps.resuming import resumed
+from tests.conftest import ROOT, TINY, run_app
+
+# Everything that draws at random in a step, and all that a checkpoint must keep.
+RUN = (
+    *TINY,
+    "trainer.max_epochs=3",
+    "trainer.precision=32-true",
+    "model.dropout=0.2",
+    "model.stochastic_depth=0.1",
+    "adversary=1.5",
+    "average.half_life_epochs=1",
+    "evaluate=false",
+)
+
+
+def start(folder: Path, *arguments: str) -> int:
+    """The exit status of a run in `folder`/outputs/day/time, newly begun or gone on with."""
+    result = run_app("train", *arguments, cwd=folder, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
+    assert "error" not in result.stderr, result.stderr
+    return result.returncode
+
+
+def killed_at(moment: str, epoch: int, name: str = "SIGKILL") -> tuple[str, ...]:
+    values = {"_target_": "tests.apps.kills.KillAt", "moment": moment, "epoch": epoch, "signal": name}
+    return tuple(f"+callbacks.kill.{key}={value}" for key, value in values.items())
+
+
+@pytest.fixture(scope="module")
+def begun(trained: Path) -> tuple[str, ...]:
+    return (
+        *RUN,
+        f"data.root={trained / 'rooms'}",
+        f"data.cache={trained / 'data' / 'cache'}",
+        "hydra.run.dir=outputs/day/time",
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(begun: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody ended."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert start(folder, *begun) == 0
+    return folder / "outputs" / "day" / "time"
+
+
+def assert_same(run: Path, whole: Path) -> None:
+    assert (run / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    for name in ("best.ckpt", "last.ckpt"):
+        one, other = (torch.load(folder / "checkpoints" / name, weights_only=True) for folder in (run, whole))
+        assert (one["epoch"], one["global_step"]) == (other["epoch"], other["global_step"])
+        for part in ("state_dict", "current_model_state"):
+            assert one[part].keys() == other[part].keys()
+            assert all(torch.equal(value, other[part][key]) for key, value in one[part].items()), (name, part)
+
+
+def test_killed_while_saving_and_stopped_inside_an_epoch_it_ends_with_the_same_weights_and_metrics(
+    begun: tuple[str, ...], whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "outputs" / "day" / "time"
+    assert start(tmp_path, *begun, *killed_at("saving", 1)) == -signal.SIGKILL
+    assert (run / "checkpoints" / ".incomplete").exists()
+    assert start(tmp_path, "resume=last", *killed_at("batch", 2, "SIGTERM")) == 143
+    assert len((run / "metrics.csv").read_text().splitlines()) == 3
+    assert start(tmp_path, f"resume={run}", "+callbacks.kill.epoch=99") == 0
+    assert_same(run, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("moments", "status"),
+    [
+        ([("batch", 0)], -signal.SIGKILL),
+        ([("batch", 1), ("batch", 2)], -signal.SIGKILL),
+        ([("validation", 0), ("validation", 1), ("validation", 2)], -signal.SIGKILL),
+        ([("saving", 0), ("saving", 2)], -signal.SIGKILL),
+        ([("batch", 0), ("validation", 1), ("saving", 2)], 143),
+        ([("validation", 2)], 138),
+    ],
+)
+def test_ended_at_any_moment_it_ends_the_same(
+    moments: list[tuple[str, int]], status: int, begun: tuple[str, ...], whole: Path, tmp_path: Path
+) -> None:
+    name = {143: "SIGTERM", 138: "SIGUSR1"}.get(status, "SIGKILL")
+    arguments = begun
+    for moment, epoch in moments:
+        if (moment, name) == ("saving", "SIGTERM"):
+            continue  # a checkpoint with something deadly in it, which did not kill, is no file of ours
+        assert start(tmp_path, *arguments, *killed_at(moment, epoch, name)) == status
+        arguments = ("resume=last",)
+    assert start(tmp_path, "resume=last", "+callbacks.kill.epoch=99") == 0
+    assert_same(tmp_path / "outputs" / "day" / "time", whole)
+
+
+def test_a_finished_run_can_be_made_longer(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(whole, run)
+    assert start(tmp_path, f"resume={run}", "trainer.max_epochs=4", "schedule=constant") == 0
+    before, after = ((folder / "metrics.csv").read_text().splitlines() for folder in (whole, run))
+    assert after[:4] == before
+    assert len(after) == 5
+    assert "trainer.max_epochs=4" in (run / ".hydra" / "overrides.yaml").read_text()
+
+
+def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint(
+    whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(whole, run)
+    good = (run / "checkpoints" / "last.ckpt").read_bytes()
+    result = run_app(
+        "train",
+        f"resume={run}",
+        "trainer.max_epochs=4",
+        "trainer.log_every_n_steps=50",
+        "schedule=constant",
+        "+callbacks.explode._target_=tests.apps.kills.Explode",
+        cwd=tmp_path,
+        PYTHONPATH=str(ROOT),
+    )
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    line = result.stderr.splitlines()[-1]
+    assert "the loss is not finite at step 15 (batch 3 of epoch 4); 3 epochs are kept" in line
+    assert (run / "checkpoints" / "last.ckpt").read_bytes() == good
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("resume=last",), "there is no run under outputs/ or multirun/"),
+        (("resume=nowhere",), "nowhere is no folder of a run: there is no .hydra/overrides.yaml in it"),
+        (("-m", "resume=last"), "resume goes on with one run, and -m begins several"),
+    ],
+)
+def test_a_run_that_cannot_go_on_is_said_in_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    result = run_app("train", *arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert message in line
+
+
+def test_without_resume_the_arguments_are_as_they_were() -> None:
+    assert resumed(["model=resnet50", "-m"]) == ["model=resnet50", "-m"]
+
+
+def test_a_later_override_takes_the_place_of_an_earlier_one() -> None:
+    assert joined(["a=1", "+b.c=2", "d=3"], ["a=4", "+b.c=5"]) == ["d=3", "a=4", "+b.c=5"]
+
+
+def test_no_room_on_the_disk_is_said_before_the_first_epoch(begun: tuple[str, ...], tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *begun],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, 100_000_000)),
+    )
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "MB of checkpoints, and does not (File too large); make room" in line
+    assert "epoch" not in result.stdout
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "outputs").write_text("a file")
+    result = run_app("train", *TINY, cwd=tmp_path)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "outputs" in line

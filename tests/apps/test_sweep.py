@@ -1,0 +1,115 @@
+"""Sweeps of whole runs: each job alone, in its own folder, with its own values."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from deepdream.training.compare import main as compare
+from tests.conftest import ROOT, TINY, run_app
+
+QUICK = [*TINY, "evaluate=false", "trainer.limit_val_batches=1"]
+
+
+def data_of(trained: Path) -> tuple[str, str]:
+    return f"data.root={trained / 'rooms'}", f"data.cache={trained / 'data' / 'cache'}"
+
+
+@pytest.fixture(scope="module")
+def sweep(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
+    """A sweep of two jobs of two processes each and one job that fails: its folder, exit status, and stderr."""
+    folder = tmp_path_factory.mktemp("sweep")
+    result = run_app(
+        "train",
+        "-m",
+        *QUICK,
+        *data_of(trained),
+        "trainer.devices=2",
+        "hydra.sweep.dir=multirun/day/time",
+        "optimizer.lr=0.01,-1,0.1",
+        "+callbacks.ranks._target_=tests.apps.ranks.WhatEachTrained",
+        cwd=folder,
+        PYTHONPATH=str(ROOT),
+        OMP_NUM_THREADS="1",
+    )
+    return folder / "multirun" / "day" / "time", result.returncode, result.stdout + result.stderr
+
+
+def test_both_processes_of_a_job_train_its_values_in_its_folder(sweep: tuple[Path, int, str]) -> None:
+    folder, _, printed = sweep
+    for job, lr in ((0, 0.01), (2, 0.1)):
+        files = sorted((folder / str(job)).glob("rank_*.txt"))
+        assert [path.name for path in files] == ["rank_0.txt", "rank_1.txt"], printed
+        assert {path.read_text() for path in files} == {f"{lr} {folder / str(job)}"}
+        assert torch.load(folder / str(job) / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 0
+    assert {path.name for path in folder.parents[1].iterdir()} == {"day"}
+    assert not (folder.parents[2] / "outputs").exists()
+
+
+def test_a_job_that_fails_leaves_the_others_alone_and_its_traceback_in_its_folder(
+    sweep: tuple[Path, int, str],
+) -> None:
+    folder, status, printed = sweep
+    assert status == 1, printed
+    assert "error: job 1 of the sweep ended with status 1" in printed
+    log = (folder / "1" / "train.log").read_text()
+    assert "Traceback (most recent call last)" in log
+    assert "ValueError: optimizer.lr is -1; it must be 0 or more" in log
+    assert "Traceback" not in (folder / "2" / "train.log").read_text()
+
+
+def test_the_runs_of_a_sweep_are_compared_the_best_first(
+    sweep: tuple[Path, int, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _, _ = sweep
+    assert compare([str(folder)]) == 0
+    assert "the best first" in capsys.readouterr().out
+    with (folder / "comparison.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[-1]["run"] == "1"
+    assert rows[-1]["val/accuracy"] == ""
+    assert {row["optimizer.lr"] for row in rows} == {"0.01", "-1", "0.1"}
+    assert float(rows[0]["val/accuracy"]) >= float(rows[1]["val/accuracy"])
+    assert set(rows[0]) == {"run", "optimizer.lr", "epoch", "val/accuracy", "test/accuracy", "evaluated"}
+    with Image.open(folder / "comparison.png") as picture:
+        assert picture.width > 1000
+
+
+def test_a_folder_without_runs_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare([str(tmp_path)]) == 1
+    assert "holds no runs; give the folder of a sweep" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("plugin", "launcher"),
+    [
+        ("hydra_joblib_launcher", ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")),
+        ("hydra_submitit_launcher", ("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10")),
+    ],
+)
+def test_jobs_run_side_by_side(plugin: str, launcher: tuple[str, ...], trained: Path, tmp_path: Path) -> None:
+    pytest.importorskip(f"hydra_plugins.{plugin}", reason="needs `pip install .[sweep]`")
+    arguments = ("-m", *QUICK, *data_of(trained), "sweep=depth_lr", "model.depth=10", "optimizer.lr=0.01,0.1")
+    result = run_app("train", *arguments, *launcher, cwd=tmp_path, seconds=600, OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    (folder,) = tmp_path.glob("multirun/*/*")
+    assert {path.parts[-3] for path in folder.glob("*/checkpoints/best.ckpt")} == {"0", "1"}
+
+
+@pytest.mark.slow
+def test_optuna_looks_for_the_best_accuracy_on_held_out_pictures(trained: Path, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs `pip install .[sweep]`")
+    arguments = ("-m", *QUICK, *data_of(trained), "sweep=optuna", "hydra.sweeper.n_trials=2")
+    result = run_app("train", *arguments, cwd=tmp_path, seconds=600, OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    (folder,) = tmp_path.glob("multirun/*/*")
+    found = (folder / "optimization_results.yaml").read_text()
+    compare([str(folder)])
+    with (folder / "comparison.csv").open() as file:
+        best = next(csv.DictReader(file))
+    assert f"best_value: {float(best['val/accuracy']):.3f}"[:16] in found
