@@ -8,7 +8,7 @@ from deepdream.explaining.confidence import change_probabilities
 from deepdream.models import Network
 from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
 
-CONFIG = ExplainConfig.preset(confidence_samples=128)
+CONFIG = ExplainConfig.preset(confidence_samples=128, confidence_share=0.1)
 
 
 class Brightness(nn.Module):
