@@ -51,14 +51,19 @@ def zoom(
     network: Network, config: DreamConfig, photo: Tensor, film: FilmConfig, *, seed: int, guide: Tensor | None = None
 ) -> Make:
     """Each frame is the dream of the last one enlarged, turned and moved; the first that of `photo` (3, H, W)."""
-    first, later = Dreamer(network, config), Dreamer(network, dataclasses.replace(config, tone=1.0))
+    first, later = Dreamer(network, config), Dreamer(network, _dreamed_on(config, film))
 
     def make(number: int, before: Tensor | None) -> Tensor:
         if before is None:
             return first(photo, seed=seed, guide=guide)
-        return later(moved(before, film), seed=seed + number, guide=guide)  # seen through config.tone once already
+        return later(moved(before, film), seed=seed + number, guide=guide)
 
     return make
+
+
+def _dreamed_on(config: DreamConfig, film: FilmConfig) -> DreamConfig:
+    """How a frame dreams that begins with a dream: in steps shorter by 1 - blend, its tone as it is already."""
+    return dataclasses.replace(config, step_size=config.step_size * (1 - film.blend) or 1e-6, tone=1.0)
 
 
 def moved(picture: Tensor, film: FilmConfig) -> Tensor:
@@ -91,8 +96,7 @@ def dreamed_film(
     that a dream that is carried on is as strong as one made anew.
     """
     first = Dreamer(network, config)
-    step_size = config.step_size * (1 - film.blend) or 1e-6
-    later = Dreamer(network, dataclasses.replace(config, step_size=step_size, tone=1.0))
+    later = Dreamer(network, _dreamed_on(config, film))
     seen: list[Tensor] = []
 
     def advance(number: int) -> Tensor:
