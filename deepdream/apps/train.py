@@ -82,6 +82,8 @@ def main(config: TrainConfig, folder: Path) -> None:
         label_smoothing=config.label_smoothing,
         sam_rho=config.sam_rho,
         adversary=config.adversary,
+        progressive_start=config.progressive.start,
+        progressive_until=config.progressive.until,
         data=data_record(config.data, data, config.seed),
         pretrained=pretrained,
     )
