@@ -88,6 +88,8 @@ def main(config: TrainConfig, folder: Path) -> None:
         pretrained=pretrained,
     )
     start = start_from(classifier.model, pretrained, data.classes) if pretrained else None
+    if config.trainer.compile:
+        classifier.model.compile()  # in place: names of weights stay
     if trainer.is_global_zero:
         print(f"training on {len(data.split('train'))} pictures of {len(data.classes)} classes, in {shown(folder)}")
         if start:

@@ -31,6 +31,7 @@ class TrainerConfig:
     sync_batchnorm: bool
     deterministic: bool
     benchmark: bool
+    compile: bool
     enable_progress_bar: bool
     extra: dict[str, Any]
 
