@@ -56,12 +56,17 @@ def command(
             let_threads_sleep()
 
             def job(config: DictConfig) -> float | None:
-                if objective is not None and HydraConfig.get().mode is RunMode.MULTIRUN:
+                if not wants_traceback:
+                    os.environ.pop(FULL_ERROR, None)  # a process begun here should not take it for the user's wish
+                try:
                     folder = Path(HydraConfig.get().runtime.output_dir)
-                    run_alone(f"deepdream.apps.{name}", folder)
-                    return objective(folder)
-                _run_job(run, config, wants_traceback=wants_traceback)
-                return None
+                    if objective is not None and HydraConfig.get().mode is RunMode.MULTIRUN:
+                        run_alone(f"deepdream.apps.{name}", folder)
+                        return objective(folder)
+                    _run_job(run, config, folder, wants_traceback=wants_traceback)
+                    return None
+                finally:
+                    os.environ[FULL_ERROR] = "1"
 
             os.environ[FULL_ERROR] = "1"  # Hydra then raises its errors instead of printing them its own way
             try:
@@ -80,10 +85,7 @@ def command(
     return decorate
 
 
-def _run_job(run: Callable[[T, Path], None], config: DictConfig, *, wants_traceback: bool) -> None:
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    if not wants_traceback:
-        del os.environ[FULL_ERROR]  # a process that this one starts should not take it for the user's wish
+def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *, wants_traceback: bool) -> None:
     try:
         run(OmegaConf.to_object(config), folder)  # type: ignore[arg-type]  # the schema's class, as it is registered
     except KeyboardInterrupt:
@@ -99,8 +101,6 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, *, wants_traceb
             raise  # the sweep goes on with its other jobs, and fails at the end
         print(f"error: {describe(error)}", file=sys.stderr)
         sys.exit(1)
-    finally:
-        os.environ[FULL_ERROR] = "1"
 
 
 def describe(error: BaseException) -> str:

@@ -82,10 +82,14 @@ def main(config: TrainConfig, folder: Path) -> None:
         label_smoothing=config.label_smoothing,
         sam_rho=config.sam_rho,
         adversary=config.adversary,
+        progressive_start=config.progressive.start,
+        progressive_until=config.progressive.until,
         data=data_record(config.data, data, config.seed),
         pretrained=pretrained,
     )
     start = start_from(classifier.model, pretrained, data.classes) if pretrained else None
+    if config.trainer.compile:
+        classifier.model.compile()  # in place: names of weights stay
     if trainer.is_global_zero:
         print(f"training on {len(data.split('train'))} pictures of {len(data.classes)} classes, in {shown(folder)}")
         if start:

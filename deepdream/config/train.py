@@ -31,6 +31,7 @@ class TrainerConfig:
     sync_batchnorm: bool
     deterministic: bool
     benchmark: bool
+    compile: bool
     enable_progress_bar: bool
     extra: dict[str, Any]
 
@@ -68,6 +69,20 @@ class AverageConfig:
 
 
 @dataclass
+class ProgressiveConfig:
+    """progressive: smaller training pictures at the beginning."""
+
+    start: float | None
+    until: float
+
+    def __post_init__(self) -> None:
+        fraction("progressive.until", self.until)
+        if self.start is not None:
+            above("progressive.start", self.start, 0)
+            fraction("progressive.start", self.start)
+
+
+@dataclass
 class TrainConfig:
     """conf/train.yaml."""
 
@@ -84,6 +99,7 @@ class TrainConfig:
     sam_rho: float | None
     adversary: float | None
     average: AverageConfig
+    progressive: ProgressiveConfig
     schedule: dict[str, Any]
     trainer: TrainerConfig
     callbacks: dict[str, Any]
@@ -102,6 +118,11 @@ class TrainConfig:
                 f"sam_rho is {self.sam_rho} and trainer.accumulate_grad_batches is "
                 f"{self.trainer.accumulate_grad_batches}; a sharpness-aware step needs its whole batch at once, so "
                 "one of the two must be off (sam_rho=null, or 1)"
+            )
+        if self.progressive.start is not None and self.model.head == "wise":
+            raise ValueError(
+                f"progressive.start is {self.progressive.start} and model.head is wise, which needs pictures of one "
+                "size; one of the two must be off (progressive.start=null, or model.head=average)"
             )
         for key in ("lr", "weight_decay"):
             number(f"optimizer.{key}", self.optimizer.get(key, 0.0))

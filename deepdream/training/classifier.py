@@ -20,6 +20,7 @@ from deepdream.models import ResNet, default_head_size
 from deepdream.training.adversary import Adversary
 from deepdream.training.losses import in_full_precision, main_class, make_loss
 from deepdream.training.optimizers import MakeOptimizer, build_optimizer
+from deepdream.training.resolution import resized, side_at
 from deepdream.training.sharpness import sharpness_aware
 
 MakeSchedule = Callable[..., LRScheduler]
@@ -42,6 +43,8 @@ class SceneClassifier(pl.LightningModule):
     loss, label_smoothing: what training makes smaller (deepdream.training.losses).
     sam_rho: how far sharpness-aware steps look around them (`sharpness_aware`); None takes plain steps.
     adversary: eps of pictures that are changed to mislead the network (`Adversary`); None leaves them.
+    progressive_start: side of the first training pictures, a share of image_size, which they have reached after
+        `progressive_until` of the run (`side_at`); None trains at image_size throughout.
     data: where the pictures came from, pretrained: where the weights did; plain values, kept in the checkpoint.
 
     Logs loss, accuracy (top-1 over pictures), mean_class_accuracy (mean of the classes' own accuracies) and
@@ -64,6 +67,8 @@ class SceneClassifier(pl.LightningModule):
         label_smoothing: float = 0.0,
         sam_rho: float | None = None,
         adversary: float | None = None,
+        progressive_start: float | None = None,
+        progressive_until: float = 0.75,
         data: Mapping[str, Any] | None = None,
         pretrained: str | None = None,
     ) -> None:
@@ -90,6 +95,7 @@ class SceneClassifier(pl.LightningModule):
         self._decay_norm_and_bias = decay_norm_and_bias
         self._loss = make_loss(loss, label_smoothing=label_smoothing)
         self._sam_rho = sam_rho
+        self._progressive = (progressive_start, progressive_until)
         self._adversary = None if adversary is None else Adversary(adversary, mean=mean, std=std)
         self._records = True
         self.metrics = nn.ModuleDict({f"{split}_metrics": _metrics(split, len(classes)) for split in SPLITS})
@@ -101,6 +107,7 @@ class SceneClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
         images, labels = batch
+        images = resized(images, self._side())
         if self._adversary is not None:
             images = self._adversary(self.model, self._loss, images, labels)
         logits = self(images)
@@ -145,6 +152,13 @@ class SceneClassifier(pl.LightningModule):
             again = partial(self._without_record, optimizer_closure)
             optimizer_closure = partial(sharpness_aware, optimizer_closure, again, self.model, self._sam_rho)
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+
+    def _side(self) -> int:
+        """The side of this epoch's training pictures."""
+        full, (start, until) = self.hparams["image_size"], self._progressive
+        if start is None:
+            return int(full)
+        return side_at(self.current_epoch, epochs=self.trainer.max_epochs or 1, full=full, start=start, until=until)
 
     def _without_record(self, closure: Callable[[], Any]) -> None:
         self._records = False

@@ -36,6 +36,7 @@ def build_trainer(
     Raises ValueError, in one line, for what Lightning does not accept.
     """
     arguments = {field.name: getattr(config, field.name) for field in fields(config)}
+    del arguments["compile"]  # of the network
     arguments |= arguments.pop("extra")
     plugins = arguments.pop("plugins", [])
     if config.precision == "auto":

@@ -1,5 +1,7 @@
 """Callbacks that show a run from within."""
 
+from deepdream.watching.dreams import DreamWatch
 from deepdream.watching.first_batch import FirstBatch
+from deepdream.watching.speed import Speed
 
-__all__ = ["FirstBatch"]
+__all__ = ["DreamWatch", "FirstBatch", "Speed"]
