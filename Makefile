@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format train dream evaluate tensorboard bench clean
+.PHONY: help setup demo test test-all lint format train dream evaluate explain tensorboard bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,16 +20,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: setup  ## train on rooms drawn by program, evaluate, dream: a few minutes on a CPU
+demo: setup  ## train on rooms drawn by program, evaluate, dream, explain: a few minutes on a CPU
 	$(BIN)/python train.py experiment=demo
 	$(BIN)/python evaluate.py
-	$(BIN)/python dream.py dream.layers=[layer3] output=outputs/demo/gordic_layer3.png
-	$(BIN)/python dream.py dream.layers=[layer4] output=outputs/demo/gordic_layer4.png
+	$(BIN)/python dream.py image=flower output=outputs/demo/vivid_flower.png
+	$(BIN)/python dream.py dream.layers=[layer2] output=outputs/demo/vivid_layer2.png
+	$(BIN)/python dream.py dream=gordic dream.layers=[layer4] output=outputs/demo/gordic_layer4.png
 	$(BIN)/python dream.py dream=inceptionism dream.layers=[layer2] output=outputs/demo/inceptionism_layer2.png
-	$(BIN)/python dream.py dream=inceptionism dream.layers=[layer4] output=outputs/demo/inceptionism_layer4.png
+	$(BIN)/python explain.py image=data/rooms/Images/library/library_0121.png methods=[gradcam,saliency]
 	@echo
-	@echo 'Written: a network, its figures and four dreams of what its layers see.'
-	@echo '  open outputs/demo                       the dreams: two presets, three layers'
+	@echo 'Written: a network, its figures, four dreams of what its layers see, and why it calls a library one.'
+	@echo '  open outputs/demo                       the dreams: three presets, three layers'
 	@echo '  open data/rooms/Images                  what it was trained on'
 	@echo '  . $(BIN)/activate'
 	@echo '  tensorboard --logdir outputs            curves, confusion matrix, dreams'
@@ -59,6 +60,9 @@ dream: setup  ## python dream.py; make dream ARGS="dream.layers=[layer4]"
 
 evaluate: setup  ## python evaluate.py; make evaluate ARGS="ckpt=PATH"
 	$(BIN)/python evaluate.py $(ARGS)
+
+explain: setup  ## python explain.py; make explain ARGS="image=photo.jpg"
+	$(BIN)/python explain.py $(ARGS)
 
 tensorboard: setup  ## all runs under outputs/ and multirun/ in the browser
 	$(BIN)/tensorboard --logdir_spec outputs:outputs,multirun:multirun
