@@ -79,7 +79,7 @@ def test_no_seam_is_seen(resnet):
 def test_a_dream_in_tiles_is_as_strong_as_a_whole_one(resnet):
     image = photo(200, 260).float()
     gains = []
-    for max_pixels in (None, 24_000):
+    for max_pixels in (None, 44_000):
         config = DreamConfig.preset(
             "gordic", layers=["layer2"], width=None, octaves=1, steps=4, max_pixels=max_pixels, precision="fp32"
         )
