@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # Tests run side by side, one thread each: small networks do not gain from more.
-TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4
+TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all lint format train dream evaluate explain tensorboard bench clean

@@ -15,7 +15,7 @@ Curves = dict[str, dict[int, float]]
 
 
 def read_curves(path: Path) -> Curves:
-    """Each metric ("val/accuracy") at each epoch, counted from 1, from the file of Lightning's CSV logger."""
+    """Each metric ("val/accuracy") at each epoch, counted from 1, from the file of `deepdream.training.MetricsFile`."""
     curves: Curves = defaultdict(dict)
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):

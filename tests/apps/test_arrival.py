@@ -21,6 +21,7 @@ KEYS = ("archive", "train_list", "test_list")
 LISTS = ("TrainImages.txt", "TestImages.txt")
 
 
+@pytest.mark.slow
 def test_two_processes_train_on_a_set_that_arrives_once(tmp_path: Path) -> None:
     with Server(_served(write_scenes(tmp_path / "served", {"bar": (10, 2), "pub": (10, 2)}))) as server:
         urls = [f"data.url.{key}=[{server.url(name)}]" for key, name in zip(KEYS, (ARCHIVE, *LISTS), strict=True)]

@@ -47,6 +47,7 @@ def test_what_is_read_from_a_picture_is_data_and_is_checked(checkpoint: Path, tm
     assert not (tmp_path / "b.png").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_dreams_picture_by_picture_and_passes_a_bad_one_by(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for seed, (height, width) in enumerate([(8, 12), (8, 12), (9, 12)]):
@@ -87,6 +88,7 @@ def test_a_class_is_named_in_pythons_own_word(checkpoint: Path, tmp_path: Path) 
     assert "no class 'libary'; close ones are library" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_a_zoom_becomes_a_film_that_goes_on_where_it_was(checkpoint: Path, tmp_path: Path) -> None:
     arguments = (f"ckpt={checkpoint}", *QUICK, "film=zoom", "output=film.mp4")
     for frames in (2, 3):

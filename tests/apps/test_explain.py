@@ -2,6 +2,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.apps.test_dream import QUICK as QUICK_DREAM
@@ -23,6 +24,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_bad_file_is_explained_and_its_methods_ranked(
     checkpoint: Path, trained: Path, tmp_path: Path
 ) -> None:

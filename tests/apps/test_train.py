@@ -68,6 +68,7 @@ def test_evaluate_gives_the_figures_of_the_end_of_training(checkpoint: Path, tra
     assert f"{100 * before['accuracy']:.1f}%" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_sweep_runs_every_combination_in_a_folder_of_its_own(trained: Path, tmp_path: Path) -> None:
     root = f"data.root={trained / 'rooms'}"
     result = run_app(

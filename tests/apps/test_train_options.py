@@ -67,6 +67,7 @@ def losses(run: Path) -> list[float]:
         return [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
 
 
+@pytest.mark.slow
 def test_variant_loss_and_average_in_one_run(trained: Path, tmp_path: Path) -> None:
     run, _ = train(
         trained,
@@ -119,6 +120,7 @@ def test_sharpness_and_adversary_with_the_cosine_loss_and_a_wise_head(trained: P
     assert float(row["train/loss"]) < 1.6  # 1 - cosine, plus a tenth of cross-entropy: counted once a picture
 
 
+@pytest.mark.slow
 def test_two_processes_keep_the_same_weights_under_every_option(trained: Path, tmp_path: Path) -> None:
     train(
         trained,
