@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from dataclasses import dataclass
 from typing import Any, Self
-
-from omegaconf import OmegaConf
 
 from deepdream.config.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
 from deepdream.config.film import FilmConfig
-from deepdream.config.schema import closest, typed
+from deepdream.config.schema import preset
 
 TERMS = (
     "mean_square",
@@ -29,7 +25,6 @@ TERMS = (
     "total_variation",
     "l2",
 )
-SHARED = "engine/shared.yaml"  # in conf/dream: the values of every key that a preset does not name
 CHOICES = {
     "similarity": ("dot", "cosine"),
     "carry": ("picture", "detail"),
@@ -139,22 +134,7 @@ class DreamConfig:
 
         Raises ValueError for a preset or key that does not exist, and for a value out of its range.
         """
-        folder = files("deepdream.conf") / "dream"
-        presets = {p.name.removesuffix(".yaml"): p for p in folder.iterdir() if p.name.endswith(".yaml")}
-        if name not in presets:
-            raise ValueError(f"there is no preset {name!r}; there are {', '.join(sorted(presets))}")
-        known = [field.name for field in fields(cls)]
-        for key in overrides:
-            if key not in known:
-                raise ValueError(f"DreamConfig has no key {key!r}; close ones are {', '.join(closest(key, known))}")
-        shared, own = (_read(path) for path in (folder / SHARED, presets[name]))
-        return typed(cls, {**shared, **own, **overrides})
-
-
-def _read(path: Traversable) -> dict[str, Any]:
-    """The keys of a preset's file, without the line that names the shared one for Hydra."""
-    content: Any = OmegaConf.to_container(OmegaConf.create(path.read_text(encoding="utf-8")))
-    return {key: value for key, value in content.items() if key != "defaults"}
+        return preset(cls, "dream", name, overrides)
 
 
 def _term(entry: Any) -> dict[str, Any]:

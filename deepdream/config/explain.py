@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from importlib.resources import files
+from dataclasses import dataclass
 from typing import Any, Self
 
-from omegaconf import OmegaConf
-
 from deepdream.config.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
-from deepdream.config.schema import closest, typed
+from deepdream.config.schema import closest, preset
 
 METHODS = (
     "gradcam",
@@ -75,14 +72,7 @@ class ExplainConfig:
 
         Raises ValueError for a preset or key that does not exist, and for a value out of its range.
         """
-        presets = {p.name.removesuffix(".yaml"): p for p in (files("deepdream.conf") / "explain").iterdir()}
-        if name not in presets:
-            raise ValueError(f"there is no preset {name!r}; there are {', '.join(sorted(presets))}")
-        known = [field.name for field in fields(cls)]
-        for key in overrides:
-            if key not in known:
-                raise ValueError(f"ExplainConfig has no key {key!r}; close ones are {', '.join(closest(key, known))}")
-        return typed(cls, OmegaConf.create(presets[name].read_text(encoding="utf-8")), overrides)
+        return preset(cls, "explain", name, overrides)
 
 
 @dataclass

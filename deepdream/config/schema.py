@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -27,7 +28,8 @@ def typed(schema: type[T], *layers: Any) -> T:
 
 def choices(group: str) -> list[str]:
     """The names of the files of conf/<group>, sorted."""
-    return sorted(path.name.removesuffix(".yaml") for path in (files("deepdream.conf") / group).iterdir())
+    paths = (files("deepdream.conf") / group).iterdir()
+    return sorted(path.name.removesuffix(".yaml") for path in paths if path.name.endswith(".yaml"))
 
 
 def read_choice(group: str, choice: str) -> DictConfig:
@@ -35,15 +37,30 @@ def read_choice(group: str, choice: str) -> DictConfig:
 
     Raises ValueError for a choice that is not there.
     """
-    if choice not in choices(group):
+    path = files("deepdream.conf") / group / f"{choice}.yaml"
+    if not path.is_file():
         raise ValueError(f"{group} is {choice!r}; there are {', '.join(choices(group))}")
-    text = (files("deepdream.conf") / group / f"{choice}.yaml").read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     own = OmegaConf.create(text)
     assert isinstance(own, DictConfig)
     below = [name for name in own.pop("defaults", []) if name != "_self_"]
     merged = OmegaConf.merge(*(read_choice(group, name) for name in below), own)
     assert isinstance(merged, DictConfig)
     return merged
+
+
+def preset(schema: type[T], group: str, name: str, overrides: Mapping[str, Any]) -> T:
+    """What conf/<group>/<name>.yaml says, with keys overridden, as a checked instance of the dataclass `schema`.
+
+    Raises ValueError for a preset or key that does not exist, and for a value out of its range.
+    """
+    if name not in choices(group):
+        raise ValueError(f"there is no preset {name!r}; there are {', '.join(choices(group))}")
+    known = list(inspect.get_annotations(schema))
+    for key in overrides:
+        if key not in known:
+            raise ValueError(f"{schema.__name__} has no key {key!r}; close ones are {', '.join(closest(key, known))}")
+    return typed(schema, {**read_choice(group, name), **overrides})
 
 
 def one_line(error: OmegaConfBaseException) -> str:

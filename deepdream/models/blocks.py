@@ -10,6 +10,7 @@ bottleneck on its 3x3 convolution (ResNet v1.5). Parameter names are torchvision
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> n
     return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
 
 
-class Residual(nn.Module):
+class Residual(nn.Module, ABC):
     """What both blocks share: the shortcut, and how the two ways come together.
 
     in_channels, channels: of the input, and of the 3x3 convolutions; the block yields channels * expansion.
@@ -50,9 +51,9 @@ class Residual(nn.Module):
         self.drop = StochasticDepth(drop, "row") if drop > 0 else None
         self.downsample = _downsample(in_channels, channels * self.expansion, stride, shortcut)
 
+    @abstractmethod
     def _build(self, in_channels: int, channels: int, stride: int) -> None:
         """Make the convolutions, their batch norms and their activations."""
-        raise NotImplementedError
 
     def _half(self, x: Tensor) -> Tensor:
         return x if self.blur is None else self.blur(x)
