@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import difflib
 import io
-import json
 import math
 import os
-import secrets
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 
 if TYPE_CHECKING:  # what only reads files does without torch, its seconds and its 600 MB
     import torch
@@ -30,9 +27,6 @@ if TYPE_CHECKING:  # what only reads files does without torch, its seconds and i
 SAMPLES = ("china", "flower")
 MAX_FILE_PIXELS = 178_000_000  # just under the size that Pillow itself refuses, 2 * Image.MAX_IMAGE_PIXELS
 MAX_PIXELS = 100_000_000  # of a picture made here, which a network then has to look at
-MAX_PROVENANCE = 1_000_000  # characters; a whole configuration has a few thousand
-MAX_COMMENT = 65_533  # bytes, of a JPEG
-PROVENANCE_KEY = "deepdream"
 
 # How to turn a picture upright, by its EXIF orientation.
 _UPRIGHT = {
@@ -85,7 +79,7 @@ def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = N
     Raises what `read_image` raises.
     """
     path = Path(path)
-    with _opened(path) as file:
+    with opened(path) as file:
         size, mode, kind = file.size, file.mode, file.format or ""
         if shorter_side is not None:
             file.draft(file.mode, (shorter_side, shorter_side))  # only JPEGs can
@@ -183,102 +177,8 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
 
 
-def write_png(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
-    """Write a picture, or a tensor as `to_image` takes it, and return its path.
-
-    `provenance` is kept inside as JSON, keys sorted, in a text chunk named "deepdream"; a value that JSON has no word
-    for (a Path, a dtype) becomes its text. No other metadata is written. Missing folders are made. The file appears
-    whole or not at all: after a failure the file that was there before is still there.
-
-    Raises ValueError for a name that does not end in .png and for provenance that is no JSON or longer than
-    MAX_PROVENANCE, OSError (IsADirectoryError, PermissionError, ...) where the file cannot be written.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"{path} does not end in .png; write a .png, because the configuration is kept inside it")
-    chunks = PngInfo()
-    if provenance is not None:
-        chunks.add_text(PROVENANCE_KEY, _provenance_text(provenance, path))
-    return _write(image, path, format="PNG", pnginfo=chunks)
-
-
-def write_jpeg(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
-    """Write a picture as `write_png` does, as a JPEG of quality 95, `provenance` in its comment.
-
-    Raises what `write_png` raises; the name must end in .jpg or .jpeg, and a comment holds 65,533 bytes.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in (".jpg", ".jpeg"):
-        raise ValueError(f"{path} does not end in .jpg or .jpeg")
-    comment = b"" if provenance is None else f"{PROVENANCE_KEY} {_provenance_text(provenance, path)}".encode("ascii")
-    if len(comment) > MAX_COMMENT:
-        raise ValueError(f"the provenance of {path} has {len(comment):,} bytes; a JPEG's comment holds {MAX_COMMENT:,}")
-    return _write(image, path, format="JPEG", quality=95, subsampling=0, comment=comment)
-
-
-def write_picture(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None) -> Path:
-    """Write a picture as the kind of file that its name says: .png, .jpg or .jpeg. See write_png and write_jpeg."""
-    is_jpeg = Path(path).suffix.lower() in (".jpg", ".jpeg")
-    return write_jpeg(image, path, provenance=provenance) if is_jpeg else write_png(image, path, provenance=provenance)
-
-
-def _write(image: Image.Image | Tensor, path: Path, **how: Any) -> Path:
-    """Write a picture whole or not at all."""
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{path} is a folder; name a file to write")
-    image = image.copy() if isinstance(image, Image.Image) else to_image(image)
-    image.info = {}  # Pillow would write some of it: a colour profile, say
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"  # not tempfile: its files are closed to others
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            image.save(file, **how)
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = _reason(error) if os.path.isdir(path.parent) else f"no folder {path.parent}: {_reason(error)}"
-        raise type(error)(f"{path} cannot be written ({reason}); choose another place") from error
-    finally:
-        if os.path.lexists(temporary):
-            temporary.unlink()
-    return path
-
-
-def read_provenance(path: str | Path) -> dict[str, Any]:
-    """The configuration that was kept inside a PNG, or in a JPEG's comment: plain data, none of it acted upon.
-
-    Raises what `read_image` raises, and ValueError where there is none, where it is longer than MAX_PROVENANCE, or
-    where it is not a JSON object.
-    """
-    path = Path(path)
-    with _opened(path) as image:
-        text = _kept_text(image)
-    if text is None:
-        raise ValueError(f"{path} holds no configuration; only a PNG or JPEG as deepdream wrote it does")
-    if len(text) > MAX_PROVENANCE:
-        raise ValueError(f"the configuration in {path} has {len(text):,} characters; {MAX_PROVENANCE:,} are allowed")
-    try:
-        provenance = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the configuration in {path} is not valid JSON ({_reason(error)})") from error
-    if not isinstance(provenance, dict):
-        raise ValueError(f"the configuration in {path} is not a JSON object but a {type(provenance).__name__}")
-    return provenance
-
-
-def _kept_text(image: Image.Image) -> str | None:
-    """What deepdream wrote into a picture's metadata, if it did."""
-    if image.format == "PNG":
-        text = image.info.get(PROVENANCE_KEY)
-        return text if isinstance(text, str) else None
-    comment = image.info.get("comment", b"")
-    key = f"{PROVENANCE_KEY} ".encode("ascii")
-    if image.format != "JPEG" or not isinstance(comment, bytes) or not comment.startswith(key):
-        return None
-    return comment.removeprefix(key).decode("ascii", errors="replace")
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     """The file's header, within MAX_FILE_PIXELS. What Pillow raises inside `with` becomes one line about the file."""
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; name one picture in it")
@@ -287,7 +187,7 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(_missing(path)) from error
     except OSError as error:
-        raise type(error)(f"{path} cannot be opened ({_reason(error)}); check the name and its permissions") from error
+        raise type(error)(f"{path} cannot be opened ({reason(error)}); check the name and its permissions") from error
     with file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is raised
         if os.fstat(file.fileno()).st_size == 0:
@@ -301,15 +201,15 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
                     )
                 yield image
         except Image.DecompressionBombError as error:
-            reason = _reason(error).partition(",")[0]
-            raise ValueError(f"{path} is too large to open ({reason}); scale it down first") from error
+            too_large = reason(error).partition(",")[0]
+            raise ValueError(f"{path} is too large to open ({too_large}); scale it down first") from error
         except UnidentifiedImageError as error:
             raise ValueError(
                 f"{path} is not a picture of a kind that can be read, or only the start of one; save it as JPEG or PNG"
             ) from error
         except Exception as error:  # Pillow's decoders answer a damaged file with a dozen kinds of exception
             raise ValueError(
-                f"{path} is damaged, truncated or of a rare kind ({_reason(error)}); "
+                f"{path} is damaged, truncated or of a rare kind ({reason(error)}); "
                 "get the file again, or save it as JPEG or PNG"
             ) from error
 
@@ -375,18 +275,7 @@ def _grey_to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.floor(values * 255 + 0.5).astype(np.uint8))
 
 
-def _provenance_text(provenance: Mapping[str, Any], path: Path) -> str:
-    """ASCII, in which a file name that is not valid UTF-8 survives too."""
-    try:
-        text = json.dumps(dict(provenance), sort_keys=True, default=str)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"the provenance of {path} cannot be kept as JSON ({_reason(error)})") from error
-    if len(text) > MAX_PROVENANCE:
-        raise ValueError(f"the provenance of {path} has {len(text):,} characters; {MAX_PROVENANCE:,} are allowed")
-    return text
-
-
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """What an exception says, in one line and without an errno or a path."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())

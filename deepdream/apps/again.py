@@ -42,7 +42,7 @@ def check_same_network(config: DreamAppConfig, network: Network) -> None:
 
 
 def _kept(path: Path) -> dict[str, Any]:
-    from deepdream.images import read_provenance
+    from deepdream.provenance import read_provenance
 
     if path.suffix.lower() == ".mp4":
         from deepdream.dreaming.video import read_film_provenance

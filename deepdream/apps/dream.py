@@ -71,7 +71,8 @@ def _without_alias(argument: str) -> str:
 
 def _dream_picture(config: DreamAppConfig, network: Network, output: Path, folder: Path) -> None:
     from deepdream.dreaming import Dreamer
-    from deepdream.images import to_tensor, write_picture
+    from deepdream.images import to_tensor
+    from deepdream.provenance import write_picture
 
     before = to_tensor(pictures.photo(config.image, config))
     guide, mask = pictures.guide(config), pictures.mask(config, network, before)
@@ -94,7 +95,8 @@ def _dream_sheet(config: DreamAppConfig, network: Network, output: Path) -> None
     """The strongest channels of each layer, side by side."""
     from deepdream.dreaming import Dreamer
     from deepdream.dreaming.atlas import strongest_channels, visualize_channels
-    from deepdream.images import to_image, to_tensor, write_picture
+    from deepdream.images import to_image, to_tensor
+    from deepdream.provenance import write_picture
     from deepdream.sheets import contact_sheet
 
     photo = to_tensor(pictures.read_photo(config.image or pictures.DEFAULT_PHOTO))

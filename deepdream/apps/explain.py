@@ -120,7 +120,7 @@ def _examine(config: ExplainAppConfig, network: Network, name: str, path: str) -
 
 def _before_the_dream(path: str) -> Image.Image | None:
     """The photo that a picture of dream.py was made from, where the picture says so and the photo is still there."""
-    from deepdream.images import read_provenance
+    from deepdream.provenance import read_provenance
 
     try:
         return read_photo((read_provenance(path).get("config") or {}).get("image") or DEFAULT_PHOTO)

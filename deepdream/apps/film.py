@@ -31,7 +31,7 @@ def dream_film(config: DreamAppConfig, network: Network, output: Path) -> None:
     from deepdream.dreaming import Dreamer
     from deepdream.dreaming.films import make_frames
     from deepdream.dreaming.video import write_film
-    from deepdream.images import write_png
+    from deepdream.provenance import write_png
 
     if output.suffix.lower() not in OUTPUTS:
         raise ValueError(f"output is {output}; a film must end in {' or '.join(OUTPUTS)}")

@@ -82,7 +82,7 @@ def _dream_group(
     import torch
 
     from deepdream.apps.dream import provenance
-    from deepdream.images import write_png
+    from deepdream.provenance import write_png
 
     batch = torch.stack([photo for _, photo in group])
     try:

@@ -13,7 +13,8 @@ import av
 import numpy as np
 from PIL import Image
 
-from deepdream.images import PROVENANCE_KEY, read_image
+from deepdream.images import read_image
+from deepdream.provenance import PROVENANCE_KEY
 
 
 def frame_rate(path: Path) -> float:

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from deepdream.figures import COLORS, figure_style
-from deepdream.images import to_image, write_png
+from deepdream.images import to_image
+from deepdream.provenance import write_png
 from deepdream.scenes.datamodule import SceneDataModule
 from deepdream.scenes.scan import Finding
 from deepdream.sheets import contact_sheet

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.images import read_provenance
+from deepdream.provenance import read_provenance
 from tests.conftest import run_app
 
 # A dream of a second.

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.images import noise_image, read_provenance, resize_to_width, write_png
+from deepdream.images import noise_image, resize_to_width
+from deepdream.provenance import read_provenance, write_png
 from tests.conftest import run_app
 
 QUICK = ("dream=gordic", "dream.width=120", "dream.octaves=2", "dream.steps=2", "dream.layers=[layer2]")

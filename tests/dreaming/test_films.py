@@ -8,7 +8,8 @@ from deepdream.config import FilmConfig
 from deepdream.dreaming import DreamConfig, Dreamer
 from deepdream.dreaming.films import dreamed_film, frame_path, make_frames, morph, moved, zoom
 from deepdream.dreaming.flow import along, flicker, flow, warp
-from deepdream.images import read_image, to_tensor, write_png
+from deepdream.images import read_image, to_tensor
+from deepdream.provenance import write_png
 from tests.dreaming.networks import photo, small_network
 
 
