@@ -55,6 +55,8 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
         )
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
+    if not {"root"} & {*record, *given}:
+        raise ValueError(f"{network.source} does not say where its data are; name their folder with root=PATH")
     # A checkpoint that is older than a key of the config takes the key's value from the YAML. And the pictures that it
     # was trained on are there or they are not: nothing is fetched into the folder of that time.
     config = typed(DataConfig, read_choice("data", "mit_indoor"), {**record, "download": False, "url": None}, given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepdream.models.network import Network
+from deepdream.models.packing import unpacked
 from deepdream.models.published import is_published, published
 from deepdream.models.resnet import ResNet
 from deepdream.models.weights_file import read_weights_file
@@ -37,7 +38,7 @@ def _from_checkpoint(path: Path) -> Network:
             "make one with `python train.py`, or wrap a model of your own in deepdream.models.Network"
         )
     weights = {
-        key.removeprefix("model."): value for key, value in checkpoint["state_dict"].items() if key.startswith("model.")
+        key.removeprefix("model."): value for key, value in unpacked(checkpoint).items() if key.startswith("model.")
     }
     classes = list(hyper_parameters["classes"])
     try:  # a checkpoint of an earlier version has fewer keys: a model without them is the classic one
