@@ -108,7 +108,7 @@ def target_index(network: Network, target: str | int) -> int:
             most = f" to {count - 1}" if count else " or more"
             raise ValueError(f"target is {index}; the index of a class is 0{most}")
         return index
-    if not count:
+    if not network.names_classes:
         raise ValueError(f"target is {target!r}, but {network.source} does not name its classes; give an index")
     close = ", ".join(network.classes[names[name]] for name in closest(target.lower(), names)[:5])
     raise ValueError(f"{network.source} knows no class {target!r}; close ones are {close}")
