@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.command import command, shown
+from deepdream.apps.launched import in_one_folder, require_all, tell_folder
 from deepdream.apps.resuming import resumed
 from deepdream.config import DataConfig, TrainConfig
 
@@ -27,9 +28,15 @@ def best_accuracy(folder: Path) -> float:
     return best_row(folder / "metrics.csv").get("val/accuracy", float("nan"))
 
 
-@command("train", TrainConfig, arguments=resumed, objective=best_accuracy)
+def begun(arguments: list[str]) -> list[str]:
+    """The arguments of this process, one of several maybe, of a run that is new or goes on."""
+    return resumed(in_one_folder(arguments))
+
+
+@command("train", TrainConfig, arguments=begun, objective=best_accuracy)
 def main(config: TrainConfig, folder: Path) -> None:
     """Train, choose the best checkpoint on held-out pictures, evaluate it on the test pictures."""
+    tell_folder(folder)
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
@@ -61,6 +68,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         callbacks.append(WeightAverage(config.average.half_life_epochs))
     loggers = list(instantiate(config.logger).values())
     trainer = build_trainer(config.trainer, folder, callbacks, loggers)
+    require_all(trainer.world_size)
     if config.scale_lr:
         pictures = config.data.batch_size * config.trainer.accumulate_grad_batches * trainer.world_size
         config.optimizer["lr"] = scaled_lr(config.optimizer["lr"], pictures)
