@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepdream.models.network import Network
+from deepdream.models.network import Network, index_names
+from deepdream.models.packing import unpacked
 from deepdream.models.published import is_published, published
 from deepdream.models.resnet import ResNet
 from deepdream.models.weights_file import read_weights_file
 
-# Every checkpoint of our training carries these as hyper-parameters, as plain values (deepdream.training).
-CHECKPOINT_KEYS = ("model", "classes", "mean", "std", "image_size")
+# Every checkpoint of our training carries these and its classes as hyper-parameters, as plain values
+# (deepdream.training).
+CHECKPOINT_KEYS = ("model", "mean", "std", "image_size")
 
 
 def load_network(source: str | Path) -> Network:
     """The network at a checkpoint's path, or one that is published, by name.
 
     Names: "imagenet/resnet18", 34, 50, 101, 152 (torchvision's weights); "places365/resnet18", 50 (CSAIL's).
-    A checkpoint of a run with averaged weights yields these. The model is on the CPU, in float32, in eval mode. A file
+    A checkpoint of a run with averaged weights yields these; in one without names of classes they go by their index,
+    see Network.names_classes. The model is on the CPU, in float32, in eval mode. A file
     is opened as data only: one that would need to run code is refused. Raises FileNotFoundError or ValueError, in one
     line, where there is no network to be had.
     """
@@ -37,9 +40,9 @@ def _from_checkpoint(path: Path) -> Network:
             "make one with `python train.py`, or wrap a model of your own in deepdream.models.Network"
         )
     weights = {
-        key.removeprefix("model."): value for key, value in checkpoint["state_dict"].items() if key.startswith("model.")
+        key.removeprefix("model."): value for key, value in unpacked(checkpoint).items() if key.startswith("model.")
     }
-    classes = list(hyper_parameters["classes"])
+    classes = list(hyper_parameters.get("classes") or index_names(len(weights.get("fc.weight", ()))))
     try:  # a checkpoint of an earlier version has fewer keys: a model without them is the classic one
         model = ResNet(num_classes=len(classes), **hyper_parameters["model"])
     except TypeError as error:
