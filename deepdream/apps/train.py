@@ -44,6 +44,7 @@ def main(config: TrainConfig, folder: Path) -> None:
     from deepdream.scenes import SceneDataModule
     from deepdream.training import (
         FiniteLoss,
+        MovedCheckpoints,
         RoomForCheckpoints,
         SceneClassifier,
         SeededSteps,
@@ -62,6 +63,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         FiniteLoss(look_every=config.trainer.log_every_n_steps),
         StopOnSignal(),
         RoomForCheckpoints(folder / "checkpoints"),
+        MovedCheckpoints(),
     ]
     callbacks += instantiate(config.callbacks).values()
     if config.average.half_life_epochs is not None:
@@ -111,16 +113,26 @@ def main(config: TrainConfig, folder: Path) -> None:
 
 
 def _last_checkpoint(config: TrainConfig, folder: Path) -> Path | None:
-    """Where a resumed run goes on, None for its start; TensorBoard is told to drop what came later."""
+    """Where a resumed run goes on, None for its start; TensorBoard is told to drop what came later.
+
+    Raises ValueError where its weights in training stand beside an average that the configuration does without.
+    """
     import torch
+
+    from deepdream.training.averaging import RAW
 
     last = folder / "checkpoints" / "last.ckpt"
     if config.resume is None or not last.is_file():
         return None
-    step = torch.load(last, weights_only=True, mmap=True)["global_step"]
+    checkpoint = torch.load(last, weights_only=True, mmap=True)
+    if RAW in checkpoint and config.average.half_life_epochs is None:
+        raise ValueError(
+            f"average.half_life_epochs is null, and {shown(folder)} was trained with averaged weights; give it the "
+            "half-life that it had, or begin a new run with model.pretrained=" + shown(folder / "checkpoints/best.ckpt")
+        )
     for logger in config.logger.values():
         if str(logger.get("_target_")).endswith("TensorBoardLogger"):
-            logger["purge_step"] = step
+            logger["purge_step"] = checkpoint["global_step"]
     return last
 
 
