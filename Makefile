@@ -20,21 +20,23 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: setup  ## train on rooms drawn by program, evaluate, dream, explain: a few minutes on a CPU
+demo: setup  ## dream at once from the network in the box; then train one, evaluate it, dream from it: minutes on a CPU
+	$(BIN)/python dream.py output=outputs/demo/box_china.png
 	$(BIN)/python train.py experiment=demo
 	$(BIN)/python evaluate.py
-	$(BIN)/python dream.py image=flower output=outputs/demo/vivid_flower.png
-	$(BIN)/python dream.py dream.layers=[layer2] output=outputs/demo/vivid_layer2.png
-	$(BIN)/python dream.py dream=gordic dream.layers=[layer4] output=outputs/demo/gordic_layer4.png
-	$(BIN)/python dream.py dream=inceptionism dream.layers=[layer2] output=outputs/demo/inceptionism_layer2.png
-	$(BIN)/python explain.py image=data/rooms/Images/library/library_0121.png methods=[gradcam,saliency]
+	$(BIN)/python dream.py ckpt=last image=flower output=outputs/demo/vivid_flower.png
+	$(BIN)/python dream.py ckpt=last dream.layers=[layer2] output=outputs/demo/vivid_layer2.png
+	$(BIN)/python dream.py ckpt=last dream=gordic dream.layers=[layer4] output=outputs/demo/gordic_layer4.png
+	$(BIN)/python dream.py ckpt=last dream=inceptionism dream.layers=[layer2] output=outputs/demo/inceptionism_layer2.png
+	$(BIN)/python explain.py ckpt=last image=data/rooms/Images/library/library_0121.png methods=[gradcam,saliency]
 	@echo
-	@echo 'Written: a network, its figures, four dreams of what its layers see, and why it calls a library one.'
-	@echo '  open outputs/demo                       the dreams: three presets, three layers'
+	@echo 'Written: a dream of the network in the box; a network of your own, its figures, four dreams of what its layers see,'
+	@echo 'and why it calls a library one.'
+	@echo '  open outputs/demo                       the dreams: two networks, three presets, three layers'
 	@echo '  open data/rooms/Images                  what it was trained on'
 	@echo '  . $(BIN)/activate'
 	@echo '  tensorboard --logdir outputs            curves, confusion matrix, dreams'
-	@echo '  python dream.py image=PHOTO             your own photo'
+	@echo '  python dream.py image=PHOTO             your own photo, with the network in the box; ckpt=last for yours'
 
 test: setup  ## every quick test
 	$(TEST)

@@ -9,27 +9,29 @@ if TYPE_CHECKING:
     from deepdream.models import Network
 
 BEST = ("outputs/*/*/checkpoints/best.ckpt", "multirun/*/*/*/checkpoints/best.ckpt")
+LAST = "last"
+BOX = "box"  # as load_network calls it
 
 
-def chosen_checkpoint(ckpt: str | None, folder: Path | None = None) -> str:
-    """`ckpt`, or where it is None the newest best.ckpt of the runs and sweeps below `folder` (the current one).
+def chosen_checkpoint(ckpt: str, folder: Path | None = None) -> str:
+    """`ckpt`, or where it is "last" the newest best.ckpt of the runs and sweeps below `folder` (the current one).
 
     Raises ValueError where there is none, saying how to get one.
     """
-    if ckpt is not None:
+    if ckpt != LAST:
         return ckpt
     found = [path for pattern in BEST for path in (folder or Path()).glob(pattern)]
     if not found:
         raise ValueError(
             "there is no checkpoint under outputs/ or multirun/: train a network with "
-            "`python train.py experiment=demo` (minutes on a CPU), or name one with ckpt=PATH"
+            "`python train.py experiment=demo` (minutes on a CPU), or name one with ckpt=PATH, or ckpt=box"
         )
     newest = max(found, key=lambda path: path.stat().st_mtime)
     print(f"checkpoint: {newest} (the newest)")
     return str(newest)
 
 
-def chosen_network(ckpt: str | None) -> Network:
+def chosen_network(ckpt: str) -> Network:
     """The network of `chosen_checkpoint`; where its classes have no names, that is said."""
     from deepdream.models import load_network
 

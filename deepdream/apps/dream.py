@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps import again, pictures
-from deepdream.apps.checkpoints import chosen_network
+from deepdream.apps.checkpoints import BOX, chosen_network
 from deepdream.apps.command import command, shown
 from deepdream.config import DreamAppConfig
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 # Words that Python keeps for itself cannot name a field of the schema; on the command line both are understood.
 ALIASES = {"class": "dream.target", "from": "again"}
 OUTPUTS = (".png", ".jpg", ".jpeg")
+TRY_NEXT = """\
+try next:   python dream.py dream.layers=[layer4]         another layer; dream.list_layers=true names them
+            python dream.py image=PHOTO                   a photo of your own
+            python dream.py film=zoom output=zoom.mp4     a film"""
 
 
 @command("dream", DreamAppConfig)
@@ -38,7 +42,7 @@ def _main(config: DreamAppConfig, folder: Path) -> None:
     output = Path(config.output) if config.output else folder / default
     if not is_folder and not is_film:
         _check_output(output)
-    network = chosen_network(config.ckpt)
+    network = chosen_network(config.ckpt or BOX)
     if config.again is not None:
         again.check_same_network(config, network)
     if config.dream.list_layers:
@@ -55,6 +59,8 @@ def _main(config: DreamAppConfig, folder: Path) -> None:
         dream_folder(config, network, Path(str(config.image)), output)
     else:
         _dream_picture(config, network, output, folder)
+        if config.ckpt is None and config.image is None:  # a first dream
+            print(TRY_NEXT)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps.checkpoints import chosen_network, run_folder
+from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command, shown
 from deepdream.config import DataConfig, EvaluateConfig, as_data, read_choice, typed
 
@@ -22,7 +22,7 @@ def main(config: EvaluateConfig, folder: Path) -> None:
     folders = [folder] if len(names) == 1 else [folder / f"{i + 1}" for i in range(len(names))]
     evaluations = []
     for name, place in zip(names, folders, strict=True):
-        network = chosen_network(name)
+        network = chosen_network(name or LAST)
         data = data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
         evaluation = evaluate_network(
             network,
@@ -119,7 +119,8 @@ def evaluate_network(
 def _name(network: Network, data: SceneDataModule) -> str:
     """The data set and the run: what tells several checkpoints apart."""
     path = Path(network.source)
-    return f"{data.root.name}, {'/'.join((run_folder(path).name, path.stem))}"
+    name = f"{run_folder(path).name}/{path.stem}" if path.is_file() else network.source
+    return f"{data.root.name}, {name}"
 
 
 def _compare(evaluations: list[Evaluation], folder: Path) -> None:

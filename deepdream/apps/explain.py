@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepdream.apps.checkpoints import chosen_network
+from deepdream.apps.checkpoints import BOX, chosen_network
 from deepdream.apps.command import command, describe, shown
 from deepdream.apps.pictures import DEFAULT_PHOTO, read_photo
 from deepdream.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from deepdream.explaining import Examination, MethodFigures
     from deepdream.models import Network
 
+TRY_NEXT = """\
+try next:   python explain.py image=PHOTO                 a photo of your own
+            python explain.py image=PHOTO target=kitchen  what speaks for another answer
+            python explain.py image=FOLDER score=true     which method can be trusted most"""
 MIN_SIDE = 16  # pixels of a photo: what is enlarged from less has nothing to be found in
 
 
@@ -33,7 +37,7 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
     from deepdream.hardware import best_device
 
     pictures = pictures_at(config.image)
-    network = chosen_network(config.ckpt)
+    network = chosen_network(config.ckpt or BOX)
     network.model.to(best_device(config.device))
     if config.target is not None:
         target_index(network, config.target)
@@ -44,6 +48,8 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
             _write_ranking(examinations, folder / "ranking.csv", writer)
     print(f"panels:     {shown(folder / 'explanations')}")
     print(f"look:       tensorboard --logdir {shown(folder)}")
+    if config.ckpt is None:
+        print(TRY_NEXT)
 
 
 def pictures_at(image: str) -> dict[str, str]:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from deepdream.images import MAX_PIXELS
+from deepdream.models.box import BOX, SHA256, box_path
 from deepdream.models.network import Network, index_names
-from deepdream.models.packing import unpacked
 from deepdream.models.published import is_published, published
 from deepdream.models.resnet import ResNet
-from deepdream.models.weights_file import read_weights_file
+from deepdream.models.weights_file import read_weights_file, unpacked
 
 # Every checkpoint of our training carries these and its classes as hyper-parameters, as plain values
 # (deepdream.training).
@@ -24,22 +24,28 @@ LARGEST_SIDE = math.isqrt(MAX_PIXELS)
 
 
 def load_network(source: str | Path) -> Network:
-    """The network at a checkpoint's path, or one that is published, by name.
+    """The network at a checkpoint's path, or one by name.
 
-    Names: "imagenet/resnet18", 34, 50, 101, 152 (torchvision's weights); "places365/resnet18", 50 (CSAIL's).
+    Names: "box", the network in the package; "imagenet/resnet18", 34, 50, 101, 152 (torchvision's weights);
+    "places365/resnet18", 50 (CSAIL's). A file of such a name goes before.
     A checkpoint of a run with averaged weights yields these; in one without names of classes they go by their index,
     see Network.names_classes. The model is on the CPU, in float32, in eval mode. A file is opened as data only: one
     that would need to run code is refused. Raises FileNotFoundError or ValueError, in one line, where there is no
     network to be had.
     """
     name = str(source)
-    if is_published(name) and not Path(name).exists():
-        return published(name)
+    if not Path(name).is_file():
+        if name == BOX:
+            return _from_checkpoint(box_path(), name=BOX, sha256=SHA256)
+        if is_published(name):
+            return published(name)
     return _from_checkpoint(Path(source))
 
 
-def _from_checkpoint(path: Path) -> Network:
+def _from_checkpoint(path: Path, *, name: str | None = None, sha256: str | None = None) -> Network:
     checkpoint, digest = read_weights_file(path)
+    if sha256 not in (None, digest):
+        raise ValueError(f"{path} is not the file that was shipped (SHA-256 {digest}); install deepdream again")
     kept, state = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
     missing = [key for key in CHECKPOINT_KEYS if not isinstance(kept, dict) or key not in kept]
     if missing or not isinstance(kept, dict) or not isinstance(state, dict):
@@ -63,7 +69,7 @@ def _from_checkpoint(path: Path) -> Network:
         (red, green, blue),
         (red_std, green_std, blue_std),
         kept["image_size"],
-        str(path),
+        name or str(path),
         digest,
         kept,
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from deepdream.models.weights_file import read_weights_file
+from deepdream.models.weights_file import per_output_channel, read_weights_file
 
 # Of the hyper-parameters: what a network needs, and with which pictures it was trained; not where they lay.
 KEPT = ("model", "classes", "mean", "std", "image_size", "data", "version")
@@ -35,26 +33,12 @@ def pack(source: Path, target: Path) -> None:
         weights[name] = value
         if value.dim() > 1 and value.numel() >= SMALL:
             scales[name] = value.flatten(1).abs().amax(dim=1).clamp_min(torch.finfo(value.dtype).tiny) / STEPS
-            weights[name] = (value / _beside(scales[name], value)).round().to(torch.int8)
+            weights[name] = (value / per_output_channel(scales[name], value)).round().to(torch.int8)
     hyper_parameters = {key: value for key, value in checkpoint["hyper_parameters"].items() if key in KEPT}
     data = hyper_parameters.get("data") or {}
     hyper_parameters["data"] = {key: value for key, value in data.items() if key not in PLACES}
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"hyper_parameters": hyper_parameters, "state_dict": weights, "scales": scales}, target)
-
-
-def unpacked(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights of a checkpoint by name, each a float tensor, whether it was packed or not."""
-    scales = checkpoint.get("scales", {})
-    return {
-        name: value.float() * _beside(scales[name], value) if name in scales else value
-        for name, value in checkpoint["state_dict"].items()
-    }
-
-
-def _beside(scale: Tensor, weight: Tensor) -> Tensor:
-    """A scale (out,) in the shape in which it multiplies a weight (out, ...)."""
-    return scale.reshape(-1, *(1,) * (weight.dim() - 1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,10 +6,12 @@ import hashlib
 import io
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from deepdream.config import closest
 
@@ -50,3 +52,17 @@ def _refuse_compressed(path: Path, data: bytes) -> None:
         return
     if unpacked > len(data):
         raise ValueError(f"{path} is compressed, {unpacked:,} bytes in {len(data):,}, and is refused")
+
+
+def unpacked(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights of a checkpoint by name, each a float tensor, also where it was packed (deepdream.models.packing)."""
+    scales = checkpoint.get("scales", {})
+    return {
+        name: value.float() * per_output_channel(scales[name], value) if name in scales else value
+        for name, value in checkpoint["state_dict"].items()
+    }
+
+
+def per_output_channel(scale: Tensor, weight: Tensor) -> Tensor:
+    """A scale (out,) in the shape in which it multiplies a weight (out, ...)."""
+    return scale.reshape(-1, *(1,) * (weight.dim() - 1))

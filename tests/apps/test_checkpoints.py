@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from deepdream.apps.checkpoints import chosen_network
+from deepdream.apps.checkpoints import chosen_checkpoint, chosen_network
 from deepdream.apps.evaluate import data_of, evaluate_network
 from deepdream.dreaming import DreamConfig, Dreamer
 from deepdream.dreaming.report import top5
 from deepdream.explaining import explain
+
+
+def test_last_is_the_newest_best_checkpoint_of_runs_and_sweeps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match=r"there is no checkpoint under outputs/ .* or ckpt=box"):
+        chosen_checkpoint("last", tmp_path)
+    for age, place in enumerate(("multirun/d/2/0", "outputs/d/1", "outputs/d/3")):
+        best = tmp_path / place / "checkpoints" / "best.ckpt"
+        best.parent.mkdir(parents=True)
+        best.touch()
+        os.utime(best, (100 - age, 100 - age))
+    newest = tmp_path / "multirun/d/2/0/checkpoints/best.ckpt"
+    assert chosen_checkpoint("last", tmp_path) == str(newest)
+    assert capsys.readouterr().out == f"checkpoint: {newest} (the newest)\n"
+    assert chosen_checkpoint("box", tmp_path) == "box"
 
 
 def test_a_checkpoint_without_class_names_is_evaluated_explained_and_dreamed_by_index(
