@@ -21,13 +21,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from deepdream.apps.jobs import JobFailed, run_alone
+from deepdream.apps.jobs import JobFailed, failed_jobs, run_alone
 from deepdream.config import closest, one_line
 from deepdream.hardware import let_threads_sleep
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LONGEST_LINE = 1_000  # characters of an error's line
 
 # Set by a user who wants Hydra's and our tracebacks.
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -72,12 +74,16 @@ def command(
             try:
                 sys.argv[1:] = arguments(sys.argv[1:])
                 hydra.main(version_base="1.3", config_path="pkg://deepdream.conf", config_name=name)(job)()
+                if failed := failed_jobs():  # a sweeper may have gone on without a word
+                    raise failed
             except KeyboardInterrupt:
                 sys.exit(_interrupted())
             except Exception as error:
                 if wants_traceback:
                     raise
-                print(f"error: {describe(error)}", file=sys.stderr)
+                # A grid raises the first failure, and Optuna that no trial was completed.
+                told = failed_jobs() if isinstance(error, JobFailed | ValueError) else None
+                print(f"error: {describe(told or error)}", file=sys.stderr)
                 sys.exit(1)
 
         return main
@@ -110,11 +116,18 @@ def describe(error: BaseException) -> str:
         above = (cause.full_key or "").rpartition(".")[0]
         keys = closest(str(cause.key), map(str, cause.parent_node))
         known = ", ".join(f"{above}.{key}" if above else key for key in keys)
-        return f"{cause.full_key}: there is no such key; close ones are {known}"
+        return _line(f"{cause.full_key}: there is no such key; close ones are {known}")
     if isinstance(cause, OmegaConfBaseException):
-        return one_line(cause)
-    text = " ".join(str(error).partition("Config search path:")[0].split())
-    return text if is_expected(error) else f"{type(error).__name__}: {text}"
+        return _line(one_line(cause))
+    text = str(error).partition("Config search path:")[0]
+    return _line(text if is_expected(error) else f"{type(error).__name__}: {text}")
+
+
+def _line(text: str) -> str:
+    """`text` as one line for a terminal: what would move its cursor is escaped, and a long one loses its middle."""
+    text = " ".join(text.split())
+    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE * 2 // 3]} ... {text[-LONGEST_LINE // 3 :]}"
 
 
 def is_expected(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.checkpoints import chosen_network, run_folder
 from deepdream.apps.command import command, shown
-from deepdream.config import DataConfig, EvaluateConfig, read_choice, typed
+from deepdream.config import DataConfig, EvaluateConfig, as_data, read_choice, typed
 
 if TYPE_CHECKING:
     from deepdream.evaluating import Evaluation
@@ -46,13 +46,16 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
     """
     from deepdream.scenes import SceneDataModule
 
-    record = dict((network.hyper_parameters or {}).get("data") or {})
-    if not record:
+    kept = (network.hyper_parameters or {}).get("data")
+    if not isinstance(kept, dict) or not {"seed", "fingerprint"} <= kept.keys():
         raise ValueError(
             f"{network.source} does not say which data it was trained on; evaluate a checkpoint of train.py"
         )
+    record = dict(as_data(kept, network.source))
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
+    if not {"root"} & {*record, *given}:
+        raise ValueError(f"{network.source} does not say where its data are; name their folder with root=PATH")
     # A checkpoint that is older than a key of the config takes the key's value from the YAML. And the pictures that it
     # was trained on are there or they are not: nothing is fetched into the folder of that time.
     config = typed(DataConfig, read_choice("data", "mit_indoor"), {**record, "download": False, "url": None}, given)
