@@ -158,8 +158,9 @@ def _write_numbers(examinations: list[Examination], path: Path) -> None:
 
 
 def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryWriter) -> None:
-    """The methods from the best to the worst: on the console, as CSV and in TensorBoard."""
-    from deepdream.explaining import rank_methods
+    """The methods from the best to the worst: on the console, as CSV and beside it as PNG, and in TensorBoard."""
+    from deepdream.explaining import draw_ranking, rank_methods
+    from deepdream.figures import rendered
 
     ranking = rank_methods([one.explanations for one in examinations])
     checks = list(ranking[0].means)
@@ -171,27 +172,32 @@ def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryW
             values = (f"{number:.6g}" for check in checks for number in (row.means[check], row.errors[check]))
             table.writerow([row.method, f"{row.mean_rank:.3f}", *values, f"{row.seconds:.3f}"])
     _print_ranking(ranking, checks, len(examinations))
+    picture = rendered(draw_ranking(ranking, pictures=len(examinations)))
+    picture.save(path.with_suffix(".png"))
+    writer.add_image("explanations/ranking", _pixels(picture), dataformats="HWC")
     cells = "\n".join(
         f"|{row.method}|{row.mean_rank:.2f}|" + "|".join(f"{row.means[check]:.3g}" for check in checks) + "|"
         for row in ranking
     )
     titles = "|".join(["method", "mean rank", *checks])
     writer.add_text("explanations/ranking", f"|{titles}|\n|{'---|' * (len(checks) + 2)}\n{cells}")
-    print(f"ranking:    {shown(path)}")
+    print(f"ranking:    {shown(path)}, {path.with_suffix('.png').name}")
 
 
 def _print_ranking(ranking: list[MethodFigures], checks: list[str], pictures: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from deepdream.explaining import CHECK_LABELS
+
     table = Table(title=f"methods over {pictures} pictures, the best first", title_justify="left")
     table.add_column("method")
-    for title in ("mean rank", *(check.replace("_", " ") for check in checks), "seconds"):
+    for title in ("mean rank ↓", *(" ".join(CHECK_LABELS[check]) for check in checks), "seconds"):
         table.add_column(title, justify="right")
     for row in ranking:
         values = (f"{row.means[check]:.3g} ± {row.errors[check]:.1g}" for check in checks)
         table.add_row(row.method, f"{row.mean_rank:.2f}", *values, f"{row.seconds:.2f}")
-    Console().print(table)
+    Console(width=None if Console().is_terminal else 140).print(table)
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:

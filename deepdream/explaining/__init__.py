@@ -3,11 +3,12 @@
 from deepdream.explaining.confidence import answer_probabilities, attribution_confidence
 from deepdream.explaining.examination import Examination, examine, network_view, overlay
 from deepdream.explaining.explanation import METHODS, Explanation, explain, grad_cam
-from deepdream.explaining.panels import draw_panel
+from deepdream.explaining.panels import CHECK_LABELS, draw_panel
 from deepdream.explaining.question import class_name, network_input, target_index
-from deepdream.explaining.ranking import MethodFigures, rank_methods
+from deepdream.explaining.ranking import MethodFigures, draw_ranking, rank_methods
 
 __all__ = [
+    "CHECK_LABELS",
     "METHODS",
     "Examination",
     "Explanation",
@@ -16,6 +17,7 @@ __all__ = [
     "attribution_confidence",
     "class_name",
     "draw_panel",
+    "draw_ranking",
     "examine",
     "explain",
     "grad_cam",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ def lime_weights(question: Question, segments: Tensor) -> Tensor:
     def draw(_: Tensor, **__: Any) -> Iterator[Tensor]:
         yield from torch.split(shown, 1)
 
-    method = Lime(question.probability, SkLearnRidge(alpha=1.0), _cosine_kernel, draw)
+    method = Lime(_probability_when_shown(question, segments), SkLearnRidge(alpha=1.0), _cosine_kernel, draw)
     return _fitted(method, question, segments, samples)
 
 
@@ -74,7 +74,8 @@ def kernel_shap(question: Question) -> Tensor:
 
 def kernel_shap_values(question: Question, segments: Tensor) -> Tensor:
     """The estimated Shapley value of each superpixel: float32 (segments,). segments: int64 (H, W), from 0."""
-    return _fitted(KernelShap(question.probability), question, segments, question.config.kernel_shap_samples)
+    method = KernelShap(_probability_when_shown(question, segments))
+    return _fitted(method, question, segments, question.config.kernel_shap_samples)
 
 
 def superpixels(question: Question) -> Tensor:
@@ -100,16 +101,26 @@ def mean_colours(picture: Tensor, segments: Tensor) -> Tensor:
     return (sums / sizes)[:, segments][None]
 
 
+def _probability_when_shown(question: Question, segments: Tensor) -> Callable[[Tensor], Tensor]:
+    """The target's probability, (N,), as a function of which superpixels are shown, (N, segments) of 0 and 1."""
+    picture, hidden = (  # (H, W, 3), as channels-last pictures lie in memory
+        x[0].permute(1, 2, 0) for x in (question.picture, mean_colours(question.picture, segments))
+    )
+
+    def probability(shown: Tensor) -> Tensor:
+        mixed = torch.where((shown > 0.5)[:, segments, None], picture, hidden)  # (N, H, W, 3)
+        return question.probability(mixed.permute(0, 3, 1, 2))
+
+    return probability
+
+
 def _fitted(method: Lime, question: Question, segments: Tensor, samples: int) -> Tensor:
+    """The weight of each superpixel: `method` sees the network as a function of which of them are shown."""
+    all_shown = question.picture.new_ones(1, int(segments.max()) + 1)
     with warnings.catch_warnings(), seeded(question.seed, question.picture.device):
         warnings.simplefilter("ignore")  # scikit-learn's on a constant answer, whose weights are rightly 0
         weights: Tensor = method.attribute(
-            question.picture,
-            baselines=mean_colours(question.picture, segments),
-            feature_mask=segments[None, None],
-            n_samples=samples,
-            perturbations_per_eval=question.config.batch_size,
-            return_input_shape=False,
+            all_shown, n_samples=samples, perturbations_per_eval=question.config.batch_size, return_input_shape=False
         )
     return weights.flatten().float().nan_to_num()
 

@@ -25,9 +25,9 @@ def frozen_copy(model: nn.Module, dtype: torch.dtype, device: torch.device, keep
     fold_in = torch.float64 if dtype == torch.float64 else torch.float32
     frozen = copy.deepcopy(model).to(device=device, dtype=fold_in)
     fold_batch_norm(frozen, keep)
+    relu_in_place(frozen)  # before convolutions are written as what it cannot see through
     if dtype == torch.float32 and device.type == "cpu":
         block_strided(frozen)
-    relu_in_place(frozen)
     return frozen.to(dtype).to(memory_format=torch.channels_last).requires_grad_(False)
 
 

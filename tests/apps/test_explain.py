@@ -51,6 +51,7 @@ def test_a_folder_with_a_bad_file_is_explained_and_its_methods_ranked(
     assert float(ranking[0]["mean_rank"]) <= float(ranking[1]["mean_rank"])
     assert all(0 <= float(row["deletion_auc"]) <= 1 and row["randomised_correlation"] for row in ranking)
     assert "methods over 2 pictures" in result.stdout
+    assert np.asarray(Image.open(run / "ranking.png")).std() > 20
 
 
 def test_a_dream_is_told_against_the_photo_that_it_was_made_from(checkpoint: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from PIL import Image
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from deepdream.config import CHECKS, METHODS, ExplainConfig
-from deepdream.explaining import Explanation, draw_panel, examine, overlay, rank_methods
+from deepdream.explaining import Explanation, draw_panel, draw_ranking, examine, overlay, rank_methods
 from deepdream.explaining.examination import network_view, shown_part
 from deepdream.figures import rendered
 from deepdream.images import to_image
@@ -71,14 +71,14 @@ def test_the_overlay_is_grey_without_evidence_and_coloured_with_it() -> None:
     assert spread[:, 40:].min() > 60
 
 
-def test_methods_are_ranked_by_their_place_in_every_check() -> None:
-    def explanation(method: str, deletion: float, insertion: float) -> Explanation:
-        nothing, scores = torch.zeros(2, 2), {"deletion_auc": deletion, "insertion_auc": insertion}
-        return Explanation(method, "bar", 0, nothing, nothing, 0.5, scores)
+def scored(method: str, **scores: float) -> Explanation:
+    return Explanation(method, "bar", 0, torch.zeros(2, 2), torch.zeros(2, 2), 0.5, scores)
 
+
+def test_methods_are_ranked_by_their_place_in_every_check() -> None:
     pictures = [
-        [explanation("lime", 0.4, 0.5), explanation("gradcam", 0.2, 0.7)],
-        [explanation("lime", 0.6, 0.8), explanation("gradcam", 0.1, 0.7)],
+        [scored("lime", deletion_auc=0.4, insertion_auc=0.5), scored("gradcam", deletion_auc=0.2, insertion_auc=0.7)],
+        [scored("lime", deletion_auc=0.6, insertion_auc=0.8), scored("gradcam", deletion_auc=0.1, insertion_auc=0.7)],
     ]
     first, second = rank_methods(pictures)
     assert (first.method, first.mean_rank, second.mean_rank) == ("gradcam", 1.25, 1.75)
@@ -86,3 +86,28 @@ def test_methods_are_ranked_by_their_place_in_every_check() -> None:
     assert second.errors["deletion_auc"] == pytest.approx(0.1)
     with pytest.raises(ValueError, match="no explanation"):
         rank_methods([])
+
+
+def test_a_map_that_is_the_opposite_on_a_random_network_is_no_better_than_one_that_is_the_same() -> None:
+    first, _ = rank_methods(
+        [[scored("saliency", randomised_correlation=-0.9), scored("gradcam", randomised_correlation=0.1)]]
+    )
+    assert first.method == "gradcam"
+
+
+def test_the_ranking_is_drawn_in_order_with_its_uncertainty() -> None:
+    pictures = [
+        [scored("lime", deletion_auc=0.4, insertion_auc=0.9), scored("gradcam", deletion_auc=low, insertion_auc=0.7)]
+        for low in (0.1, 0.2, 0.3)
+    ]
+    ranking = rank_methods(pictures)
+    figure = draw_ranking(ranking, pictures=3)
+    ranks, deletion, insertion = figure.axes
+    assert [label.get_text() for label in ranks.get_yticklabels()] == ["LIME", "Grad-CAM"]
+    bars, _ = deletion.containers
+    assert [bar.get_width() for bar in bars] == pytest.approx([0.4, 0.2])
+    (whiskers,) = deletion.containers[1].lines[2]
+    assert whiskers.get_segments()[1][:, 0] == pytest.approx([0.2 - 0.1 / 3**0.5, 0.2 + 0.1 / 3**0.5])
+    colours = [[bar.get_facecolor() for bar in axes.containers[0]] for axes in (deletion, insertion)]
+    assert colours[0][1] == colours[1][0] != colours[0][0]  # the best: Grad-CAM in deletion, LIME in insertion
+    assert np.asarray(rendered(figure)).std() > 20

@@ -82,6 +82,7 @@ def test_every_variant_is_folded_whole_and_yields_the_same(depth, variant):
     assert norms(frozen) == 0
     x = torch.randn(2, 3, 65, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     before, after = read(model, names, x), read(frozen, names, x.float())
+    assert all(module.inplace for module in frozen.modules() if isinstance(module, nn.ReLU))
     for name in names:
         assert (after[name].double() - before[name]).abs().max() < 1e-5 * before[name].abs().max(), name
     with torch.no_grad():
