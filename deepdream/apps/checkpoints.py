@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deepdream.models import Network
 
 BEST = ("outputs/*/*/checkpoints/best.ckpt", "multirun/*/*/*/checkpoints/best.ckpt")
 
@@ -23,6 +27,16 @@ def chosen_checkpoint(ckpt: str | None, folder: Path | None = None) -> str:
     newest = max(found, key=lambda path: path.stat().st_mtime)
     print(f"checkpoint: {newest} (the newest)")
     return str(newest)
+
+
+def chosen_network(ckpt: str | None) -> Network:
+    """The network of `chosen_checkpoint`; where its classes have no names, that is said."""
+    from deepdream.models import load_network
+
+    network = load_network(chosen_checkpoint(ckpt))
+    if not network.names_classes:
+        print(f"note: {network.source} does not name its {len(network.classes)} classes; they go by their index")
+    return network
 
 
 def run_folder(ckpt: str | Path) -> Path:

@@ -22,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from deepdream.apps.jobs import JobFailed, run_alone
+from deepdream.apps.jobs import JobFailed, failed_jobs, run_alone
 from deepdream.config import closest, one_line
 from deepdream.hardware import let_threads_sleep
 
@@ -77,12 +77,16 @@ def command(
             try:
                 sys.argv[1:] = arguments(sys.argv[1:])
                 hydra.main(version_base="1.3", config_path="pkg://deepdream.conf", config_name=name)(job)()
+                if failed := failed_jobs():  # a sweeper may have gone on without a word
+                    raise failed
             except KeyboardInterrupt:
                 sys.exit(_interrupted())
             except Exception as error:
                 if wants_traceback:
                     raise
-                print(f"error: {describe(error)}", file=sys.stderr)
+                # A grid raises the first failure, and Optuna that no trial was completed.
+                told = failed_jobs() if isinstance(error, JobFailed | ValueError) else None
+                print(f"error: {describe(told or error)}", file=sys.stderr)
                 sys.exit(1)
 
         return main

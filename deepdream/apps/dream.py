@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps import again, pictures
-from deepdream.apps.checkpoints import chosen_checkpoint
+from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, shown
 from deepdream.config import DreamAppConfig
 
@@ -29,7 +29,6 @@ OUTPUTS = (".png", ".jpg", ".jpeg")
 @command("dream", DreamAppConfig)
 def _main(config: DreamAppConfig, folder: Path) -> None:
     """Dream a picture or a folder of them, make one again, or list the layers that can dream."""
-    from deepdream.models import load_network
 
     if config.again is not None:
         config = again.recalled(config)
@@ -39,7 +38,7 @@ def _main(config: DreamAppConfig, folder: Path) -> None:
     output = Path(config.output) if config.output else folder / default
     if not is_folder and not is_film:
         _check_output(output)
-    network = load_network(chosen_checkpoint(config.ckpt))
+    network = chosen_network(config.ckpt)
     if config.again is not None:
         again.check_same_network(config, network)
     if config.dream.list_layers:

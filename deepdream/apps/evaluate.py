@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps.checkpoints import chosen_checkpoint, run_folder
+from deepdream.apps.checkpoints import chosen_network, run_folder
 from deepdream.apps.command import command, shown
 from deepdream.config import DataConfig, EvaluateConfig, as_data, read_choice, typed
 
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 @command("evaluate", EvaluateConfig)
 def main(config: EvaluateConfig, folder: Path) -> None:
     """Evaluate checkpoints on the test pictures of the data they were trained on; compare several."""
-    from deepdream.models import load_network
-
     names = config.checkpoints
     folders = [folder] if len(names) == 1 else [folder / f"{i + 1}" for i in range(len(names))]
     evaluations = []
     for name, place in zip(names, folders, strict=True):
-        network = load_network(chosen_checkpoint(name))
+        network = chosen_network(name)
         data = data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
         evaluation = evaluate_network(
             network,
@@ -56,12 +54,14 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
     record = dict(as_data(kept, network.source))
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
+    if not {"root"} & {*record, *given}:
+        raise ValueError(f"{network.source} does not say where its data are; name their folder with root=PATH")
     # A checkpoint that is older than a key of the config takes the key's value from the YAML. And the pictures that it
     # was trained on are there or they are not: nothing is fetched into the folder of that time.
     config = typed(DataConfig, read_choice("data", "mit_indoor"), {**record, "download": False, "url": None}, given)
     data = SceneDataModule.from_config(config, seed=seed)
     data.prepare_data()
-    if data.classes != network.classes:
+    if len(data.classes) != len(network.classes) or (network.names_classes and data.classes != network.classes):
         raise ValueError(
             f"{data.root} has {len(data.classes)} classes that are not the {len(network.classes)} of {network.source}"
         )

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepdream.apps.checkpoints import chosen_checkpoint
+from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, describe, shown
 from deepdream.apps.pictures import DEFAULT_PHOTO, read_photo
 from deepdream.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
@@ -31,13 +31,10 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
 
     from deepdream.explaining import target_index
     from deepdream.hardware import best_device
-    from deepdream.models import load_network
 
     pictures = pictures_at(config.image)
-    network = load_network(chosen_checkpoint(config.ckpt))
+    network = chosen_network(config.ckpt)
     network.model.to(best_device(config.device))
-    if not network.classes:
-        print(f"note: {network.source} does not name its classes; they go by their index")
     if config.target is not None:
         target_index(network, config.target)
     with SummaryWriter(folder / "tensorboard") as writer:
@@ -129,11 +126,13 @@ def _before_the_dream(path: str) -> Image.Image | None:
 
 
 def _line(examination: Examination) -> str:
+    from deepdream.explaining import class_name
+
     share = 100 * float(examination.probabilities.max())
     was = ""
     if examination.before is not None:
         before = int(examination.before.argmax())
-        name = examination.classes[before] if examination.classes else f"class {before}"
+        name = class_name(examination.classes, before)
         was = f"; before the dream {name} {100 * float(examination.before[before]):.0f}%"
     confidence = 100 * examination.confidence
     return f"{examination.name}: {examination.answer} {share:.0f}%, {confidence:.0f}% of its neighbours agree{was}"

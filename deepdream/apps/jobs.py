@@ -13,18 +13,44 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
 
 import deepdream
 from deepdream.apps.arguments import flags_of, quoted
 
 FORWARDED = (signal.SIGTERM, signal.SIGUSR1)
+FAILED = "failed.txt"  # in the folder of a sweep: a line for each job that failed, whichever process it ran in
+NAMED = 5  # folders of failed jobs that one line has room for
 
 
 class JobFailed(Exception):
-    """A job of a sweep ended with another status than 0; it has said why itself."""
+    """A job of a sweep ended with another status than 0, or several did; they have said why themselves."""
+
+
+class Sweep(Callback):
+    """Tells this process the folder of the sweep that it begins; Hydra builds it, by conf/train.yaml."""
+
+    folder: ClassVar[Path | None] = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Nothing has failed yet."""
+        Sweep.folder = Path(config.hydra.sweep.dir)
+        (Sweep.folder / FAILED).unlink(missing_ok=True)
+
+
+def failed_jobs() -> JobFailed | None:
+    """How many jobs of the sweep that this process ran have failed, and where their logs are; None without any."""
+    if Sweep.folder is None or not (Sweep.folder / FAILED).is_file():
+        return None
+    folders = (Sweep.folder / FAILED).read_text(encoding="utf-8").splitlines()
+    if len(folders) == 1:
+        return JobFailed(f"1 job of the sweep failed; its log is in {folders[0]}")
+    places = ", ".join(folders[:NAMED]) + (f" and so on: {Sweep.folder / FAILED}" if len(folders) > NAMED else "")
+    return JobFailed(f"{len(folders)} jobs of the sweep failed; their logs are in {places}")
 
 
 def run_alone(module: str, folder: Path) -> None:
@@ -48,6 +74,8 @@ def run_alone(module: str, folder: Path) -> None:
     if received:
         sys.exit(128 + received[0])
     if status != 0:
+        with (Path(hydra.sweep.dir) / FAILED).open("a", encoding="utf-8") as file:
+            file.write(f"{Path(hydra.sweep.dir) / hydra.sweep.subdir}\n")
         raise JobFailed(f"job {hydra.job.num} of the sweep ended with status {status}; its log is in {folder}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.command import command, shown
+from deepdream.apps.launched import in_one_folder, require_all, tell_folder
 from deepdream.apps.resuming import resumed
 from deepdream.config import DataConfig, TrainConfig
 
@@ -27,9 +28,15 @@ def best_accuracy(folder: Path) -> float:
     return best_row(folder / "metrics.csv").get("val/accuracy", float("nan"))
 
 
-@command("train", TrainConfig, arguments=resumed, objective=best_accuracy)
+def begun(arguments: list[str]) -> list[str]:
+    """The arguments of this process, one of several maybe, of a run that is new or goes on."""
+    return resumed(in_one_folder(arguments))
+
+
+@command("train", TrainConfig, arguments=begun, objective=best_accuracy)
 def main(config: TrainConfig, folder: Path) -> None:
     """Train, choose the best checkpoint on held-out pictures, evaluate it on the test pictures."""
+    tell_folder(folder)
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
@@ -37,6 +44,7 @@ def main(config: TrainConfig, folder: Path) -> None:
     from deepdream.scenes import SceneDataModule
     from deepdream.training import (
         FiniteLoss,
+        MovedCheckpoints,
         RoomForCheckpoints,
         SceneClassifier,
         SeededSteps,
@@ -55,12 +63,14 @@ def main(config: TrainConfig, folder: Path) -> None:
         FiniteLoss(look_every=config.trainer.log_every_n_steps),
         StopOnSignal(),
         RoomForCheckpoints(folder / "checkpoints"),
+        MovedCheckpoints(),
     ]
     callbacks += instantiate(config.callbacks).values()
     if config.average.half_life_epochs is not None:
         callbacks.append(WeightAverage(config.average.half_life_epochs))
     loggers = list(instantiate(config.logger).values())
     trainer = build_trainer(config.trainer, folder, callbacks, loggers)
+    require_all(trainer.world_size)
     if config.scale_lr:
         pictures = config.data.batch_size * config.trainer.accumulate_grad_batches * trainer.world_size
         config.optimizer["lr"] = scaled_lr(config.optimizer["lr"], pictures)
@@ -103,16 +113,26 @@ def main(config: TrainConfig, folder: Path) -> None:
 
 
 def _last_checkpoint(config: TrainConfig, folder: Path) -> Path | None:
-    """Where a resumed run goes on, None for its start; TensorBoard is told to drop what came later."""
+    """Where a resumed run goes on, None for its start; TensorBoard is told to drop what came later.
+
+    Raises ValueError where its weights in training stand beside an average that the configuration does without.
+    """
     import torch
+
+    from deepdream.training.averaging import RAW
 
     last = folder / "checkpoints" / "last.ckpt"
     if config.resume is None or not last.is_file():
         return None
-    step = torch.load(last, weights_only=True, mmap=True)["global_step"]
+    checkpoint = torch.load(last, weights_only=True, mmap=True)
+    if RAW in checkpoint and config.average.half_life_epochs is None:
+        raise ValueError(
+            f"average.half_life_epochs is null, and {shown(folder)} was trained with averaged weights; give it the "
+            "half-life that it had, or begin a new run with model.pretrained=" + shown(folder / "checkpoints/best.ckpt")
+        )
     for logger in config.logger.values():
         if str(logger.get("_target_")).endswith("TensorBoardLogger"):
-            logger["purge_step"] = step
+            logger["purge_step"] = checkpoint["global_step"]
     return last
 
 

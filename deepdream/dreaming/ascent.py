@@ -9,7 +9,7 @@ from torch import Tensor
 
 from deepdream.config import DreamConfig
 from deepdream.dreaming.anchor import Anchor, weaken_color
-from deepdream.dreaming.canvas import CANVASES, Canvas, NormalizedCanvas, PixelCanvas
+from deepdream.dreaming.canvas import CANVASES, Canvas, NormalizedCanvas, PixelCanvas, PlainCanvas
 from deepdream.dreaming.compiled import CompiledTaps
 from deepdream.dreaming.fourier import FourierCanvas, PhaseCanvas
 from deepdream.dreaming.gradients import normalization, smoothing
@@ -110,7 +110,7 @@ class Ascent:
     def _slope(self, held: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
         """The prepared gradient at `held`, and the objective."""
         at = held.detach()
-        is_pixels = isinstance(self.canvas, NormalizedCanvas | PixelCanvas)
+        is_pixels = isinstance(self.canvas, PlainCanvas)
         with torch.enable_grad():
             view = at if is_pixels else self.canvas.view(at.requires_grad_())
         frame = Frame(move, self._config.pad)

@@ -9,6 +9,7 @@ from deepdream.config import DreamConfig
 from deepdream.dreaming.dreamer import Dreamer
 from deepdream.dreaming.objectives import each_channel
 from deepdream.dreaming.taps import Taps, choose_layers, evaluation_copy, probe
+from deepdream.explaining import network_input
 from deepdream.models import Network
 
 
@@ -21,9 +22,8 @@ def strongest_channels(network: Network, layer: str, picture: Tensor, count: int
     """
     model = evaluation_copy(network.model)
     (chosen,) = choose_layers([layer], probe(model, network.image_size))
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.mean, network.std))
     with Taps(model, [chosen]) as taps:
-        answer = taps.run((picture[None].float() - mean) / std)[layer][0].std(dim=(1, 2))  # (C,)
+        answer = taps.run(network_input(network, picture))[layer][0].std(dim=(1, 2))  # (C,)
     return answer.topk(min(count, len(answer))).indices.tolist()
 
 

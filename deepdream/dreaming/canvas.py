@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -35,7 +36,23 @@ class Canvas(Protocol):
         """The nearest that a picture in [0, 1] can be held as."""
 
 
-class NormalizedCanvas:
+class PlainCanvas(ABC):
+    """Holds the picture itself, in some unit."""
+
+    @abstractmethod
+    def picture(self, view: Tensor) -> Tensor:
+        """The inverse of `encode`."""
+
+    def decode(self, held: Tensor) -> Tensor:
+        """The inverse of `encode`, clipped to [0, 1]."""
+        return self.picture(held).clamp(0, 1)
+
+    def view(self, held: Tensor) -> Tensor:
+        """What is held, as it is."""
+        return held
+
+
+class NormalizedCanvas(PlainCanvas):
     """Holds (picture - mean) / std, as pytorch-deepdream does: a step moves each colour in units of its std."""
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype, device: torch.device) -> None:
@@ -48,14 +65,6 @@ class NormalizedCanvas:
     def encode(self, image: Tensor) -> Tensor:
         """(image - mean) / std."""
         return (image - self._mean) / self._std
-
-    def decode(self, held: Tensor) -> Tensor:
-        """The inverse of `encode`, clipped to [0, 1]."""
-        return self.picture(held).clamp(0, 1)
-
-    def view(self, held: Tensor) -> Tensor:
-        """What is held, as it is."""
-        return held
 
     def picture(self, view: Tensor) -> Tensor:
         """The inverse of `encode`."""
@@ -70,7 +79,7 @@ class NormalizedCanvas:
         return held.clamp(self._low, self._high)
 
 
-class PixelCanvas:
+class PixelCanvas(PlainCanvas):
     """Holds 0..255, as the original notebook does. The gradient passes through the division by std.
 
     The original holds 0..255 minus the mean: the same steps and bounds, moved by a constant.
@@ -84,14 +93,6 @@ class PixelCanvas:
     def encode(self, image: Tensor) -> Tensor:
         """255 image."""
         return image * 255
-
-    def decode(self, held: Tensor) -> Tensor:
-        """The inverse of `encode`, clipped to [0, 1]."""
-        return self.picture(held).clamp(0, 1)
-
-    def view(self, held: Tensor) -> Tensor:
-        """What is held, as it is."""
-        return held
 
     def picture(self, view: Tensor) -> Tensor:
         """The inverse of `encode`."""

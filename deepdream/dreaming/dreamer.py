@@ -18,7 +18,6 @@ from deepdream.dreaming.canvas import Canvas
 from deepdream.dreaming.compiled import CompiledTaps
 from deepdream.dreaming.composing import compose, written_out
 from deepdream.dreaming.fourier import FourierCanvas
-from deepdream.dreaming.frozen import frozen_copy
 from deepdream.dreaming.gradients import PADDING
 from deepdream.dreaming.moves import Shift, moves
 from deepdream.dreaming.objectives import LOGITS, Objective
@@ -26,6 +25,7 @@ from deepdream.dreaming.octaves import CARRIES, MIN_SIDE, SIZES, Size, check_siz
 from deepdream.dreaming.taps import Taps, choose_layers, evaluation_copy, probe
 from deepdream.hardware import best_device, best_dtype
 from deepdream.models import Network
+from deepdream.models.frozen import frozen_copy
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepdream.dreaming.dreamer import Dreamer
 from deepdream.dreaming.objectives import Seen, total_variation
+from deepdream.explaining import answer_probabilities, class_name, network_input, network_view
+from deepdream.images import to_image
 from deepdream.models import Network
 
 
@@ -54,17 +55,14 @@ def report(
     }
 
 
-@torch.no_grad()
 def top5(network: Network, picture: Tensor) -> list[tuple[str, float]]:
-    """The five likeliest classes of a picture (3, H, W) in [0, 1], its shorter side at the network's image size."""
-    scale = network.image_size / min(picture.shape[1:])
-    size = [max(1, round(side * scale)) for side in picture.shape[1:]]
-    small = F.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.mean, network.std))
-    weight = next(network.model.parameters())
-    answer = network.model((small - mean).div(std).to(weight))[0].float().softmax(dim=0)
+    """The five likeliest classes of all of a picture (3, H, W) in [0, 1], as `explain.py crop=false` shows them."""
+    answer = answer_probabilities(network, network_view(network, to_image(picture), crop=False))
     best = answer.topk(min(5, len(answer)))
-    return [(network.classes[i], round(p, 4)) for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+    return [
+        (class_name(network.classes, index), round(share, 4))
+        for share, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    ]
 
 
 @torch.no_grad()
@@ -79,8 +77,7 @@ def randomized(network: Network, picture: Tensor, seed: int) -> Network:
                 reset()
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.momentum = None  # the running statistics are then those of the picture
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.mean, network.std))
-    model.train()((picture[None].float() - mean) / std)
+    model.train()(network_input(network, picture))
     return dataclasses.replace(network, model=model.eval(), source=f"{network.source}, random weights", digest="")
 
 

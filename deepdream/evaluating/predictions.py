@@ -47,7 +47,7 @@ class Predictions:
         return right
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: the weights that it lays out anew could never again take part in a gradient
 def predict(
     network: Network,
     batches: Iterable[tuple[Tensor, Tensor]],

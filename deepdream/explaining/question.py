@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +10,11 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse
 
 from deepdream.config import ExplainConfig, closest
 from deepdream.hardware import best_dtype
 from deepdream.models import Network
+from deepdream.models.frozen import frozen_copy
 
 MIN_SIDE = 16  # under it even a small network's stages have no map to speak of
 
@@ -63,11 +62,7 @@ class Question:
         dtype = self.picture.dtype
         if dtype == torch.float32:
             dtype = best_dtype(self.config.precision, self.picture.device)
-        try:
-            model = fuse(self.model)
-        except Exception:  # torch.fx cannot trace every network
-            model = copy.deepcopy(self.model)
-        return model.to(dtype).to(memory_format=torch.channels_last), dtype
+        return frozen_copy(self.model, dtype, self.picture.device, keep=()), dtype
 
 
 @contextmanager
@@ -113,7 +108,7 @@ def target_index(network: Network, target: str | int) -> int:
             most = f" to {count - 1}" if count else " or more"
             raise ValueError(f"target is {index}; the index of a class is 0{most}")
         return index
-    if not count:
+    if not network.names_classes:
         raise ValueError(f"target is {target!r}, but {network.source} does not name its classes; give an index")
     close = ", ".join(network.classes[names[name]] for name in closest(target.lower(), names)[:5])
     raise ValueError(f"{network.source} knows no class {target!r}; close ones are {close}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from deepdream.images import MAX_PIXELS
-from deepdream.models.network import Network
+from deepdream.models.network import Network, index_names
+from deepdream.models.packing import unpacked
 from deepdream.models.published import is_published, published
 from deepdream.models.resnet import ResNet
 from deepdream.models.weights_file import read_weights_file
 
-# Every checkpoint of our training carries these as hyper-parameters, as plain values (deepdream.training).
-CHECKPOINT_KEYS = ("model", "classes", "mean", "std", "image_size")
+# Every checkpoint of our training carries these and its classes as hyper-parameters, as plain values
+# (deepdream.training).
+CHECKPOINT_KEYS = ("model", "mean", "std", "image_size")
 LARGEST_SIDE = math.isqrt(MAX_PIXELS)
 
 
@@ -25,9 +27,10 @@ def load_network(source: str | Path) -> Network:
     """The network at a checkpoint's path, or one that is published, by name.
 
     Names: "imagenet/resnet18", 34, 50, 101, 152 (torchvision's weights); "places365/resnet18", 50 (CSAIL's).
-    A checkpoint of a run with averaged weights yields these. The model is on the CPU, in float32, in eval mode. A file
-    is opened as data only: one that would need to run code is refused. Raises FileNotFoundError or ValueError, in one
-    line, where there is no network to be had.
+    A checkpoint of a run with averaged weights yields these; in one without names of classes they go by their index,
+    see Network.names_classes. The model is on the CPU, in float32, in eval mode. A file is opened as data only: one
+    that would need to run code is refused. Raises FileNotFoundError or ValueError, in one line, where there is no
+    network to be had.
     """
     name = str(source)
     if is_published(name) and not Path(name).exists():
@@ -47,15 +50,16 @@ def _from_checkpoint(path: Path) -> Network:
     _check_record(path, kept)
     weights = {
         key.removeprefix("model."): value
-        for key, value in state.items()
+        for key, value in _unpacked(path, checkpoint).items()
         if isinstance(key, str) and key.startswith("model.")
     }
-    model = _model_with(path, kept, weights)
+    classes = list(kept.get("classes") or index_names(_outputs(weights)))
+    model = _model_with(path, kept, classes, weights)
     red, green, blue = kept["mean"]
     red_std, green_std, blue_std = kept["std"]
     return Network(
         model.eval(),
-        list(kept["classes"]),
+        classes,
         (red, green, blue),
         (red_std, green_std, blue_std),
         kept["image_size"],
@@ -67,10 +71,10 @@ def _from_checkpoint(path: Path) -> Network:
 
 def _check_record(path: Path, kept: Mapping[str, Any]) -> None:
     """Raises ValueError where a hyper-parameter is not what training writes: everything downstream relies on them."""
-    classes, size = kept["classes"], kept["image_size"]
+    classes, size = kept.get("classes"), kept["image_size"]
     if not isinstance(kept["model"], dict):
         raise ValueError(f"the model in {path} is not a description of one but a {type(kept['model']).__name__}")
-    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise ValueError(f"the classes in {path} are not a list of names")
     for key in ("mean", "std"):
         values = kept[key]
@@ -83,7 +87,20 @@ def _check_record(path: Path, kept: Mapping[str, Any]) -> None:
         raise ValueError(f"image_size in {path} is {size!r}; it must be a whole number from 1 to {LARGEST_SIDE:,}")
 
 
-def _model_with(path: Path, kept: Mapping[str, Any], weights: Mapping[str, Any]) -> ResNet:
+def _unpacked(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return unpacked(checkpoint)
+    except (AttributeError, KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"the scales in {path} do not fit its weights: it was not packed by deepdream") from error
+
+
+def _outputs(weights: Mapping[str, Any]) -> int:
+    """How many classes a network of ours has, by its last layer; 0 where there is none."""
+    last = weights.get("fc.weight")
+    return last.shape[0] if isinstance(last, Tensor) and last.dim() == 2 else 0
+
+
+def _model_with(path: Path, kept: Mapping[str, Any], classes: Sequence[str], weights: Mapping[str, Any]) -> ResNet:
     """The model that the hyper-parameters name, with `weights`. It takes memory only once they are seen to fit."""
     misfit = f"the weights in {path} do not fit the model that it names"
     blocks = kept["model"].get("blocks")
@@ -91,7 +108,7 @@ def _model_with(path: Path, kept: Mapping[str, Any], weights: Mapping[str, Any])
         raise ValueError(f"{misfit}: it has {blocks} blocks, they are {len(weights)} tensors")
 
     def build() -> ResNet:
-        return ResNet(num_classes=len(kept["classes"]), **kept["model"])
+        return ResNet(num_classes=len(classes), **kept["model"])
 
     try:  # a checkpoint of an earlier version has fewer keys: a model without them is the classic one
         with torch.device("meta"):

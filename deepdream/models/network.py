@@ -20,7 +20,7 @@ class Network:
     """A classifier and what is needed to feed it and to read its answer.
 
     model: maps normalised pictures (N, 3, H, W) to logits (N, len(classes)); in eval mode.
-    classes: the name of each logit.
+    classes: the name of each logit; `index_names` where nothing is known but their number.
     mean, std: of red, green and blue, for pictures in [0, 1].
     image_size: side in pixels of the centre crop that the network was evaluated at.
     source: where it came from: a path or a name.
@@ -36,3 +36,13 @@ class Network:
     source: str
     digest: str = ""
     hyper_parameters: Mapping[str, Any] | None = None
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether its classes have names, and do not go by their index."""
+        return self.classes != index_names(len(self.classes))
+
+
+def index_names(count: int) -> list[str]:
+    """What classes without names are called: "class 0", "class 1" ..."""
+    return [f"class {index}" for index in range(count)]

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
 from lightning_fabric.utilities.types import _PATH
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 COPIES = 4  # of the weights in a checkpoint, at most: themselves, two moments of the optimizer, their average
 FILES = 3  # best.ckpt, last.ckpt, and one that is being written
@@ -46,6 +47,35 @@ def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         incomplete.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise OSError(f"{path} could not be written: {reason}") from error
+
+
+class MovedCheckpoints(pl.Callback):
+    """A run whose folder was moved or renamed knows its best checkpoint still; Lightning drops the score of another
+    folder, and would then take the next epoch for the best, or remove the best of a run that this one is a copy of.
+    """
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Before the callbacks get their state: the places in it become those of now, where the files are there."""
+        for callback in trainer.checkpoint_callbacks:
+            if not isinstance(callback, ModelCheckpoint) or callback.dirpath is None:
+                continue
+            state, here = checkpoint["callbacks"].get(callback.state_key), Path(callback.dirpath)
+            if (
+                state
+                and state["dirpath"] != callback.dirpath
+                and (here / Path(state["best_model_path"]).name).is_file()
+            ):
+                checkpoint["callbacks"][callback.state_key] = _moved(state, here)
+
+
+def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The state of a ModelCheckpoint that keeps its files in `folder`."""
+    places = ("best_model_path", "kth_best_model_path", "last_model_path")
+    moved = {key: str(folder / Path(state[key]).name) if state[key] else "" for key in places}
+    best = {str(folder / Path(path).name): score for path, score in state["best_k_models"].items()}
+    return {**state, **moved, "dirpath": str(folder), "best_k_models": best}
 
 
 class RoomForCheckpoints(pl.Callback):

@@ -68,7 +68,7 @@ def mixed_precision(accelerator: str) -> str:
 
 def quiet_lightning() -> None:
     """Leave out Lightning's notices of what it found; its warnings stay, but those that do not apply here."""
-    for name in ("pytorch_lightning", "lightning.pytorch"):
+    for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in NOT_WARNED:
         warnings.filterwarnings("ignore", message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -16,10 +17,9 @@ class SameWeights(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         weights = torch.cat([parameter.detach().flatten() for parameter in pl_module.model.parameters()])
-        everyone = trainer.strategy.all_gather(weights)
+        highest, lowest = (trainer.strategy.reduce(weights.clone(), reduce_op=op) for op in ("max", "min"))
         if trainer.is_global_zero:
-            largest = (everyone - everyone[0]).abs().max().item()
-            self._path.write_text(f"{len(everyone)} {largest}")
+            self._path.write_text(f"{trainer.world_size} {(highest - lowest).max().item()}")
 
 
 class WhatEachTrained(pl.Callback):
@@ -29,3 +29,22 @@ class WhatEachTrained(pl.Callback):
         rate = trainer.optimizers[0].param_groups[0]["initial_lr"]
         folder = Path(trainer.default_root_dir).resolve()
         (folder / f"rank_{trainer.global_rank}.txt").write_text(f"{rate} {folder}")
+
+
+class Pictures(pl.Callback):
+    """Each process writes "<pictures trained on> <pictures validated with>" of the run into pictures_<number>.txt."""
+
+    def __init__(self) -> None:
+        self._trained = self._validated = 0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._trained += len(batch[0])
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, *args: Any
+    ) -> None:
+        self._validated += 0 if trainer.sanity_checking else len(batch[0])
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        path = Path(trainer.default_root_dir) / f"pictures_{trainer.global_rank}.txt"
+        path.write_text(f"{self._trained} {self._validated}")

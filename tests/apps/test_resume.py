@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import resource
 import shutil
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from deepdream.apps.arguments import joined
 from deepdream.apps.resuming import resumed
@@ -70,6 +72,33 @@ def assert_same(run: Path, whole: Path) -> None:
             assert all(torch.equal(value, other[part][key]) for key, value in one[part].items()), (name, part)
 
 
+def assert_same_curves(run: Path, whole: Path) -> None:
+    """Each point of TensorBoard's curves stands there once, but for those of the clock."""
+    one, other = (
+        {
+            tag: [(event.step, event.value) for event in events.Scalars(tag)]
+            for tag in events.Tags()["scalars"]
+            if not tag.startswith("speed/")
+        }
+        for events in (EventAccumulator(str(folder / "tensorboard")).Reload() for folder in (run, whole))
+    )
+    assert len(other) > 10
+    assert one == other
+
+
+def accuracies(run: Path) -> list[float]:
+    with (run / "metrics.csv").open() as file:
+        return [float(row["val/accuracy"]) for row in csv.DictReader(file)]
+
+
+def score_of_best(run: Path) -> float:
+    """The score by which Lightning will choose the next best checkpoint."""
+    states = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (state,) = [state for key, state in states.items() if "val/accuracy" in key]
+    assert Path(state["best_model_path"]) == run / "checkpoints" / "best.ckpt"
+    return float(state["best_model_score"])
+
+
 def test_killed_while_saving_and_stopped_inside_an_epoch_it_ends_with_the_same_weights_and_metrics(
     begun: tuple[str, ...], whole: Path, tmp_path: Path
 ) -> None:
@@ -80,6 +109,7 @@ def test_killed_while_saving_and_stopped_inside_an_epoch_it_ends_with_the_same_w
     assert len((run / "metrics.csv").read_text().splitlines()) == 3
     assert start(tmp_path, f"resume={run}", "+callbacks.kill.epoch=99") == 0
     assert_same(run, whole)
+    assert_same_curves(run, whole)
 
 
 @pytest.mark.slow
@@ -111,11 +141,46 @@ def test_ended_at_any_moment_it_ends_the_same(
 def test_a_finished_run_can_be_made_longer(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "moved"
     shutil.copytree(whole, run)
+    best = (whole / "checkpoints" / "best.ckpt").read_bytes()
     assert start(tmp_path, f"resume={run}", "trainer.max_epochs=4", "schedule=constant") == 0
     before, after = ((folder / "metrics.csv").read_text().splitlines() for folder in (whole, run))
+    assert score_of_best(run) == max(accuracies(run))
+    assert (whole / "checkpoints" / "best.ckpt").read_bytes() == best
     assert after[:4] == before
     assert len(after) == 5
     assert "trainer.max_epochs=4" in (run / ".hydra" / "overrides.yaml").read_text()
+
+
+def test_an_average_cannot_be_left_out_on_the_way(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "moved"
+    shutil.copytree(whole, run)
+    result = run_app("train", f"resume={run}", "average.half_life_epochs=null", cwd=tmp_path)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "average.half_life_epochs is null, and moved was trained with averaged weights" in line
+
+
+@pytest.mark.slow
+def test_two_processes_with_little_patience_end_the_same_and_stay_ended(begun: tuple[str, ...], tmp_path: Path) -> None:
+    stopping = (
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.patience=2",
+        "callbacks.early_stopping.min_delta=1",
+        "trainer.max_epochs=6",
+        "trainer.devices=2",
+        "schedule=constant",
+    )
+    runs = [tmp_path / name / "outputs" / "day" / "time" for name in ("killed", "whole")]
+    for name in ("killed", "whole"):
+        (tmp_path / name).mkdir()
+    assert start(tmp_path / "whole", *begun, *stopping) == 0
+    assert len(accuracies(runs[1])) == 3
+    assert start(tmp_path / "killed", *begun, *stopping, *killed_at("batch", 2)) == -signal.SIGKILL
+    for _ in ("ends", "has ended"):
+        assert start(tmp_path / "killed", "resume=last", "+callbacks.kill.epoch=99") == 0
+        assert_same(*runs)
+    assert start(tmp_path / "killed", "resume=last", "callbacks.early_stopping.patience=3") == 0
+    assert len(accuracies(runs[0])) == 4
 
 
 def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint(

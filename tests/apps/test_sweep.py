@@ -55,7 +55,7 @@ def test_a_job_that_fails_leaves_the_others_alone_and_its_traceback_in_its_folde
 ) -> None:
     folder, status, printed = sweep
     assert status == 1, printed
-    assert "error: job 1 of the sweep ended with status 1" in printed
+    assert printed.splitlines()[-1] == "error: 1 job of the sweep failed; its log is in multirun/day/time/1"
     log = (folder / "1" / "train.log").read_text()
     assert "Traceback (most recent call last)" in log
     assert "ValueError: optimizer.lr is -1; it must be 0 or more" in log
@@ -99,6 +99,30 @@ def test_jobs_run_side_by_side(plugin: str, launcher: tuple[str, ...], trained: 
     assert result.returncode == 0, result.stdout + result.stderr
     (folder,) = tmp_path.glob("multirun/*/*")
     assert {path.parts[-3] for path in folder.glob("*/checkpoints/best.ckpt")} == {"0", "1"}
+
+
+def test_optuna_whose_trials_all_fail_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs `pip install .[sweep]`")
+    search = ("sweep=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=choice(-1,-2)", "hydra.sweep.dir=many")
+    result = run_app("train", "-m", *QUICK, *search, cwd=tmp_path)
+    assert result.returncode == 1
+    line = result.stderr.splitlines()[-1]
+    assert line == "error: 2 jobs of the sweep failed; their logs are in many/0, many/1"
+
+
+@pytest.mark.slow
+def test_optuna_goes_on_after_a_trial_that_fails_and_says_so_at_the_end(trained: Path, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs `pip install .[sweep]`")
+    search = ("sweep=optuna", "hydra.sweeper.n_trials=4", "optimizer.lr=choice(-1,0.1)", "hydra.sweep.dir=many")
+    result = run_app("train", "-m", *QUICK, *data_of(trained), *search, cwd=tmp_path, seconds=600)
+    assert result.returncode == 1, result.stdout + result.stderr
+    good = [path.parent.name for path in (tmp_path / "many").glob("*/metrics.csv")]
+    bad = sorted({"0", "1", "2", "3"}.difference(good))
+    assert len(good) > 0 < len(bad)
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith(f"error: {len(bad)} job")
+    assert line.endswith(", ".join(f"many/{name}" for name in bad))
+    assert "optimizer.lr: 0.1" in (tmp_path / "many" / "optimization_results.yaml").read_text()
 
 
 @pytest.mark.slow

@@ -54,6 +54,23 @@ def test_every_model_of_conf_is_the_depth_that_it_is_called(depth: int) -> None:
     assert (model.stem, model.pretrained, model.zero_init_residual) == ("classic", None, True)
 
 
+def test_every_experiment_is_a_whole_configuration_and_has_the_last_word() -> None:
+    folder = ROOT / "conf" / "experiment"
+    found = {
+        str(path.relative_to(folder).with_suffix("")): composed(
+            f"experiment={path.relative_to(folder).with_suffix('')}"
+        )
+        for path in folder.rglob("*.yaml")
+    }
+    assert found["demo"].trainer.max_epochs == 14
+    plain = found["ablation/plain"]
+    assert (plain.decay_norm_and_bias, plain.evaluate, plain.data.batch_size) == (True, False, 64)
+    elements = [config for name, config in found.items() if name.startswith("ablation/") and name != "ablation/plain"]
+    assert all(config != plain for config in elements)
+    swept = OmegaConf.load(ROOT / "conf" / "sweep" / "ablation.yaml").hydra.sweeper.params.experiment
+    assert {name.strip() for name in swept.split(",")} == {name for name in found if name.startswith("ablation/")}
+
+
 def train(trained: Path, folder: Path, *overrides: str, **env: str) -> tuple[Path, str]:
     """The folder of a run with `overrides`, and what it printed."""
     result = run_app("train", *TINY, f"data.root={trained / 'rooms'}", *overrides, cwd=folder, **env)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from deepdream.dreaming.compiled import CompiledTaps
 from deepdream.dreaming.taps import Layer, Taps, choose_layers, list_layers
 from deepdream.models import ResNet
 from tests.dreaming.networks import wrap
@@ -151,3 +152,16 @@ def test_a_layer_that_is_not_reached_is_an_error_and_not_an_old_picture():
         model.forward = model[0].forward  # type: ignore[method-assign]
         with pytest.raises(RuntimeError, match="did not reach 1"):
             taps.run(torch.rand(1, 3, 16, 16))
+
+
+def test_a_compiled_network_yields_the_same(resnet):
+    model = copy.deepcopy(resnet.model).double().requires_grad_(False)
+    names = ["layer1", "layer2.0.conv1", "layer3"]
+    x = torch.randn(1, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+    layers = [Layer(name, "", 0, 1, 1) for name in names]
+    with Taps(model, layers) as taps:
+        expected = taps.run(x)
+    found = CompiledTaps(model, layers, backend="eager").run(x)
+    for name in names:
+        torch.testing.assert_close(found[name], expected[name])
+    assert found["layer3"].requires_grad

@@ -46,6 +46,21 @@ def test_a_checkpoint_becomes_a_network_ready_to_answer(tmp_path: Path) -> None:
     assert torch.equal(network.model.state_dict()["conv1.weight"], content["state_dict"]["model.conv1.weight"])
 
 
+@pytest.mark.parametrize("classes", [None, []])
+def test_classes_without_names_go_by_their_index(tmp_path: Path, classes: list[str] | None) -> None:
+    content = checkpoint()
+    content["hyper_parameters"]["classes"] = classes
+    if classes is None:
+        del content["hyper_parameters"]["classes"]
+    torch.save(content, tmp_path / "best.ckpt")
+    network = load_network(tmp_path / "best.ckpt")
+    assert network.classes == ["class 0", "class 1", "class 2"]
+    assert not network.names_classes
+    assert network.model(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
+    torch.save(checkpoint(), tmp_path / "named.ckpt")
+    assert load_network(tmp_path / "named.ckpt").names_classes
+
+
 def test_a_file_that_needs_code_to_open_is_refused_and_runs_none(tmp_path: Path) -> None:
     path, marker = tmp_path / "evil.ckpt", tmp_path / "ran"
     torch.save(checkpoint(callback=RunsCode(marker)), path)
@@ -74,7 +89,7 @@ def test_a_text_file_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
-    with pytest.raises(ValueError, match="lacks model, classes, mean, std, image_size"):
+    with pytest.raises(ValueError, match="lacks model, mean, std, image_size"):
         load_network(tmp_path / "a.ckpt")
     torch.save(checkpoint(state_dict={"model.conv1.weight": torch.zeros(1)}), tmp_path / "b.ckpt")
     with pytest.raises(ValueError, match="do not fit the model"):
