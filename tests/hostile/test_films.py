@@ -99,9 +99,10 @@ def test_a_film_makes_nobody_open_another_file(tmp_path: Path, film: bytes, name
 
 
 @pytest.mark.parametrize("name", ["http:film.mp4", "concat:a|b.mp4", "%d.mp4", "-i.mp4", "küche 厨.mp4"])
-def test_a_name_is_only_a_name(tmp_path: Path, film: bytes, name: str) -> None:
-    (tmp_path / name).write_bytes(film)
-    assert used(tmp_path / name) == [FRAMES, 10, {"seed": 1}]
+def test_a_name_is_only_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, film: bytes, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(film)
+    assert used(Path(name)) == [FRAMES, 10, {"seed": 1}]
 
 
 def test_frames_too_large_are_refused_before_they_are_decoded(

@@ -29,7 +29,7 @@ from deepdream.dreaming.taps import Layer
 from deepdream.provenance import read_provenance, write_jpeg, write_png
 from deepdream.scenes.lists import read_list
 from tests.hostile.guard import guard, outcome
-from tests.hostile.test_pictures import config
+from tests.hostile.test_pictures import config, kept_config
 from tests.pictures import chunk, png
 
 # The same examples each time, few enough for a test run, and no clock: a busy machine is no failure.
@@ -164,7 +164,7 @@ def test_any_bytes_in_a_text_chunk_are_a_configuration_or_one_line(
 @given(st.dictionaries(st.sampled_from(["config", "checkpoint", "version"]), json_values, max_size=3), json_values)
 def test_any_configuration_in_a_picture_is_checked_key_by_key(tmp_path: Path, kept: dict[str, Any], value: Any) -> None:
     key = ("image", "seed", "dream", "film", "ckpt", "no_such_key")[len(str(value)) % 6]
-    kept.setdefault("config", {key: value})
+    kept.setdefault("config", {**kept_config(), key: value})
     try:
         path = write_png(Image.new("RGB", (2, 2)), tmp_path / "dream.png", provenance=kept)
     except ValueError:  # an integer that has more digits than Python writes
