@@ -5,6 +5,7 @@ This folder is the only place that knows Hydra.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -56,6 +57,8 @@ def command(
         def main() -> None:
             wants_traceback = os.environ.get(FULL_ERROR) == "1"
             let_threads_sleep()
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(errors="backslashreplace")  # so that the name of a file can always be printed
 
             def job(config: DictConfig) -> float | None:
                 if not wants_traceback:
@@ -99,9 +102,10 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *
     except Exception as error:
         if wants_traceback:
             raise
-        log.info("the traceback", exc_info=True)  # into the log file of the run
+        text = traceback.format_exc().encode("utf-8", "backslashreplace").decode()  # a file's name may be no UTF-8
+        log.info("the traceback\n%s", text)  # into the log file of the run
         if not is_expected(error):
-            (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            (folder / "traceback.txt").write_text(text, encoding="utf-8")
             print(f"The traceback is in {shown(folder / 'traceback.txt')}", file=sys.stderr)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise  # the sweep goes on with its other jobs, and fails at the end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,7 +32,9 @@ def read_weights_file(path: Path) -> tuple[dict[str, Any], str]:
     data = path.read_bytes()
     _refuse_compressed(path, data)
     try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on odd files; what matters is raised
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes make the unpickler fail in any way
         if isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error):
             raise ValueError(

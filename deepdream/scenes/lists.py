@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 EXPECTED_LAYOUT = "Images/<class>/<file>, TrainImages.txt and TestImages.txt"
 HOME_PAGE = "http://web.mit.edu/torralba/www/indoor.html"
@@ -91,7 +91,7 @@ def read_list(path: Path) -> tuple[str, ...]:
         raise ValueError(f"{path} is empty; it needs one `class/file` a line")
     for number, entry in enumerate(entries, start=1):
         parts = entry.split("/")
-        if len(parts) != 2 or not all(parts) or ".." in parts:
+        if len(parts) != 2 or any(part in ("", "..") or PurePath(part).name != part for part in parts):
             raise ValueError(f"{path} line {number} is {entry!r}; it must be `class/file`")
     if len(set(entries)) < len(entries):
         raise ValueError(f"{path} names {len(entries) - len(set(entries))} pictures twice")

@@ -1,0 +1,26 @@
+"""A sound checkpoint, small, to be made hostile."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from typing import Any
+
+from deepdream.models import ResNet
+from tests.models.test_network import checkpoint as full_size
+
+WIDTH = 0.125
+
+
+@cache
+def _sound() -> dict[str, Any]:
+    content = full_size()
+    content["hyper_parameters"]["model"]["width"] = WIDTH
+    model = ResNet(10, len(content["hyper_parameters"]["classes"]), width=WIDTH)
+    content["state_dict"] = {f"model.{key}": value for key, value in model.state_dict().items()}
+    return content
+
+
+def checkpoint(**changes: Any) -> dict[str, Any]:
+    """One that load_network opens, but for `changes`."""
+    return {**copy.deepcopy(_sound()), **changes}

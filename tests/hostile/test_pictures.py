@@ -1,0 +1,120 @@
+"""Hostile pictures, through every function of the commands that reads one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from deepdream.apps.again import recalled
+from deepdream.apps.pictures import read_photo
+from deepdream.config import DreamAppConfig, DreamConfig, FilmConfig, read_choice, typed
+from deepdream.images import decode
+from deepdream.provenance import read_provenance, write_png
+from deepdream.scenes.scan import examine
+from tests.hostile import pictures
+from tests.hostile.guard import guard, outcome
+
+FAULTS = pictures.all_faults()
+MODES = dict(pictures.of_every_mode())
+
+
+@cache
+def _config() -> DreamAppConfig:
+    film = typed(FilmConfig, read_choice("film", "none"))
+    paths = dict.fromkeys(("ckpt", "image", "guide", "mask", "output", "again"))
+    keys = {**paths, "seed": 0, "report": False, "devices": 1, "dream": DreamConfig.preset("vivid"), "film": film}
+    return typed(DreamAppConfig, keys)
+
+
+def kept_config() -> dict[str, Any]:
+    """A sound configuration, as a picture keeps it."""
+    return asdict(_config())
+
+
+def config(again: Path) -> DreamAppConfig:
+    """That of `dream.py from=again`."""
+    return replace(_config(), again=str(again))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_hostile_picture_is_a_picture_or_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(FAULTS[name])
+    with guard(tmp_path):
+        for shorter_side in (None, 16):
+            found = outcome(partial(decode, tmp_path / name, least=0.5, shorter_side=shorter_side))
+            assert isinstance(found, str) or found.image.mode == "RGB"
+        photo = outcome(read_photo, str(tmp_path / name))
+        finding, picture = outcome(examine, tmp_path, name)
+        kept = outcome(read_provenance, tmp_path / name)
+    assert (picture is None) == (not finding.used)
+    assert isinstance(photo, Image.Image) or name in photo
+    assert isinstance(kept, dict) or name in kept
+
+
+@pytest.mark.parametrize("name", [name for name, _ in pictures.programs()])
+def test_what_another_program_would_have_to_open_is_not_opened(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(FAULTS[name])
+    with guard(tmp_path):
+        assert "is not a picture of a kind that can be read" in outcome(read_photo, str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_picture_of_every_mode_is_read_as_rgb(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(MODES[name])
+    with guard(tmp_path):
+        assert read_photo(str(tmp_path / name)).mode == "RGB"
+
+
+@pytest.mark.parametrize("name", ["pipe.png", "device.png"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "pipe.png":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with guard(tmp_path):
+        assert "is a pipe or a device" in outcome(read_photo, str(path))
+
+
+# Laid over a sound configuration.
+ODD = {
+    "code": {"_target_": "os.system", "_args_": ["touch ran"]},
+    "code in a key that is there": {"dream": {"_target_": "os.system"}},
+    "a value of the environment": {"image": "${oc.env:HOME}/photo.jpg"},
+    "a value of the environment, decoded": {"image": "${oc.decode:${oc.env:HOME}}"},
+    "a value of the environment, deep": {"dream": {"objective": [{"term": "${oc.env:HOME}"}]}},
+    "a reference to itself": {"image": "${image}"},
+    "text where a part should be": {"dream": "vivid", "film": 1},
+    "a list where a path should be": {"ckpt": ["a"]},
+    "octaves without end": {"dream": {"octaves": 10**9}},
+    "a missing value": {"image": "???"},
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_a_picture_says_of_its_making_is_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("HOME", "/a-secret-place")
+    kept = kept_config()
+    for key, value in ODD[kind].items():
+        kept[key] = {**kept[key], **value} if isinstance(value, dict) else value
+    path = write_png(Image.new("RGB", (4, 4)), tmp_path / "dream.png", provenance={"config": kept})
+    with guard(tmp_path):
+        found = outcome(recalled, config(path))
+    assert isinstance(found, str)
+    assert "a-secret-place" not in found
+
+
+@pytest.mark.parametrize(
+    "image", ["!!python/object/apply:os.system ['touch ran']", "$(touch ran)", "`touch ran`", "$HOME"]
+)
+def test_code_in_a_name_is_a_name(tmp_path: Path, image: str) -> None:
+    kept = {"config": {**kept_config(), "image": image}, "checkpoint": "none"}
+    path = write_png(Image.new("RGB", (4, 4)), tmp_path / "dream.png", provenance=kept)
+    with guard(tmp_path):
+        assert recalled(config(path)).image == image
