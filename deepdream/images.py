@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:  # what only reads files does without torch, its seconds and i
 SAMPLES = ("china", "flower")
 MAX_FILE_PIXELS = 178_000_000  # just under the size that Pillow itself refuses, 2 * Image.MAX_IMAGE_PIXELS
 MAX_PIXELS = 100_000_000  # of a picture made here, which a network then has to look at
+
+# The kinds of files that are read. Pillow knows thirty more; one of them, EPS, is a program, for which it starts an
+# interpreter: that must not happen to a file only because it lies in a folder of photos.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA")
 
 # How to turn a picture upright, by its EXIF orientation.
 _UPRIGHT = {
@@ -182,6 +187,8 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     """The file's header, within MAX_FILE_PIXELS. What Pillow raises inside `with` becomes one line about the file."""
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; name one picture in it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path} is a pipe or a device, which could keep us waiting for ever; name a file")
     try:
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -193,7 +200,7 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         if os.fstat(file.fileno()).st_size == 0:
             raise ValueError(f"{path} is empty (0 bytes); get the file again")
         try:
-            with Image.open(file) as image:
+            with Image.open(file, formats=_readable()) as image:
                 pixels = image.width * image.height
                 if pixels > MAX_FILE_PIXELS:
                     raise Image.DecompressionBombError(
@@ -212,6 +219,13 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
                 f"{path} is damaged, truncated or of a rare kind ({reason(error)}); "
                 "get the file again, or save it as JPEG or PNG"
             ) from error
+
+
+@cache
+def _readable() -> tuple[str, ...]:
+    """FORMATS, as far as this Pillow knows them: AVIF came late."""
+    Image.init()
+    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
 def _rows_there(file: ImageFile.ImageFile) -> tuple[Image.Image, float]:

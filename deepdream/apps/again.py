@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.config import DreamAppConfig, typed
+from deepdream.config import DreamAppConfig, as_data, typed
 
 if TYPE_CHECKING:
     from deepdream.models import Network
@@ -22,7 +22,7 @@ def recalled(config: DreamAppConfig) -> DreamAppConfig:
     kept = _kept(Path(config.again))
     if not isinstance(kept.get("config"), dict):
         raise ValueError(f"{config.again} was not made by dream.py: its provenance has no config")
-    before = typed(DreamAppConfig, kept["config"])
+    before = typed(DreamAppConfig, as_data(kept["config"], config.again))
     output = config.output or f"{Path(config.again).stem}_again{Path(config.again).suffix}"
     checkpoint = kept.get("checkpoint")
     name = checkpoint.get("name") if isinstance(checkpoint, dict) else None

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LONGEST_LINE = 1_000  # characters of an error's line
+
 # Set by a user who wants Hydra's and our tracebacks.
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -114,11 +116,18 @@ def describe(error: BaseException) -> str:
         above = (cause.full_key or "").rpartition(".")[0]
         keys = closest(str(cause.key), map(str, cause.parent_node))
         known = ", ".join(f"{above}.{key}" if above else key for key in keys)
-        return f"{cause.full_key}: there is no such key; close ones are {known}"
+        return _line(f"{cause.full_key}: there is no such key; close ones are {known}")
     if isinstance(cause, OmegaConfBaseException):
-        return one_line(cause)
-    text = " ".join(str(error).partition("Config search path:")[0].split())
-    return text if is_expected(error) else f"{type(error).__name__}: {text}"
+        return _line(one_line(cause))
+    text = str(error).partition("Config search path:")[0]
+    return _line(text if is_expected(error) else f"{type(error).__name__}: {text}")
+
+
+def _line(text: str) -> str:
+    """`text` as one line for a terminal: what would move its cursor is escaped, and a long one loses its middle."""
+    text = " ".join(text.split())
+    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE * 2 // 3]} ... {text[-LONGEST_LINE // 3 :]}"
 
 
 def is_expected(error: BaseException) -> bool:

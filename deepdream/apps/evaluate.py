@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.checkpoints import chosen_network, run_folder
 from deepdream.apps.command import command, shown
-from deepdream.config import DataConfig, EvaluateConfig, read_choice, typed
+from deepdream.config import DataConfig, EvaluateConfig, as_data, read_choice, typed
 
 if TYPE_CHECKING:
     from deepdream.evaluating import Evaluation
@@ -46,11 +46,12 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
     """
     from deepdream.scenes import SceneDataModule
 
-    record = dict((network.hyper_parameters or {}).get("data") or {})
-    if not record:
+    kept = (network.hyper_parameters or {}).get("data")
+    if not isinstance(kept, dict) or not {"seed", "fingerprint"} <= kept.keys():
         raise ValueError(
             f"{network.source} does not say which data it was trained on; evaluate a checkpoint of train.py"
         )
+    record = dict(as_data(kept, network.source))
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
     if not {"root"} & {*record, *given}:

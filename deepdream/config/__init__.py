@@ -9,14 +9,15 @@ from deepdream.config.data import TTA, AugmentConfig, DataConfig, RoomsConfig, U
 from deepdream.config.dream import DreamAppConfig, DreamConfig
 from deepdream.config.evaluate import EvaluateConfig
 from deepdream.config.explain import CHEAP_CHECKS, CHECKS, METHODS, ExplainAppConfig, ExplainConfig, check_method
-from deepdream.config.film import FilmConfig
+from deepdream.config.film import FPS_RANGE, FilmConfig
 from deepdream.config.model import ModelConfig, check_variant
-from deepdream.config.schema import choices, closest, one_line, read_choice, typed
+from deepdream.config.schema import as_data, choices, closest, one_line, read_choice, typed
 from deepdream.config.train import TrainConfig, TrainerConfig
 
 __all__ = [
     "CHEAP_CHECKS",
     "CHECKS",
+    "FPS_RANGE",
     "METHODS",
     "TTA",
     "AugmentConfig",
@@ -32,6 +33,7 @@ __all__ = [
     "TrainConfig",
     "TrainerConfig",
     "UrlConfig",
+    "as_data",
     "check_method",
     "check_variant",
     "choices",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -15,22 +16,35 @@ def one_of(key: str, value: object, allowed: Iterable[str]) -> None:
         raise ValueError(f"{key} is {value!r}; it must be one of {', '.join(names)}")
 
 
+def finite(key: str, value: float) -> None:
+    """Neither infinite nor NaN, which YAML can both write."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{key} is {value}; it must be a finite number")
+
+
 def at_least(key: str, value: float, low: float) -> None:
-    """low <= value."""
+    """low <= value, and finite."""
+    finite(key, value)
     if not value >= low:
         raise ValueError(f"{key} is {value}; it must be {low} or more")
 
 
 def above(key: str, value: float, low: float) -> None:
-    """low < value."""
+    """low < value, and finite."""
+    finite(key, value)
     if not value > low:
         raise ValueError(f"{key} is {value}; it must be more than {low}")
 
 
 def fraction(key: str, value: float) -> None:
     """0 <= value <= 1."""
-    if not 0 <= value <= 1:
-        raise ValueError(f"{key} is {value}; it must be between 0 and 1")
+    between(key, value, 0, 1)
+
+
+def between(key: str, value: float, low: float, high: float) -> None:
+    """low <= value <= high."""
+    if not low <= value <= high:
+        raise ValueError(f"{key} is {value}; it must be between {low} and {high}")
 
 
 def addresses(key: str, values: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deepdream.config.checks import above, addresses, at_least, fraction
+from deepdream.config.checks import above, addresses, at_least, finite, fraction
 
 TTA = ("none", "flip", "multicrop")
 
@@ -89,6 +89,8 @@ class DataConfig:
         for key, values in (("data.mean", self.mean), ("data.std", self.std)):
             if len(values) != 3:
                 raise ValueError(f"{key} has {len(values)} values; it needs three, for red, green and blue")
+        for value in self.mean:
+            finite("data.mean", value)
         for value in self.std:
             above("data.std", value, 0)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from deepdream.config.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
+from deepdream.config.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of
 from deepdream.config.film import FilmConfig
 from deepdream.config.schema import preset
 
@@ -25,6 +25,8 @@ TERMS = (
     "total_variation",
     "l2",
 )
+# What takes time or memory from the start, so that a number with a digit too many is answered at once.
+AT_MOST = {"octaves": 30, "crops": 1024, "sigma": 10_000, "band": 10_000}
 CHOICES = {
     "similarity": ("dot", "cosine"),
     "carry": ("picture", "detail"),
@@ -85,6 +87,8 @@ class DreamConfig:
             one_of(f"dream.{key}", getattr(self, key), allowed)
         for key, low in {"octaves": 1, "steps": 1, "jitter": 0, "pad": 0, "crops": 0, "sheet": 0}.items():
             at_least(f"dream.{key}", getattr(self, key), low)
+        for key, high in AT_MOST.items():
+            between(f"dream.{key}", getattr(self, key), 0, high)
         for key, low in {"width": 1, "max_pixels": 10_000}.items():
             if getattr(self, key) is not None:
                 at_least(f"dream.{key}", getattr(self, key), low)
@@ -150,6 +154,7 @@ def _term(entry: Any) -> dict[str, Any]:
     weight = entry.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise ValueError(f"dream.objective: the weight of {entry['term']} is {weight!r}; it must be a number")
+    finite(f"dream.objective: the weight of {entry['term']}", weight)
     if entry["term"] == "direction" and not entry.get("vector"):
         raise ValueError("dream.objective: direction needs vector, one number for each channel of its layer")
     return {**entry, "weight": float(weight)}

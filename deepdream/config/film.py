@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deepdream.config.checks import above, at_least, fraction, one_of
+from deepdream.config.checks import above, at_least, between, finite, fraction, one_of
 
+FPS_RANGE = (0.1, 240.0)
 KINDS = ("none", "zoom", "video", "morph", "checkpoints")
 
 
@@ -27,8 +28,11 @@ class FilmConfig:
         if self.frames is not None:
             at_least("film.frames", self.frames, 1)
         if self.fps is not None:
-            above("film.fps", self.fps, 0)
+            between("film.fps", self.fps, *FPS_RANGE)
         above("film.zoom", self.zoom, 0)
+        finite("film.rotate", self.rotate)
         fraction("film.blend", self.blend)
         if len(self.pan) != 2:
             raise ValueError(f"film.pan is {list(self.pan)}; it must be two numbers: pixels down and right a frame")
+        for value in self.pan:
+            finite("film.pan", value)

@@ -26,6 +26,23 @@ def typed(schema: type[T], *layers: Any) -> T:
         raise ValueError(one_line(error)) from error
 
 
+def as_data(kept: Mapping[str, Any], source: object) -> Mapping[str, Any]:
+    """`kept` itself, which a file carried and OmegaConf is about to read.
+
+    Raises ValueError where a text in it has an interpolation: `${oc.env:NAME}` would be replaced by this user's.
+    """
+    waiting: list[Any] = [kept]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and "${" in value:
+            raise ValueError(f"{source} holds {value!r}, which asks for a value from here; it is refused")
+        if isinstance(value, Mapping):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += value
+    return kept
+
+
 def choices(group: str) -> list[str]:
     """The names of the files of conf/<group>, sorted."""
     paths = (files("deepdream.conf") / group).iterdir()

@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deepdream.config import DreamConfig, FilmConfig
+from deepdream.dreaming.balance import Balance
 from deepdream.dreaming.composing import compose
 from deepdream.dreaming.dreamer import Dreamer
 from deepdream.dreaming.flow import along
 from deepdream.dreaming.taps import probe
-from deepdream.images import read_image, to_tensor
+from deepdream.images import read_image, to_image, to_tensor
 from deepdream.models import Network
 
 Make = Callable[[int, Tensor | None], Tensor]  # number of the frame, the frame before -> the frame
@@ -50,19 +51,26 @@ def frame_path(folder: Path, number: int) -> Path:
 def zoom(
     network: Network, config: DreamConfig, photo: Tensor, film: FilmConfig, *, seed: int, guide: Tensor | None = None
 ) -> Make:
-    """Each frame is the dream of the last one enlarged, turned and moved; the first that of `photo` (3, H, W)."""
+    """Each frame is the dream of the last one enlarged, turned and moved; the first that of `photo` (3, H, W).
+
+    Dreams of dreams burn out within some 15 frames, so each is balanced to the first.
+    """
     first, later = Dreamer(network, config), Dreamer(network, _dreamed_on(config, film))
+    balance: Balance | None = None
 
     def make(number: int, before: Tensor | None) -> Tensor:
+        nonlocal balance
         if before is None:
             return first(photo, seed=seed, guide=guide)
-        return later(moved(before, film), seed=seed + number, guide=guide)
+        if balance is None:  # a film that goes on after a kill dreams its first frame again, rounded as on disk
+            balance = Balance(before if number == 1 else to_tensor(to_image(first(photo, seed=seed, guide=guide))))
+        return balance(later(moved(before, film), seed=seed + number, guide=guide))
 
     return make
 
 
 def _dreamed_on(config: DreamConfig, film: FilmConfig) -> DreamConfig:
-    """How a frame dreams that begins with a dream: in steps shorter by 1 - blend, its tone as it is already."""
+    """How a frame dreams that begins with a dream: in steps 1 - blend as long, its tone as it is already."""
     return dataclasses.replace(config, step_size=config.step_size * (1 - film.blend) or 1e-6, tone=1.0)
 
 
@@ -92,7 +100,7 @@ def dreamed_film(
 ) -> Make:
     """Each frame dreams over the last dream, moved along the optical flow; `blend` is the share of the latter.
 
-    Where the flow cannot be trusted the frame begins anew. Steps after the first frame are shorter by 1 - blend, so
+    Where the flow cannot be trusted the frame begins anew. Steps after the first frame are 1 - blend as long, so
     that a dream that is carried on is as strong as one made anew.
     """
     first = Dreamer(network, config)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from torch import Tensor
 
 from deepdream.dreaming.taps import Layer, choose_layers
 
 SYNTAX = "layer4, layer4:12 (a channel), layer4:12@3,5 (a unit), layer3.* (all below layer3), -0.5*layer4 (a weight)"
+# Possessive (++), so that a long text takes time in proportion to its length.
 _PATTERN = re.compile(
-    r"(?:(?P<weight>[-+]?\d*\.?\d+(?:e[-+]?\d+)?)\*)?(?P<layer>[^:@*]+(?:\*[^:@*]*)*)"
-    r"(?::(?P<channel>\d+)(?:@(?P<row>\d+),\s*(?P<column>\d+))?)?"
+    r"(?:(?P<weight>[-+]?(?:\d++(?:\.\d++)?+|\.\d++)(?:e[-+]?\d{1,3})?)\*)?(?P<layer>[^:@*]+(?:\*[^:@*]*)*)"
+    r"(?::(?P<channel>\d{1,9})(?:@(?P<row>\d{1,9}),\s*(?P<column>\d{1,9}))?)?"
 )
 
 
@@ -34,14 +37,15 @@ class Selection:
     def parse(cls, text: str) -> Selection:
         """The selection that `text` names. Raises ValueError for one that is not so written."""
         match = _PATTERN.fullmatch(text.strip())
-        if match is None:
+        weight = 1.0 if match is None or match["weight"] is None else float(match["weight"])
+        if match is None or not math.isfinite(weight):
             raise ValueError(f"dream.layers has {text!r}; a layer is written {SYNTAX}")
         channel, row, column = match["channel"], match["row"], match["column"]
         return cls(
             match["layer"],
             None if channel is None else int(channel),
             None if row is None else (int(row), int(column)),
-            1.0 if match["weight"] is None else float(match["weight"]),
+            weight,
         )
 
     def __str__(self) -> str:
@@ -60,6 +64,12 @@ class Selection:
         return feature_map
 
 
+def _fits(name: str, pattern: str) -> bool:
+    """Whether the levels of a layer's name fit those of a pattern, in which only * has a meaning."""
+    levels, patterns = name.split("."), pattern.replace("[", "[[]").replace("?", "[?]").split(".")
+    return len(levels) == len(patterns) and all(map(fnmatchcase, levels, patterns))
+
+
 def select(texts: Iterable[str], layers: list[Layer]) -> list[Selection]:
     """The selections that `texts` name among `layers`, patterns written out, without repeats.
 
@@ -71,8 +81,7 @@ def select(texts: Iterable[str], layers: list[Layer]) -> list[Selection]:
         selection = Selection.parse(text)
         names = [selection.layer]
         if "*" in selection.layer:
-            level = re.compile(re.escape(selection.layer).replace(r"\*", r"[^.]*"))
-            names = [layer.name for layer in layers if level.fullmatch(layer.name)]
+            names = [layer.name for layer in layers if _fits(layer.name, selection.layer)]
             if not names:
                 raise ValueError(f"no layer of the network fits {text!r} (dream.list_layers=true shows all)")
         choose_layers(names, layers)

@@ -13,20 +13,31 @@ import av
 import numpy as np
 from PIL import Image
 
+from deepdream.config import FPS_RANGE
 from deepdream.images import read_image
-from deepdream.provenance import PROVENANCE_KEY
+from deepdream.provenance import MAX_PROVENANCE, PROVENANCE_KEY
+
+# What a film may be. FFmpeg also knows play lists and scripts, which make it open other files and addresses.
+FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif"
+MAX_FRAME_PIXELS = 36_000_000  # 8K has 33 million; decoding keeps a dozen frames in memory
+USUAL_FPS = 25.0
 
 
 def frame_rate(path: Path) -> float:
-    """Frames per second of a film. Raises what `read_frames` raises."""
+    """Frames per second of a film; 25 where it states none, or one outside FPS_RANGE.
+
+    Raises what `read_frames` raises.
+    """
     with _opened(path) as container:
-        return float(container.streams.video[0].average_rate or 25)
+        rate = float(container.streams.video[0].average_rate or USUAL_FPS)
+    return rate if FPS_RANGE[0] <= rate <= FPS_RANGE[1] else USUAL_FPS
 
 
 def read_frames(path: Path) -> Iterator[Image.Image]:
     """The frames of a film, as RGB, in order.
 
-    Raises FileNotFoundError where there is none, and ValueError for a file that is no film or is damaged.
+    Raises FileNotFoundError where there is none, and ValueError for a file that is no film, is damaged, or has frames
+    of more than MAX_FRAME_PIXELS.
     """
     with _opened(path) as container:
         for frame in container.decode(video=0):
@@ -40,6 +51,8 @@ def read_film_provenance(path: Path) -> dict[str, Any]:
     """
     with _opened(path) as container:
         comment = str(container.metadata.get("comment", ""))
+    if len(comment) > MAX_PROVENANCE:
+        raise ValueError(f"the configuration in {path} has {len(comment):,} characters; {MAX_PROVENANCE:,} are allowed")
     try:
         kept = json.loads(comment.removeprefix(f"{PROVENANCE_KEY} ")) if comment.startswith(PROVENANCE_KEY) else None
     except (ValueError, RecursionError) as error:
@@ -59,7 +72,8 @@ def write_film(
 ) -> Path:
     """Write the pictures in `frames` as a film: .mp4 (H.264, with the sound of the film `sound`), or .gif.
 
-    A side that is odd loses its last pixel in an MP4. `provenance` goes into the comment.
+    A side that is odd loses its last pixel in an MP4. `provenance` goes into the comment. Raises OSError or ValueError
+    where the film cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
@@ -69,6 +83,8 @@ def write_film(
         else:
             _write_mp4(frames, temporary, fps, sound, _comment(provenance))
         temporary.replace(path)
+    except av.FFmpegError as error:
+        raise ValueError(f"{path} cannot be written as a film ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -110,7 +126,7 @@ def _sound(out: Any, source: Path | None) -> list[Any]:
     """The sound of the film `source` as packets for a new stream of `out`; none where it has none."""
     if source is None:
         return []
-    with av.open(str(source)) as container:
+    with _opened(source) as container:
         if not container.streams.audio:
             return []
         track = container.streams.audio[0]
@@ -126,9 +142,17 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no film {path}; check the path")
     try:
-        with av.open(str(path)) as container:
+        # "file:", because FFmpeg takes what stands before a colon in a name for a protocol.
+        with av.open(f"file:{path}", options={"format_whitelist": FORMATS}) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} has no pictures in it; name a film, or a photo with film=none")
+            picture = container.streams.video[0].codec_context
+            if picture.width * picture.height > MAX_FRAME_PIXELS:
+                raise ValueError(
+                    f"the frames of {path} are {picture.width}x{picture.height}; "
+                    f"{MAX_FRAME_PIXELS:,} pixels are allowed"
+                )
+            picture.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # where the size changes on the way
             yield container
     except av.FFmpegError as error:
         raise ValueError(f"{path} is no film that can be read ({error.strerror}); save it as MP4") from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from deepdream.models.loading import load_network
+from deepdream.models.loading import first_difference, load_network
 from deepdream.models.published import PUBLISHED
 from deepdream.models.resnet import ResNet
 
@@ -26,13 +26,13 @@ def start_from(model: ResNet, source: str, classes: Sequence[str]) -> str:
     name = f"{source}/resnet{model.depth}" if source in PUBLISHED else source
     network = load_network(name)
     theirs, ours = network.model.state_dict(), model.state_dict()
-    difference = _first_difference(_body(theirs), _body(ours))
+    difference = first_difference(_body(theirs), _body(ours))
     if difference:
         raise ValueError(
             f"model.pretrained={source} does not fit: {difference}; "
             "model.depth, blocks, block, stem and width must be those of the weights"
         )
-    head_fits = _first_difference(theirs, ours) is None
+    head_fits = first_difference(theirs, ours) is None
     kept = head_fits and list(classes) == network.classes
     model.load_state_dict({**ours, **(theirs if kept else _body(theirs))})
     if kept:
@@ -46,18 +46,3 @@ def start_from(model: ResNet, source: str, classes: Sequence[str]) -> str:
 
 def _body(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key: value for key, value in weights.items() if key.partition(".")[0] not in HEAD}
-
-
-def _first_difference(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str | None:
-    """The first name that is missing on a side or has another shape, in words; None where all fit."""
-    for name in [*theirs, *(name for name in ours if name not in theirs)]:
-        shapes = [_shape(weights.get(name)) for weights in (theirs, ours)]
-        if shapes[0] != shapes[1]:
-            return f"{name} is {shapes[0]} there and {shapes[1]} here"
-    return None
-
-
-def _shape(weights: Tensor | None) -> str:
-    if weights is None:
-        return "missing"
-    return "x".join(map(str, weights.shape)) or "one number"

@@ -43,7 +43,8 @@ def places365(depth: int) -> Network:
     url, name = PLACES365_URL.format(depth=depth), f"places365/resnet{depth}"
     path = _downloaded(url, name)
     content, digest = read_weights_file(path)
-    weights = content.get("state_dict", {})
+    weights = content.get("state_dict")
+    weights = weights if isinstance(weights, dict) else {}
     classes = places365_classes()
     model = ResNet(depth, len(classes))
     try:  # the names begin with "module.", as in a model trained on several GPUs

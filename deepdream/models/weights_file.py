@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def read_weights_file(path: Path) -> tuple[dict[str, Any], str]:
         hint = f"; close by there is {', '.join(closest(str(path), siblings))}" if siblings else ""
         raise FileNotFoundError(f"there is no checkpoint {path}{hint}")
     data = path.read_bytes()
+    _refuse_compressed(path, data)
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes make the unpickler fail in any way
@@ -37,3 +39,14 @@ def read_weights_file(path: Path) -> tuple[dict[str, Any], str]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     return content, hashlib.sha256(data).hexdigest()
+
+
+def _refuse_compressed(path: Path, data: bytes) -> None:
+    """torch.save stores plainly; what is compressed could fill the memory from a small file."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # of an old kind, or damaged: torch.load says so
+        return
+    if unpacked > len(data):
+        raise ValueError(f"{path} is compressed, {unpacked:,} bytes in {len(data):,}, and is refused")

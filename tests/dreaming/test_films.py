@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from deepdream.config import FilmConfig
-from deepdream.dreaming import DreamConfig, Dreamer
+from deepdream.dreaming import DreamConfig, Dreamer, films
+from deepdream.dreaming.balance import Balance
 from deepdream.dreaming.films import dreamed_film, frame_path, make_frames, morph, moved, zoom
 from deepdream.dreaming.flow import along, flicker, flow, warp
 from deepdream.images import read_image, to_tensor
@@ -75,6 +76,39 @@ def test_moving_enlarges_about_the_centre_turns_and_pans():
     square = photo(40, 40).float()
     turned = moved(square, film(rotate=90.0))
     torch.testing.assert_close(turned, square.rot90(1, (1, 2)), atol=1e-4, rtol=0)
+
+
+def clipped(picture: torch.Tensor) -> float:
+    """The share of values that are black or white."""
+    return ((picture < 0.01) | (picture > 0.99)).float().mean().item()
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_a_zoom_of_sixty_frames_keeps_its_light_and_contrast(balanced, monkeypatch):
+    if not balanced:
+        monkeypatch.setattr(films, "Balance", lambda reference: lambda picture: picture)
+    start = to_tensor(read_sample())[:, 100:164, 200:296]
+    make = zoom(small_network(), config(steps=2, precision="fp32"), start, film(zoom=1.04, rotate=1.5), seed=0)
+    first = last = make(0, None)
+    for number in range(1, 61):
+        last = make(number, last)
+    if not balanced:  # what the balance is for
+        assert clipped(last) > 0.3
+        return
+    assert clipped(last) < 0.05
+    torch.testing.assert_close(last.mean(dim=(1, 2)), first.mean(dim=(1, 2)), atol=0.03, rtol=0)
+    assert 0.7 < last.std() / first.std() < 1.1
+
+
+def test_balance_gives_back_contrast_and_colour_scale_by_scale():
+    reference = 0.3 + 0.4 * photo(64, 80).float()
+    balance = Balance(reference)
+    torch.testing.assert_close(balance(reference), reference, atol=1e-5, rtol=0)
+    mean = reference.mean(dim=(1, 2), keepdim=True)
+    harsh = torch.tensor([0.1, 0.0, -0.1])[:, None, None] + mean + 1.5 * (reference - mean)
+    torch.testing.assert_close(balance(harsh), reference, atol=1e-5, rtol=0)
+    faint = mean + 0.5 * (reference - mean)
+    torch.testing.assert_close(balance(faint), mean + 0.52 * (reference - mean), atol=1e-5, rtol=0)
 
 
 def test_a_film_that_was_killed_goes_on_with_the_same_result(tmp_path):
