@@ -76,7 +76,7 @@ def test_a_mistake_is_said_in_one_line(checkpoint: Path, tmp_path: Path) -> None
         (ckpt, "target=99"): "target is 99; the index of a class is 0 to 11",
         (ckpt, "methods=[gradkam]"): "no method 'gradkam'; close ones are gradcam",
         (ckpt, "explain.lime_samples=1"): "explain.lime_samples is 1; it must be 10 or more",
-        (): "train a network with `python train.py experiment=demo`",
+        ("ckpt=last",): "train a network with `python train.py experiment=demo`",
     }
     for arguments, message in cases.items():
         result = run_app("explain", *arguments, cwd=tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,11 +15,12 @@ from tests.conftest import TINY, run_app
 
 @pytest.fixture(scope="module")
 def watched(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of `trained` again, with dreams."""
+    """The run of `trained` again, with dreams and maps."""
     folder = tmp_path_factory.mktemp("watched")
     places = (f"data.root={trained / 'rooms'}", f"data.cache={trained / 'data' / 'cache'}")
-    dreams = ("callbacks=dreams", "callbacks.dreams.every=1", "callbacks.dreams.width=160")
-    result = run_app("train", *TINY, *places, *dreams, "evaluate=false", "hydra.run.dir=run", cwd=folder)
+    dreams = ("callbacks=[dreams,gradcam]", "callbacks.dreams.every=1", "callbacks.dreams.width=160")
+    maps = ("callbacks.gradcam.every=1", "callbacks.gradcam.pictures=4")
+    result = run_app("train", *TINY, *places, *dreams, *maps, "evaluate=false", "hydra.run.dir=run", cwd=folder)
     assert result.returncode == 0, result.stdout + result.stderr
     return folder / "run"
 
@@ -32,13 +34,25 @@ def test_the_dream_of_the_photo_is_kept_and_becomes_a_film(watched: Path) -> Non
     assert before != after
 
 
+def test_maps_of_the_same_pictures_are_kept_and_become_a_film(watched: Path) -> None:
+    folder = watched / "figures" / "gradcam"
+    assert sorted(path.name for path in folder.iterdir()) == ["epoch_0000.png", "epoch_0001.png", "gradcam.gif"]
+    before, after = (np.asarray(Image.open(folder / f"epoch_000{n}.png")) for n in (0, 1))
+    assert before.shape == after.shape
+    photos = slice(40, 190)  # rows of the sheet, beneath its title
+    assert np.array_equal(before[photos], after[photos])
+    assert not np.array_equal(before[220:], after[220:])
+    with Image.open(folder / "gradcam.gif") as film:
+        assert film.n_frames == 2
+
+
 def test_speed_gradient_and_dreams_are_in_tensorboard(watched: Path) -> None:
     scalars, images = {}, set()
     for file in (watched / "tensorboard").glob("events*"):
         events = EventAccumulator(str(file)).Reload()
         scalars |= {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
         images |= set(events.Tags()["images"])
-    assert "watching/dream" in images
+    assert {"watching/dream", "watching/gradcam"} <= images
     assert len(scalars["speed/pictures_per_second"]) == 4
     assert min(scalars["speed/pictures_per_second"]) > 0
     assert all(0 <= share <= 1 for share in scalars["speed/data_wait"])
