@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -54,7 +54,7 @@ class Question:
 
     def without_completeness(self) -> Question:
         """The same question, for integrated gradients of which the order counts, and not the sum: no more steps."""
-        return replace(self, config=replace(self.config, completeness=math.inf))
+        return replace(self, config=replace(self.config, completeness=sys.float_info.max))
 
     @cached_property
     def _swift(self) -> tuple[nn.Module, torch.dtype]:
