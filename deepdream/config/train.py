@@ -124,6 +124,8 @@ class TrainConfig:
                 f"progressive.start is {self.progressive.start} and model.head is wise, which needs pictures of one "
                 "size; one of the two must be off (progressive.start=null, or model.head=average)"
             )
+        if self.trainer.strategy.startswith("fsdp"):
+            self._check_sharded()
         for key in ("lr", "weight_decay"):
             number(f"optimizer.{key}", self.optimizer.get(key, 0.0))
         if self.scale_lr and "lr" not in self.optimizer:
@@ -131,3 +133,16 @@ class TrainConfig:
         for group in ("optimizer", "schedule"):
             if "_target_" not in getattr(self, group):
                 raise ValueError(f"{group}._target_ is missing; it names the class or function to build")
+
+    def _check_sharded(self) -> None:
+        whole = {
+            "sam_rho": self.sam_rho,
+            "average.half_life_epochs": self.average.half_life_epochs,
+            "trainer.gradient_clip_val": self.trainer.gradient_clip_val,
+        }
+        for key, value in whole.items():
+            if value is not None:
+                raise ValueError(
+                    f"{key} is {value}, which needs the whole network on each device, and trainer.strategy is "
+                    f"{self.trainer.strategy}, which shards it; choose {key}=null, or trainer.strategy=ddp"
+                )

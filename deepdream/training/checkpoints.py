@@ -84,8 +84,8 @@ class RoomForCheckpoints(pl.Callback):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the room, and give it back. Raises OSError."""
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Take the room, and give it back; before FSDP shards the weights. Raises OSError."""
         if trainer.is_global_zero:
             weights = sum(value.numel() * value.element_size() for value in pl_module.state_dict().values())
             require_room(self._folder, FILES * COPIES * weights)

@@ -8,7 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
+
+NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 MakeOptimizer = Callable[..., Optimizer]
 
@@ -31,17 +34,21 @@ def build_optimizer(
 
 
 def parameter_groups(model: nn.Module, *, decay_norm_and_bias: bool) -> list[dict[str, Any]]:
-    """The parameters that decay; then, unless they shall, those that do not: with one dimension (gamma, beta, bias)."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    """The parameters that decay; then, unless they shall, those that do not: biases, and gamma and beta of norms.
+
+    They are told apart by name and module: FSDP gives all of them one dimension.
+    """
     if decay_norm_and_bias:
-        return [{"params": parameters}]
+        return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.requires_grad:
+                (spared if name == "bias" or isinstance(module, NORMS) else decayed).append(parameter)
     groups: list[dict[str, Any]] = [
-        {"params": [parameter for parameter in parameters if parameter.dim() > 1], "name": "weights"},
-        {
-            "params": [parameter for parameter in parameters if parameter.dim() <= 1],
-            "name": "norm_and_bias",
-            "weight_decay": 0.0,
-        },
+        {"params": decayed, "name": "weights"},
+        {"params": spared, "name": "norm_and_bias", "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
 

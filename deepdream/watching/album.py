@@ -8,6 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import FSDPStrategy
 from pytorch_lightning.utilities import rank_zero_only
 
 from deepdream.images import to_tensor
@@ -34,6 +35,14 @@ class Album(pl.Callback, ABC):
     @abstractmethod
     def picture(self, network: Network, epoch: int) -> Image.Image:
         """What `network` shows after `epoch` epochs. It is the one in training: it must be left as it is."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Raises ValueError, in one line, for a network that no process holds whole."""
+        if isinstance(trainer.strategy, FSDPStrategy):
+            raise ValueError(
+                f"{type(self).__name__} needs the whole network in one process; leave it out of the callbacks, or "
+                "choose trainer.strategy=ddp"
+            )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A network that knows nothing; not where a run goes on."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import FSDPStrategy
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -17,7 +18,7 @@ class Speed(pl.Callback):
 
     speed/pictures_per_second: of all processes together, over the steps since the last figure, in one epoch.
     speed/data_wait: share of that time in which this process waited for its next batch, 0 to 1.
-    gradient/norm: L2 norm of the gradient of the step, before clipping; gradient_norm=False leaves it out.
+    gradient/norm: L2 norm of the gradient of the step, before clipping; gradient_norm=False and FSDP leave it out.
 
     Only the clock of the processor is read. On a GPU, work runs ahead of it: nothing waits but the steps at which
     figures are written, where the norm is read back.
@@ -29,6 +30,10 @@ class Speed(pl.Callback):
         self._norm: Tensor | None = None
         self._start = self._last = self._waited = 0.0  # seconds
         self._pictures = 0
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """FSDP leaves each process only its part of the gradient."""
+        self._gradient_norm = self._gradient_norm and not isinstance(trainer.strategy, FSDPStrategy)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Validation and saving are not part of the time."""

@@ -39,6 +39,8 @@ def composed(*overrides: str) -> TrainConfig:
         (("adversary=-1",), r"adversary is -1\.0; it must be more than 0"),
         (("sam_rho=0.1", "trainer.accumulate_grad_batches=2"), "a sharpness-aware step needs its whole batch at once"),
         (("scale_lr=true", "~optimizer.lr"), r"scale_lr is true and optimizer\.lr is missing"),
+        (("sam_rho=0.1", "trainer.strategy=fsdp"), r"sam_rho is 0\.1, which needs the whole network on each device"),
+        (("trainer.gradient_clip_val=1", "trainer.strategy=fsdp"), r"choose trainer\.gradient_clip_val=null"),
         (("model.head=max",), r"model\.head is 'max'; it must be one of average, wise"),
     ],
 )

@@ -18,7 +18,9 @@ def test_the_trainer_is_what_the_config_says(tmp_path: Path) -> None:
     assert trainer.progress_bar_callback is None  # the output of a test is no terminal
 
 
-@pytest.mark.parametrize("changes", [{"precision": "12-bit"}, {"strategy": "dpp"}, {"extra": {"fast": True}}])
+@pytest.mark.parametrize(
+    "changes", [{"precision": "12-bit"}, {"strategy": "dpp"}, {"extra": {"fast": True}}, {"strategy": "fsdp"}]
+)
 def test_what_lightning_does_not_take_is_said_in_one_line(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"^trainer: ") as caught:
         build_trainer(typed(TrainerConfig, DEFAULT, {"accelerator": "cpu", **changes}), tmp_path, [], [])
