@@ -88,6 +88,10 @@ def _write(image: Image.Image | Tensor, path: Path, **how: Any) -> Path:
 def read_provenance(path: str | Path) -> dict[str, Any]:
     """The configuration that was kept inside a PNG, or in a JPEG's comment: plain data, none of it acted upon.
 
+    >>> path = write_png(Image.new("RGB", (8, 8)), "dream.png", provenance={"seed": 7})
+    >>> read_provenance(path)
+    {'seed': 7}
+
     Raises what `read_image` raises, and ValueError where there is none, where it is longer than MAX_PROVENANCE, or
     where it is not a JSON object.
     """

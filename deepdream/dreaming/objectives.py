@@ -151,7 +151,16 @@ mean = objective("mean", _mean, "layers")
 
 
 def channel(selection: str) -> Objective:
-    """The mean of one channel over all positions: channel("layer4:12")."""
+    """The mean of one channel over all positions: channel("layer4:12").
+
+    >>> maps = {"layer4": torch.arange(8.0).view(1, 2, 2, 2)}  # channel 1 holds 4, 5, 6, 7
+    >>> channel("layer4:1")(maps)
+    tensor([5.5000])
+    >>> (2 * channel("layer4:1") - channel("layer4:0"))(maps)
+    tensor([9.5000])
+
+    Raises ValueError where `selection` names no channel.
+    """
     if Selection.parse(selection).channel is None:
         raise ValueError(f"{selection!r} names no channel; write for example {selection}:12")
     return replace_name(mean.at(selection), "channel")

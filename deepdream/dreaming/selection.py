@@ -35,7 +35,11 @@ class Selection:
 
     @classmethod
     def parse(cls, text: str) -> Selection:
-        """The selection that `text` names. Raises ValueError for one that is not so written."""
+        """The selection that `text` names. Raises ValueError for one that is not so written.
+
+        >>> Selection.parse("-0.5*layer3:5@10,14")
+        Selection(layer='layer3', channel=5, position=(10, 14), weight=-0.5)
+        """
         match = _PATTERN.fullmatch(text.strip())
         weight = 1.0 if match is None or match["weight"] is None else float(match["weight"])
         if match is None or not math.isfinite(weight):

@@ -41,7 +41,14 @@ class Layer:
 
 
 def list_layers(network: Network) -> list[Layer]:
-    """Every layer of `network` that can be tapped, in the order in which a forward pass ends with them."""
+    """Every layer of `network` that can be tapped, in the order in which a forward pass ends with them.
+
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU())
+    >>> network = Network(model, ["bar", "pantry"], (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 32, source="mine")
+    >>> [(layer.name, layer.channels, layer.stride) for layer in list_layers(network)]
+    [('0', 8, 2), ('1', 8, 2)]
+    """
     model = evaluation_copy(network.model)
     fields = receptive_fields(model)
     return [replace(layer, receptive_field=fields.get(layer.name, 0)) for layer in probe(model, network.image_size)]

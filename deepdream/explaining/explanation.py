@@ -81,6 +81,12 @@ def explain(
     target: a class's name or index; None is the network's own answer.
     checks: of CHECKS, computed for each map. config: None is conf/explain/default.yaml. seed: of every draw.
 
+    >>> from deepdream.models import ResNet
+    >>> network = Network(ResNet(10, 2).eval(), ["bar", "pantry"], (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 64, source="mine")
+    >>> (why,) = explain(network, torch.rand(3, 64, 64), ["gradcam"], target="pantry")
+    >>> why.method, why.target, tuple(why.heatmap.shape)
+    ('gradcam', 'pantry', (64, 64))
+
     Works where the model lies, also within torch.inference_mode, and leaves it as it was, without a hook.
     Raises ValueError for a method, check or class that does not exist and for an image too small.
     """

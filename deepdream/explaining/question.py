@@ -96,6 +96,10 @@ def network_input(network: Network, image: Tensor) -> Tensor:
 def target_index(network: Network, target: str | int) -> int:
     """The index of a class given by its name (in any case) or by its index.
 
+    >>> network = Network(torch.nn.Identity(), ["bar", "pantry"], (0, 0, 0), (1, 1, 1), 32, source="mine")
+    >>> target_index(network, "Pantry"), target_index(network, "0")
+    (1, 0)
+
     Raises ValueError, with the close names, where there is none.
     """
     count = len(network.classes)

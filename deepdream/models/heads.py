@@ -45,5 +45,9 @@ class SpatialWeights(nn.Module):
 
 
 def default_head_size(image_size: int) -> int:
-    """Side of the last map for pictures of `image_size` pixels: each of five halvings rounds up."""
+    """Side of the last map for pictures of `image_size` pixels: each of five halvings rounds up.
+
+    >>> default_head_size(224), default_head_size(225)
+    (7, 8)
+    """
     return math.ceil(image_size / STRIDE)

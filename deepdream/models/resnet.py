@@ -54,6 +54,10 @@ class ResNet(nn.Module):
         rounded up) each cell is one position; a smaller head_size is the paper's pooling before the weights.
     head_non_negative: a wise head's weights are zero or more. `project` holds them to it.
 
+    >>> resnet50 = ResNet(blocks=[3, 4, 6, 3], block="bottleneck", num_classes=1000)
+    >>> sum(weights.numel() for weights in resnet50.parameters())
+    25557032
+
     Raises ValueError for an unknown depth, block, stem or head, for stages that are not four positive numbers, and for
     numbers out of their range.
     """

@@ -54,7 +54,11 @@ def parameter_groups(model: nn.Module, *, decay_norm_and_bias: bool) -> list[dic
 
 
 def scaled_lr(lr: float, pictures: int) -> float:
-    """The learning rate for steps of `pictures` (of all processes together), where `lr` is meant for 256."""
+    """The learning rate for steps of `pictures` (of all processes together), where `lr` is meant for 256.
+
+    >>> scaled_lr(0.1, 64)
+    0.025
+    """
     return lr * pictures / BATCH_OF_LR
 
 

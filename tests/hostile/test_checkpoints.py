@@ -89,7 +89,6 @@ FILES: dict[str, tuple[Callable[[], Any], str]] = {
     "classes counted": (lambda: record(classes=3), "are not a list of names"),
     "classes in one text": (lambda: record(classes="abc"), "are not a list of names"),
     "classes that are lists": (lambda: record(classes=[["a"], ["b"], ["c"]]), "are not a list of names"),
-    "no classes": (lambda: record(classes=[]), "are not a list of names"),
     "two means": (lambda: record(mean=[0.1, 0.2]), "mean in .* is not three numbers"),
     "a mean that is NaN": (lambda: record(mean=[NAN] * 3), "mean in .* is not three numbers"),
     "a mean in letters": (lambda: record(mean="abc"), "mean in .* is not three numbers"),

@@ -37,11 +37,11 @@ bounded = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=150,
+    max_examples=100,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=(HealthCheck.function_scoped_fixture,),
 )
-few = settings(bounded, max_examples=60)
+few = settings(bounded, max_examples=40)
 
 text = st.text(st.characters(codec="utf-8"), max_size=30)
 scalars = st.one_of(

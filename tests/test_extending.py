@@ -1,0 +1,70 @@
+"""docs/extending.md, run as it stands: its files are written, its commands given, its Python executed."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.conftest import ROOT, TINY, run_app
+
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+# name: text, of each fenced block, whose first line names its file
+FILES = {match[1]: match[0] for match in re.finditer(r"(?<=\n)# ([\w/]+\.(?:py|yaml))\n.*?(?=```)", PAGE, re.DOTALL)}
+COMMANDS = re.findall(r"^    python (.+)$", PAGE, re.MULTILINE)
+QUICK = {
+    "train.py": [key for key in TINY if not key.startswith(("data=", "data.root", "data.rooms"))] + ["evaluate=false"],
+    "dream.py": ["ckpt=best.ckpt", "dream.width=160", "dream.steps=2"],
+}
+
+
+def test_each_addition_has_fewer_than_thirty_lines() -> None:
+    assert sorted(FILES) == [
+        *("contrast.py", "largest.py"),
+        *("mine/callbacks/pets.yaml", "mine/data/pets.yaml", "mine/dream/embers.yaml"),
+    ]
+    callback = FILES["largest.py"] + FILES["mine/callbacks/pets.yaml"]
+    for text in (callback, *FILES.values()):
+        assert len(text.splitlines()) < 30
+
+
+def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_photos(tmp_path / "photos")
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for command in COMMANDS:
+        script, *arguments = shlex.split(command)
+        if script == "-m":
+            subprocess.run([sys.executable, "-m", *arguments], cwd=tmp_path, check=True)
+            continue
+        path = f"{ROOT}{os.pathsep}{tmp_path}"
+        result = run_app(script.removesuffix(".py"), *arguments, *QUICK[script], cwd=tmp_path, PYTHONPATH=path)
+        assert result.returncode == 0, result.stdout + result.stderr
+        for best in tmp_path.glob("outputs/*/*/checkpoints/best.ckpt"):
+            best.rename(tmp_path / "best.ckpt")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("contrast.py")
+
+    (checkpoints,) = tmp_path.glob("outputs/*/*/checkpoints")
+    events = EventAccumulator(str(checkpoints.with_name("tensorboard"))).Reload()
+    assert [event.value > 0 for event in events.Scalars("largest/fc")] == [True]
+    for name in ("embers.png", "contrast.png"):
+        assert np.asarray(Image.open(tmp_path / name)).std() > 10
+
+
+def _write_photos(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for number in range(12):
+            Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / label / f"{number}.jpg")
