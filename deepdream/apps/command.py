@@ -17,7 +17,7 @@ from typing import TypeVar
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# What Hydra misses where the extra "sweep" is not installed.
+SWEEP_EXTRA = ("optuna", "joblib", "submitit_local", "submitit_slurm")
 LONGEST_LINE = 1_000  # characters of an error's line
 
 # Set by a user who wants Hydra's and our tracebacks.
@@ -121,6 +123,8 @@ def describe(error: BaseException) -> str:
         keys = closest(str(cause.key), map(str, cause.parent_node))
         known = ", ".join(f"{above}.{key}" if above else key for key in keys)
         return _line(f"{cause.full_key}: there is no such key; close ones are {known}")
+    if isinstance(cause, MissingConfigException) and (cause.missing_cfg_file or "").rpartition("/")[2] in SWEEP_EXTRA:
+        return f"{cause.missing_cfg_file} is not installed; `pip install .[sweep]` brings it"
     if isinstance(cause, OmegaConfBaseException):
         return _line(one_line(cause))
     text = str(error).partition("Config search path:")[0]
