@@ -41,8 +41,9 @@ class FourierCanvas:
         height, width = size
         rows = torch.fft.fftfreq(height, dtype=dtype, device=device)[:, None]
         columns = torch.fft.rfftfreq(width, dtype=dtype, device=device)[None]
-        frequency = (rows.square() + columns.square()).sqrt().clamp_min(1 / max(size))
-        self._scale = (height * width) ** 0.5 / frequency**decay / LUCID_SCALE  # (H, W // 2 + 1)
+        self._frequency = (rows.square() + columns.square()).sqrt()
+        floored = self._frequency.clamp_min(1 / max(size))
+        self._scale = (height * width) ** 0.5 / floored**decay / LUCID_SCALE  # (H, W // 2 + 1)
         self.per_unit = torch.ones_like(self._std)
 
     def encode(self, image: Tensor) -> Tensor:
@@ -94,15 +95,31 @@ class PhaseCanvas(FourierCanvas):
         """The phases; the magnitudes are kept aside."""
         spectrum = torch.view_as_complex(super().encode(image))
         self._magnitude = spectrum.abs()
+        self._mean_phase = spectrum.angle()[:, :, 0, 0]
         return spectrum.angle()[..., None]
 
     def noise(self, pictures: int, seed: int, *, sd: float = 1.0) -> Tensor:
-        """Random phases, all as likely; call `encode` first, for the magnitudes."""
+        """Random phases, all as likely, but the mean colour of what was encoded: call `encode` first.
+
+        The magnitudes become alike in all directions, as a mean over many photos is: those of one photo go with its own
+        phases, and give others the streaks of its edges.
+        """
+        self._magnitude = self._ring_means(self._magnitude)
         shape = (pictures, 3, self._size[0], self._size[1] // 2 + 1, 1)
         drawn = torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         phases = (2 * torch.pi * sd * (drawn - 0.5)).to(self._scale)
-        phases[:, :, 0, 0] = 0 if self._magnitude is None else phases[:, :, 0, 0]
+        phases[:, :, 0, 0, 0] = self._mean_phase
         return phases
+
+    def _ring_means(self, magnitude: Tensor) -> Tensor:
+        """`magnitude` (N, 3, H, W // 2 + 1), each value the mean over all of about its frequency."""
+        unscaled = magnitude * self._scale
+        rings = (self._frequency * max(self._size)).round().long().flatten()  # (H * (W // 2 + 1),)
+        sums = unscaled.new_zeros(*magnitude.shape[:2], int(rings.max()) + 1)
+        sums.index_add_(2, rings, unscaled.flatten(2))
+        means = sums / torch.bincount(rings, minlength=sums.shape[2]).clamp(min=1)
+        ringed: Tensor = means[:, :, rings].view_as(magnitude) / self._scale
+        return ringed
 
     def _spectrum(self, held: Tensor) -> Tensor:
         return torch.polar(self._magnitude, held[..., 0])

@@ -21,7 +21,7 @@ class Move:
     """What was drawn for one step; all of it follows from (seed, step).
 
     shift: in pixels. scale: of what the network sees, 1 is as it is. angle: in degrees. origin: of the grid of tiles,
-    in [0, 1) of a tile. crops: (rows, columns, sides) of random crops, in [0, 1] of the picture. seed: of noise.
+    in [0, 1) of a tile. crops: (tops, lefts, sides) of random crops, as shares of the picture. seed: of noise.
     """
 
     shift: Shift
@@ -50,7 +50,9 @@ def _draw(config: DreamConfig, seed: int, step: int) -> Move:
     crops = []
     for _ in range(config.crops):
         side = min(1.0, config.crop_size * draw.uniform(0.5, 2))
-        crops.append((float(draw.uniform(0, 1 - side)), float(draw.uniform(0, 1 - side)), float(side)))
+        # Up to half of a crop lies beyond an edge, on the mirror image: edges are seen as often as the middle.
+        top, left = draw.uniform(-side / 2, 1 - side / 2, size=2)
+        crops.append((float(top), float(left), float(side)))
     return Move(
         (int(down), int(right)),
         float(1 + config.scale * spread),

@@ -46,12 +46,24 @@ def test_phases_leave_the_magnitudes_of_the_photo():
     canvas = PhaseCanvas(MEAN, STD, torch.float64, CPU, (30, 40), 1.0)
     held = canvas.encode(photo(30, 40, pictures=1))
     torch.testing.assert_close(magnitudes(canvas, held + 1.3), magnitudes(canvas, held))
-    torch.testing.assert_close(magnitudes(canvas, canvas.noise(1, 0)), magnitudes(canvas, held))
+
+
+def test_random_phases_have_the_photos_spectrum_alike_in_all_directions_and_its_mean_colour():
+    striped = 0.5 + 0.3 * torch.sin(torch.arange(32.0, dtype=torch.float64) * torch.pi / 2).expand(1, 3, 32, 32)
+    canvas = PhaseCanvas(MEAN, STD, torch.float64, CPU, (32, 32), 1.0)
+    held = canvas.encode(striped * torch.tensor([1.2, 1.0, 0.8], dtype=torch.float64)[:, None, None])
+    before = magnitudes(canvas, held)[0, 0]
+    assert before[0, 8] > 100 * before[8, 0]  # stripes have one direction
+    drawn = canvas.noise(1, 0)
+    after = magnitudes(canvas, drawn)[0, 0]
+    torch.testing.assert_close(after[0, 8], after[8, 0])
+    mean = canvas.view(drawn).logit().mean(dim=(2, 3))
+    torch.testing.assert_close(mean, canvas.view(held).logit().mean(dim=(2, 3)), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("preset", ["visualize", "maco"])
 def test_a_visualisation_raises_its_channel(preset):
-    config = DreamConfig.preset(preset, layers=["3:2"], steps=20, device="cpu", precision="fp32")
+    config = DreamConfig.preset(preset, objective="mean", layers=["3:2"], steps=20, device="cpu", precision="fp32")
     found = []
     dream = Dreamer(small_network(), config)(photo(64, 64).float(), on_step=lambda r: found.append(float(r.objective)))
     assert dream.shape == (3, 64, 64)

@@ -60,7 +60,7 @@ def test_inceptionism_equals_the_independent_reference_after_every_octave(size):
         ("guided", {}),
         ("class", {"target": "a"}),
         ("visualize", {"layers": ["layer3:1"]}),
-        ("maco", {"layers": ["layer3:1"]}),
+        ("maco", {"target": "b"}),
         ("style", {}),
     ],
 )
