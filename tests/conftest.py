@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 # No test, nor a command that one starts, reaches the internet: its way leads to a port where nobody listens.
 os.environ.update(dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9"), no_proxy="127.0.0.1")
+
+# A suite that a shell started in its background ignores Ctrl-C, and every command of its tests would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RunApp = Callable[..., subprocess.CompletedProcess[str]]
 
