@@ -24,6 +24,7 @@ NOT_WARNED = (
     r"Checkpoint directory .* exists and is not empty",  # of a run that goes on
     r"Precision .* is not supported by the model summary",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own
+    r"`ModelCheckpoint\(monitor='val/accuracy'\)` could not find",  # in an epoch without validation
     r"The number of training batches \(\d+\) is smaller than the logging interval",
 )
 
