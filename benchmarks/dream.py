@@ -7,12 +7,14 @@ other load on the machine weighs on both. On a machine that is busy all the time
 ratios: two threads on one free core spend their time waiting for each other.
 
 The large picture (3840x2160, layer4) is dreamed for one step in a process of its own, for its peak memory; its cost per
-pixel is compared with one step at 600x400.
+pixel is compared with one step at 600x400. Where there is a GPU, all of it runs there, and eight photos at once are
+compared with one at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import resource
 import subprocess
@@ -28,6 +30,7 @@ import torchvision
 from torch import Tensor, nn
 
 from deepdream.dreaming import DreamConfig, Dreamer
+from deepdream.hardware import best_device
 from deepdream.models import Network
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -53,7 +56,7 @@ def plain_dream(
     model: nn.Module, layer: str, image: Tensor, shifts: list[tuple[int, int]], steps: int, octaves: int = OCTAVES
 ) -> Tensor:
     """What pytorch-deepdream does, from a picture (1, 3, H, W) in [0, 1] to another."""
-    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+    mean, std = (torch.tensor(v, device=image.device).view(1, 3, 1, 1) for v in (MEAN, STD))
     low, high = -mean / std, (1 - mean) / std
     queue = iter(shifts)
     x = (image - mean) / std
@@ -82,7 +85,8 @@ def _forward(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
 
 def _smooth(gradient: Tensor, sigma: float) -> Tensor:
     gradient = F.pad(gradient, (4, 4, 4, 4), mode="reflect")
-    rows, columns = torch.meshgrid(torch.arange(9.0) - 4, torch.arange(9.0) - 4, indexing="ij")
+    places = torch.arange(9.0, device=gradient.device) - 4
+    rows, columns = torch.meshgrid(places, places, indexing="ij")
     smooth = 0
     for s in (0.5 * sigma, sigma, 2 * sigma):
         kernel = torch.exp(-(rows**2 + columns**2) / (2 * s**2))
@@ -91,9 +95,15 @@ def _smooth(gradient: Tensor, sigma: float) -> Tensor:
 
 
 def seconds(run: Callable[[], Tensor]) -> float:
-    start = time.perf_counter()
+    start = now()
     run()
-    return time.perf_counter() - start
+    return now() - start
+
+
+def now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def difference(net: Network, image: Tensor) -> float:
@@ -101,10 +111,10 @@ def difference(net: Network, image: Tensor) -> float:
 
     Not after a whole dream: random weights are so chaotic that the last bits of float32 grow into another picture.
     """
-    plain = plain_dream(net.model, "layer3", image, [(5, -7)], steps=1, octaves=1)
-    config = DreamConfig.preset("gordic", layers=["layer3"], octaves=1, steps=1, precision="fp32", device="cpu")
+    plain = plain_dream(copy.deepcopy(net.model).to(image.device), "layer3", image, [(5, -7)], steps=1, octaves=1)
+    config = DreamConfig.preset("gordic", layers=["layer3"], octaves=1, steps=1, precision="fp32")
     ours = Dreamer(net, config)(image, shifts=[(5, -7)])
-    return float((ours - plain).abs().mean() / (plain - image).abs().mean())
+    return float((ours.to(plain) - plain).abs().mean() / (plain - image).abs().mean())
 
 
 LARGE = (2160, 3840)
@@ -112,7 +122,7 @@ LARGE = (2160, 3840)
 
 def one_step(net: Network, size: tuple[int, int]) -> float:
     """Seconds per pixel of one step of layer4; of a small picture after a first one, which prepares the kernels."""
-    config = DreamConfig.preset("inceptionism", layers=["layer4"], octaves=1, steps=1, device="cpu")
+    config = DreamConfig.preset("inceptionism", layers=["layer4"], octaves=1, steps=1)
     dreamer = Dreamer(net, config)
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
     if size != LARGE:
@@ -125,8 +135,24 @@ def large() -> None:
     net = network()
     small = median(one_step(net, (HEIGHT, WIDTH)) for _ in range(3))
     ratio = one_step(net, LARGE) / small
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # kB, on Linux
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated() / 1024**3
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # kB, on Linux
     print(json.dumps({"seconds_per_pixel_4k_vs_600": round(ratio, 2), "peak_4k_gb": round(peak, 2)}))
+
+
+def batches(net: Network, image: Tensor, steps: int, repetitions: int) -> dict[str, float]:
+    """Eight photos at once against one at a time, at default precision, and pictures times steps a second."""
+    eight = 8
+    config = DreamConfig.preset("gordic", layers=["layer3"], steps=steps)
+    dreamer, photos = Dreamer(net, config), image.expand(eight, -1, -1, -1)
+    dreamer(photos), dreamer(image)
+    pairs = [(seconds(lambda: dreamer(photos)), seconds(lambda: dreamer(image))) for _ in range(repetitions)]
+    return {
+        "batch_of_8_vs_one": round(median(eight * one / all_of_them for all_of_them, one in pairs), 2),
+        "pictures_times_steps_a_second": round(eight * OCTAVES * steps / median(pair[0] for pair in pairs)),
+    }
 
 
 def main() -> None:
@@ -140,18 +166,19 @@ def main() -> None:
     quick = arguments.quick
     steps, repetitions = (1, 7) if quick else (10, 5)
 
-    net = network()
-    image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
+    net, device = network(), best_device()
+    image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1)).to(device)
+    plain_model = copy.deepcopy(net.model).to(device)
     draw = np.random.default_rng(2)
     shifts = [(int(down), int(right)) for down, right in draw.integers(-32, 33, size=(OCTAVES * steps, 2))]
 
     def ours(layer: str, precision: str) -> Callable[[], Tensor]:
-        config = DreamConfig.preset("gordic", layers=[layer], steps=steps, precision=precision, device="cpu")
+        config = DreamConfig.preset("gordic", layers=[layer], steps=steps, precision=precision)
         dreamer = Dreamer(net, config)
         return lambda: dreamer(image, shifts=shifts)
 
     def plain(layer: str) -> Callable[[], Tensor]:
-        return lambda: plain_dream(net.model, layer, image, shifts, steps)
+        return lambda: plain_dream(plain_model, layer, image, shifts, steps)
 
     runs = {
         "plain, layer3": plain("layer3"),
@@ -178,14 +205,18 @@ def main() -> None:
         "dream_fp32_vs_plain": speed_up("fp32, layer3", "plain, layer3"),
         "dream_layer1_vs_plain": speed_up("default, layer1", "plain, layer1"),
     }
+    if device.type == "cuda":
+        ratios |= batches(net, image, steps, repetitions)
     measured = subprocess.run([sys.executable, __file__, "--large"], capture_output=True, text=True, check=True)
     ratios.update(json.loads(measured.stdout.splitlines()[-1]))
-    print(f"ResNet-50, {WIDTH}x{HEIGHT}, {OCTAVES} octaves x {steps} steps, {torch.get_num_threads()} threads")
+    where = f"{torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    print(f"ResNet-50, {WIDTH}x{HEIGHT}, {OCTAVES} octaves x {steps} steps, {where}")
     for name, each in times.items():
         print(f"{name:16} {median(each):7.2f} s")
     print(f"one step of ours in fp32 differs from one plain step by {difference(net, image):.1e} of it")
+    units = {"peak_4k_gb": " GB", "pictures_times_steps_a_second": "/s"}
     for name, ratio in ratios.items():
-        print(f"{name:28} {ratio:5.2f}{' GB' if name.endswith('gb') else 'x'}")
+        print(f"{name:28} {ratio:5.2f}{units.get(name, 'x')}")
     print(json.dumps(ratios))
 
 
