@@ -50,7 +50,8 @@ def command(
     arguments: makes those that Hydra gets of those on the command line.
     objective: makes each job of a sweep a process of its own; of its folder, the figure that a sweeper makes larger.
 
-    The command ends with status 0, or 1 after one line on stderr that says what was wrong, or 130 after Ctrl-C.
+    The command ends with status 0, or 1 after one line on stderr that says what was wrong, or 130 after Ctrl-C; the
+    arguments of a KeyboardInterrupt that `run` raises are printed: how to go on.
     With HYDRA_FULL_ERROR=1 the traceback is printed instead.
     """
     ConfigStore.instance().store(name=f"{name}_schema", node=schema)
@@ -81,8 +82,8 @@ def command(
                 hydra.main(version_base="1.3", config_path="pkg://deepdream.conf", config_name=name)(job)()
                 if failed := failed_jobs():  # a sweeper may have gone on without a word
                     raise failed
-            except KeyboardInterrupt:
-                sys.exit(_interrupted())
+            except KeyboardInterrupt as stop:
+                sys.exit(_interrupted(stop))
             except Exception as error:
                 if wants_traceback:
                     raise
@@ -99,8 +100,8 @@ def command(
 def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *, wants_traceback: bool) -> None:
     try:
         run(OmegaConf.to_object(config), folder)  # type: ignore[arg-type]  # the schema's class, as it is registered
-    except KeyboardInterrupt:
-        sys.exit(_interrupted())
+    except KeyboardInterrupt as stop:
+        sys.exit(_interrupted(stop))
     except Exception as error:
         if wants_traceback:
             raise
@@ -153,6 +154,6 @@ def shown(path: str | Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _interrupted() -> int:
-    print("interrupted", file=sys.stderr)
+def _interrupted(stop: KeyboardInterrupt) -> int:
+    print("; ".join(["interrupted", *map(str, stop.args)]), file=sys.stderr)
     return 130

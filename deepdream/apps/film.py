@@ -25,6 +25,7 @@ SETTINGS = "film.json"  # in the folder of frames: what they were made with
 
 def dream_film(config: DreamAppConfig, network: Network, output: Path) -> None:
     """Make the frames beside `output`, those that are not there yet, and then the film."""
+    from rich.console import Console
     from rich.progress import track
 
     from deepdream.apps.dream import provenance
@@ -39,14 +40,12 @@ def dream_film(config: DreamAppConfig, network: Network, output: Path) -> None:
     kept = provenance(config, network, Dreamer(network, config.dream))
     folder = output.with_name(f"{output.stem}_frames")
     _claim(folder, kept)
-    frames = list(
-        track(
-            make_frames(make, count, folder, lambda picture, path: write_png(picture, path)),
-            total=count,
-            description="dreaming",
-            transient=True,
-        )
-    )
+    made = make_frames(make, count, folder, lambda picture, path: write_png(picture, path))
+    quiet = not Console().is_terminal
+    try:
+        frames = list(track(made, total=count, description="dreaming", transient=True, disable=quiet))
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"the same command with output={shown(output)} goes on after its last frame") from stop
     sound = Path(str(config.image)) if config.film.kind == "video" else None
     write_film(frames, output, fps=fps, sound=sound, provenance=kept)
     print(f"dreamed {len(frames)} frames, {fps:g} a second")

@@ -51,6 +51,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         StopOnSignal,
         WeightAverage,
         build_trainer,
+        how_to_go_on,
         quiet_lightning,
         scaled_lr,
     )
@@ -106,7 +107,12 @@ def main(config: TrainConfig, folder: Path) -> None:
             print(start)
         if last:
             print(f"going on after the last whole epoch, from {shown(last)}")
-    trainer.fit(classifier, data, ckpt_path=last, weights_only=True)
+    try:
+        trainer.fit(classifier, data, ckpt_path=last, weights_only=True)
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into an exit with status 1
+            raise KeyboardInterrupt(how_to_go_on(trainer)) from None
+        raise
     trainer.strategy.barrier()
     if trainer.is_global_zero:
         _finish(config, folder, trainer, data)

@@ -8,7 +8,7 @@ from deepdream.training.early_stopping import PatientStopping
 from deepdream.training.finite_loss import FiniteLoss
 from deepdream.training.metrics_file import MetricsFile
 from deepdream.training.optimizers import scaled_lr
-from deepdream.training.signals import StopOnSignal
+from deepdream.training.signals import StopOnSignal, how_to_go_on
 from deepdream.training.trainer import build_trainer, quiet_lightning
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "StopOnSignal",
     "WeightAverage",
     "build_trainer",
+    "how_to_go_on",
     "quiet_lightning",
     "scaled_lr",
 ]

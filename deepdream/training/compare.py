@@ -128,7 +128,13 @@ def draw(settings: Sequence[Setting], *, title: str) -> Figure:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m deepdream.training.compare", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m deepdream.training.compare",
+        description="The runs of sweeps side by side, the best first. Runs that differ in nothing but the seed are\n"
+        "one line: their mean. Prints the table, and writes into the first folder comparison.csv (each run),\n"
+        "settings.csv (each line) and comparison.png.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("sweeps", type=Path, nargs="+", metavar="SWEEP", help="multirun/<date>/<time>")
     folders = parser.parse_args(arguments).sweeps
     try:

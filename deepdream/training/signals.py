@@ -57,10 +57,11 @@ class StopOnSignal(pl.Callback):
         if self._received is None:
             return
         if trainer.is_global_zero:
-            kept = trainer.current_epoch
-            print(
-                f"stopped by {self._received.name}; {kept} of {trainer.max_epochs} epochs are kept: "
-                f"python train.py resume={trainer.default_root_dir}",
-                flush=True,
-            )
+            print(f"stopped by {self._received.name}; {how_to_go_on(trainer)}", flush=True)
         raise SystemExit(128 + self._received)
+
+
+def how_to_go_on(trainer: pl.Trainer) -> str:
+    """What is kept of a run that was stopped, and the command that goes on with it."""
+    kept = f"{trainer.current_epoch} of {trainer.max_epochs} epochs are kept"
+    return f"{kept}: python train.py resume={trainer.default_root_dir}"

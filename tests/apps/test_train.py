@@ -8,7 +8,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from deepdream.models import load_network
-from tests.conftest import TINY, run_app
+from tests.conftest import ROOT, TINY, run_app
 
 
 def test_one_run_is_one_folder(trained: Path) -> None:
@@ -147,10 +147,23 @@ def _scenes(folder: Path) -> Path:
     return write_scenes(folder / "scenes", {"bar": (10, 2), "pub": (10, 2)})
 
 
-def test_help_names_the_groups_and_examples(tmp_path: Path) -> None:
-    result = run_app("train", "--help", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("app", "groups"),
+    [
+        ("train", ["data", "model", "augment", "optimizer", "schedule", "callbacks", "experiment", "sweep"]),
+        ("dream", ["dream", "film"]),
+        ("explain", []),
+        ("evaluate", []),
+    ],
+)
+def test_help_is_a_page_with_every_choice_and_examples(app: str, groups: list[str], tmp_path: Path) -> None:
+    result = run_app(app, "--help", cwd=tmp_path)
     assert result.returncode == 0
-    assert "model: resnet10" in result.stdout
-    assert "python train.py -m model=resnet18" in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= 120
+    words = set(re.findall(r"\w+", result.stdout))
+    choices = {file.stem for group in groups for file in (ROOT / "conf" / group).glob("*.yaml")}
+    assert choices - words <= {"none"}
+    assert f"python {app}.py" in result.stdout
+    lines = result.stdout.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 120
     assert not list(tmp_path.iterdir())

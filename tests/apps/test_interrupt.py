@@ -1,0 +1,75 @@
+"""Ctrl-C, as a terminal sends it: to every process of the command."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, TINY, run_app
+
+LONG_RUN = (*TINY, "trainer.max_epochs=1000", "data.workers=1", "evaluate=false", "hydra.run.dir=run")
+LONG_FILM = ("film=zoom", "film.frames=500", "dream.width=256", "dream.steps=1", "output=film.mp4")
+
+
+def interrupt(app: str, *arguments: str, cwd: Path, when: Callable[[], bool]) -> tuple[int, str]:
+    """Exit status and stderr of a command that is interrupted as soon as `when` holds."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / f"{app}.py"), *arguments],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 120
+    while not when():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+def test_an_interrupted_training_says_how_to_go_on_and_does(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "rooms").symlink_to(trained / "rooms")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    status, errors = interrupt("train", *LONG_RUN, cwd=tmp_path, when=last.exists)
+    assert status == 130, errors
+    (line,) = errors.splitlines()
+    told = re.fullmatch(r"interrupted; (\d+) of 1000 epochs are kept: python train.py (resume=\S+)", line)
+    assert told
+    epochs = int(told[1]) + 1
+    again = run_app("train", told[2], f"trainer.max_epochs={epochs}", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 1 + epochs
+
+
+def test_an_interrupted_film_says_how_to_go_on_and_does(tmp_path: Path) -> None:
+    frames = tmp_path / "film_frames"
+    status, errors = interrupt("dream", *LONG_FILM, cwd=tmp_path, when=lambda: len(list(frames.glob("*.png"))) > 1)
+    assert (status, errors) == (
+        130,
+        "interrupted; the same command with output=film.mp4 goes on after its last frame\n",
+    )
+    made = {path: path.stat().st_mtime_ns for path in frames.glob("*.png")}
+    again = run_app("dream", *LONG_FILM, f"film.frames={len(made) + 1}", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "film.mp4").is_file()
+    assert all(path.stat().st_mtime_ns == then for path, then in made.items())
+
+
+@pytest.mark.parametrize("app", ["dream", "explain", "evaluate"])
+def test_another_command_ends_with_one_line(app: str, trained: Path, tmp_path: Path) -> None:
+    (checkpoint,) = trained.glob("outputs/*/*/checkpoints/best.ckpt")
+    begun = tmp_path / "run"
+    status, errors = interrupt(app, f"ckpt={checkpoint}", "hydra.run.dir=run", cwd=tmp_path, when=begun.exists)
+    assert (status, errors) == (130, "interrupted\n")
