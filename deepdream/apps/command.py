@@ -5,10 +5,13 @@ This folder is the only place that knows Hydra.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -23,12 +26,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from deepdream.apps.jobs import JobFailed, failed_jobs, run_alone
+from deepdream.apps.run_folder import own_folder
 from deepdream.config import closest, one_line
 from deepdream.hardware import let_threads_sleep
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+OmegaConf.register_new_resolver("own_folder", own_folder, use_cache=True)  # conf/run_folder.yaml asks for it
 
 # What Hydra misses where the extra "sweep" is not installed.
 SWEEP_EXTRA = ("optuna", "joblib", "submitit_local", "submitit_slurm")
@@ -98,6 +104,9 @@ def command(
 
 
 def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *, wants_traceback: bool) -> None:
+    if not wants_traceback:
+        threading.excepthook = _into_log
+        logging.raiseExceptions = False  # the log is in the run's folder too, and its disk may be full
     try:
         run(OmegaConf.to_object(config), folder)  # type: ignore[arg-type]  # the schema's class, as it is registered
     except KeyboardInterrupt as stop:
@@ -108,12 +117,26 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *
         text = traceback.format_exc().encode("utf-8", "backslashreplace").decode()  # a file's name may be no UTF-8
         log.info("the traceback\n%s", text)  # into the log file of the run
         if not is_expected(error):
-            (folder / "traceback.txt").write_text(text, encoding="utf-8")
-            print(f"The traceback is in {shown(folder / 'traceback.txt')}", file=sys.stderr)
+            with contextlib.suppress(OSError):  # what was wrong counts for more
+                (folder / "traceback.txt").write_text(text, encoding="utf-8")
+                print(f"The traceback is in {shown(folder / 'traceback.txt')}", file=sys.stderr)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise  # the sweep goes on with its other jobs, and fails at the end
-        print(f"error: {describe(error)}", file=sys.stderr)
+        print(f"error: {describe(error)}{_way_out(error, folder)}", file=sys.stderr)
         sys.exit(1)
+
+
+def _into_log(failed: threading.ExceptHookArgs) -> None:
+    """What a thread fails with (TensorBoard's, that writes) is raised in the main thread, too, which says it."""
+    trace = failed.exc_type, failed.exc_value or failed.exc_type(), failed.exc_traceback
+    log.info("a thread failed", exc_info=trace)
+
+
+def _way_out(error: BaseException, folder: Path) -> str:
+    """What to do about a disk that is full, where the error does not even say which one."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename:
+        return ""
+    return f"; make room for {shown(folder)}, or choose another place with hydra.run.dir=FOLDER"
 
 
 def describe(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 
 from deepdream.apps.arguments import flags_of, joined, quoted
 from deepdream.apps.command import shown
@@ -28,6 +28,8 @@ def resumed(arguments: list[str]) -> list[str]:
     given = keys[-1].removeprefix("resume=").strip("'\"")
     run = newest_run() if given == LAST else Path(given)
     recorded = _read(run / ".hydra" / "overrides.yaml", run)
+    if not isinstance(recorded, ListConfig):  # Hydra writes it last, and a kill came before
+        raise ValueError(f"{shown(run)} was ended before it had begun; begin it again with the command of that time")
     more = [argument for argument in arguments if argument not in keys]
     place = [f"resume={quoted(run)}", f"hydra.run.dir={quoted(run)}", "hydra.mode=RUN"]
     nothing_new = [] if more else ["hydra.output_subdir=null"]  # a kill cannot then tear the record of the run
@@ -43,9 +45,15 @@ def newest_run() -> Path:
     """
     found = [path.parent for pattern in RUNS for path in Path().glob(pattern)]
     for run in sorted(found, key=_last_at_work, reverse=True):
-        if _read(run / ".hydra" / "hydra.yaml", run).hydra.job.name.startswith("train"):
+        if _name_of_job(run).startswith("train"):
             return run
     raise ValueError("there is no run under outputs/ or multirun/; name the folder of one with resume=RUN_DIR")
+
+
+def _name_of_job(run: Path) -> str:
+    """The command that made `run`; "" where a kill came before that was written."""
+    record = run / ".hydra" / "hydra.yaml"
+    return str(OmegaConf.select(OmegaConf.load(record), "hydra.job.name", default="")) if record.is_file() else ""
 
 
 def _last_at_work(run: Path) -> float:

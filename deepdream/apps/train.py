@@ -6,6 +6,7 @@ answered before any of it is loaded.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from deepdream.apps.command import command, shown
 from deepdream.apps.launched import in_one_folder, require_all, tell_folder
 from deepdream.apps.resuming import resumed
+from deepdream.apps.run_folder import alone_in
 from deepdream.config import DataConfig, TrainConfig
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
     from deepdream.scenes import SceneDataModule
+    from deepdream.training import SceneClassifier
 
 
 def best_accuracy(folder: Path) -> float:
@@ -51,7 +54,6 @@ def main(config: TrainConfig, folder: Path) -> None:
         StopOnSignal,
         WeightAverage,
         build_trainer,
-        how_to_go_on,
         quiet_lightning,
         scaled_lr,
     )
@@ -107,15 +109,30 @@ def main(config: TrainConfig, folder: Path) -> None:
             print(start)
         if last:
             print(f"going on after the last whole epoch, from {shown(last)}")
+    with alone_in(folder) if trainer.is_global_zero else nullcontext():
+        _fit(trainer, classifier, data, last)
+        if trainer.is_global_zero:
+            _finish(config, folder, trainer, data)
+
+
+def _fit(trainer: pl.Trainer, classifier: SceneClassifier, data: SceneDataModule, last: Path | None) -> None:
+    """Train; what ends it early is said with the way to go on."""
+    from deepdream.training import how_to_go_on
+
     try:
         trainer.fit(classifier, data, ckpt_path=last, weights_only=True)
+        trainer.strategy.barrier()
     except SystemExit as end:
         if isinstance(end.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into an exit with status 1
             raise KeyboardInterrupt(how_to_go_on(trainer)) from None
         raise
-    trainer.strategy.barrier()
-    if trainer.is_global_zero:
-        _finish(config, folder, trainer, data)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ChildProcessError(
+            "a process that loads pictures has ended, as the system ends one that takes too much memory (fewer "
+            f"data.workers take less); {how_to_go_on(trainer)}"
+        ) from error
 
 
 def _last_checkpoint(config: TrainConfig, folder: Path) -> Path | None:

@@ -33,6 +33,7 @@ DRAWING_VERSION = 1  # goes up when any picture changes, so that data sets on di
 _SETTINGS = "rooms.json"
 _TEST_NUMBERS = 1_000_000  # test pictures are numbered from here, whatever the number of train pictures
 _PICTURES_WORTH_A_PROCESS = 48  # fewer than this are drawn sooner than a process starts
+_SYSTEM_SAYS = 100  # plus the number of the system's error: the exit status of a process that draws
 _STALE_SECONDS = 6 * 3600.0  # a drawing that has not moved for so long has been killed, wherever it ran
 
 
@@ -218,7 +219,10 @@ def _draw_in_processes(root: Path, settings: dict[str, int], workers: int) -> It
         with open(read, "rb", buffering=0) as steps:
             while steps.read(1):
                 yield
-        if status := next((process.returncode for process in processes if process.wait()), 0):
+        status = next((process.returncode for process in processes if process.wait()), 0)
+        if status > _SYSTEM_SAYS:
+            raise OSError(status - _SYSTEM_SAYS, os.strerror(status - _SYSTEM_SAYS), str(root))
+        if status:
             raise RuntimeError(f"a process that draws rooms ended with status {status}; workers=0 draws without one")
     finally:
         for process in processes:
@@ -230,6 +234,10 @@ def _work() -> None:
     """What each process of `_draw_in_processes` does; it ends early when nobody listens any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends us
     root, settings, first, step = json.loads(sys.argv[1])
-    with contextlib.suppress(BrokenPipeError):
+    try:
         for _ in _draw_share(Path(root), settings, first, step):
             os.write(1, b".")
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        sys.exit(_SYSTEM_SAYS + (error.errno or 0))

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_run(trained: Path) -> tuple[str, ...]:
+    """The arguments of a run of two epochs on pictures that are drawn already, in float32."""
+    return (
+        *TINY,
+        f"data.root={trained / 'rooms'}",
+        f"data.cache={trained / 'data' / 'cache'}",
+        "trainer.max_epochs=2",
+        "trainer.precision=32-true",
+        "average.half_life_epochs=1",
+        "evaluate=false",
+    )

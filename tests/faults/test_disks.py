@@ -1,0 +1,101 @@
+"""A disk that is full, and one that cannot be written to: one line, and nothing that is half there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults import disks
+from tests.faults.forks import begin
+
+pytestmark = pytest.mark.skipif(not disks.allowed(), reason="this system lets no process mount a disk for itself")
+
+DREAM = ("dream.width=640", "dream.octaves=1", "dream.steps=1")
+
+
+def assert_said(said: str, *parts: str) -> None:
+    """One line about the error, with all `parts` in it."""
+    assert "Traceback" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    for part in parts:
+        assert part in line, said
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """Where the small disk is."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size", "parts"),
+    [
+        (("hydra.run.dir=disk/run",), "50m", ("of checkpoints, and does not (No space left on device)", "make room")),
+        (("data.cache=disk/cache",), "100k", ("data.cache is disk/cache", "No space left", "data.store=off")),
+    ],
+    ids=["checkpoints", "store"],
+)
+def test_a_training_without_room_says_so(
+    arguments: tuple[str, ...], size: str, parts: tuple[str, ...], tiny_run: tuple[str, ...], disk: Path
+) -> None:
+    command = begin(
+        "train", *tiny_run, "data.store_size=64", *arguments, folder=disk.parent, before=disks.small(disk, size)
+    )
+    assert command.wait() == 1, command.said
+    assert_said(command.said, *parts)
+    assert "epoch" not in command.said
+
+
+def test_rooms_without_room_say_so(tiny_run: tuple[str, ...], disk: Path) -> None:
+    command = begin(
+        "train",
+        *tiny_run,
+        "data.root=disk/rooms",
+        "data.rooms.size=256",
+        folder=disk.parent,
+        before=disks.small(disk, "1m"),
+    )
+    assert command.wait() == 1, command.said
+    assert_said(command.said, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("app", "arguments", "size"),
+    [
+        ("dream", (*DREAM, "output=disk/dream.png"), "200k"),
+        ("dream", (*DREAM, "film=zoom", "film.frames=4", "output=disk/film.mp4"), "1200k"),
+        ("explain", ("methods=[gradcam]", "hydra.run.dir=disk/run"), "100k"),
+    ],
+    ids=["dream", "film", "explain"],
+)
+def test_a_picture_without_room_says_so(app: str, arguments: tuple[str, ...], size: str, disk: Path) -> None:
+    command = begin(app, *arguments, folder=disk.parent, before=disks.small(disk, size))
+    assert command.wait() == 1, command.said
+    assert_said(command.said, "No space left on device")
+
+
+def test_an_evaluation_without_room_says_so(checkpoint: Path, disk: Path) -> None:
+    command = begin(
+        "evaluate", f"ckpt={checkpoint}", "hydra.run.dir=disk/run", folder=disk.parent, before=disks.small(disk, "300k")
+    )
+    assert command.wait() == 1, command.said
+    assert_said(command.said, "No space left on device")
+
+
+@pytest.mark.parametrize("app", ["train", "dream", "explain", "evaluate"])
+def test_a_folder_that_cannot_be_written_to_is_named(
+    app: str, checkpoint: Path, tiny_run: tuple[str, ...], disk: Path
+) -> None:
+    arguments = tiny_run if app == "train" else (f"ckpt={checkpoint}",)
+    command = begin(app, *arguments, "hydra.run.dir=disk/run", folder=disk.parent, before=disks.unwritable(disk))
+    assert command.wait() == 1, command.said
+    assert_said(command.said, "disk/run", "Read-only file system")
+
+
+def test_an_output_that_cannot_be_written_is_named(disk: Path) -> None:
+    command = begin("dream", *DREAM, "output=disk/dream.png", folder=disk.parent, before=disks.unwritable(disk))
+    assert command.wait() == 1, command.said
+    assert_said(command.said, "disk/dream.png cannot be written", "Read-only file system")
