@@ -212,6 +212,7 @@ def _log_hyper_parameters(config: TrainConfig, trainer: pl.Trainer, figures: dic
         if isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams(chosen, figures)
             logger.save()
+            logger.experiment.close()  # Lightning had closed it, and writing has opened it again
 
 
 if __name__ == "__main__":
