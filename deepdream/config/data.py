@@ -100,6 +100,7 @@ class AugmentConfig:
     """conf/augment: what happens to a training picture before the network sees it."""
 
     crop_scale: list[float]
+    crop_size: int | None
     crop_ratio: list[float]
     flip: float
     brightness: float
@@ -116,6 +117,8 @@ class AugmentConfig:
         for key, values in (("augment.crop_scale", self.crop_scale), ("augment.crop_ratio", self.crop_ratio)):
             if len(values) != 2 or not 0 < values[0] <= values[1]:
                 raise ValueError(f"{key} is {list(values)}; it must be two numbers above 0, the smaller first")
+        if self.crop_size is not None:
+            at_least("augment.crop_size", self.crop_size, 16)
         if self.crop_scale[1] > 1:
             raise ValueError(f"augment.crop_scale is {list(self.crop_scale)}; no crop is larger than the picture, 1.0")
         for key in ("flip", "brightness", "saturation", "grayscale", "erase", "mix_probability"):

@@ -119,11 +119,16 @@ class TrainConfig:
                 f"{self.trainer.accumulate_grad_batches}; a sharpness-aware step needs its whole batch at once, so "
                 "one of the two must be off (sam_rho=null, or 1)"
             )
-        if self.progressive.start is not None and self.model.head == "wise":
-            raise ValueError(
-                f"progressive.start is {self.progressive.start} and model.head is wise, which needs pictures of one "
-                "size; one of the two must be off (progressive.start=null, or model.head=average)"
-            )
+        if self.model.head == "wise":
+            for key, value in (
+                ("progressive.start", self.progressive.start),
+                ("augment.crop_size", self.augment.crop_size),
+            ):
+                if value is not None:
+                    raise ValueError(
+                        f"{key} is {value} and model.head is wise, which needs pictures of one size; one of the two "
+                        f"must be off ({key}=null, or model.head=average)"
+                    )
         if self.trainer.strategy.startswith("fsdp"):
             self._check_sharded()
         for key in ("lr", "weight_decay"):

@@ -27,14 +27,17 @@ GREY = (124, 116, 104)  # the mean colour of photos, for what an augmentation le
 
 
 def training_transform(image_size: int, augment: AugmentConfig) -> Transform:
-    """A random crop, flip, change of colour, erased rectangle: uint8 (3, H, W) -> uint8 (3, image_size, image_size).
+    """A random crop, flip, change of colour, erased rectangle: uint8 (3, H, W) -> uint8 (3, S, S).
+
+    S is `augment.crop_size`, or `image_size`. A random crop shows things larger than the centre crop of evaluation
+    does, so a network that trains on smaller pictures sees them at the size of then (Touvron et al., "FixRes", 2019).
 
     The crop is that of Szegedy et al. (2015), then TrivialAugment (Müller & Hutter 2021) and random erasing (Zhong et
     al. 2017). Parts that the config leaves at 0 take no time.
     """
     scale, ratio = tuple(augment.crop_scale), tuple(augment.crop_ratio)
     steps: list[nn.Module] = [
-        v2.RandomResizedCrop(image_size, scale, ratio, InterpolationMode.BILINEAR),
+        v2.RandomResizedCrop(augment.crop_size or image_size, scale, ratio, InterpolationMode.BILINEAR),
         v2.RandomHorizontalFlip(augment.flip),
     ]
     if augment.trivial_augment:

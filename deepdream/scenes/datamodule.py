@@ -41,7 +41,7 @@ class SceneDataModule(pl.LightningDataModule):
     download: fetch MIT Indoor Scenes into `root` first, where it is new or empty; url says where from (None: official).
     val_per_class: training pictures of each class that are held out, by a seeded draw, to choose the checkpoint.
     image_size, resize: evaluation brings the shorter side to `resize` and cuts the centre of `image_size` pixels;
-        training crops at random to `image_size`.
+        training crops at random, to `augment.crop_size` pixels or to `image_size`.
     store: keep the pictures decoded in `cache`, their shorter side `store_size` pixels (None: 1.14 times `image_size`,
         rounded up to 32, and `resize` or more); see `deepdream.scenes.store`.
     batch_size: per process. workers: loading processes per training process; -1 chooses by the machine.

@@ -43,8 +43,8 @@ class SceneClassifier(pl.LightningModule):
     loss, label_smoothing: what training makes smaller (deepdream.training.losses).
     sam_rho: how far sharpness-aware steps look around them (`sharpness_aware`); None takes plain steps.
     adversary: eps of pictures that are changed to mislead the network (`Adversary`); None leaves them.
-    progressive_start: side of the first training pictures, a share of image_size, which they have reached after
-        `progressive_until` of the run (`side_at`); None trains at image_size throughout.
+    progressive_start: side of the first training pictures, a share of that of the last, which they have reached after
+        `progressive_until` of the run (`side_at`); None trains at that of the last throughout.
     data: where the pictures came from, pretrained: where the weights did; plain values, kept in the checkpoint.
 
     Logs loss, accuracy (top-1 over pictures), mean_class_accuracy (mean of the classes' own accuracies) and
@@ -107,7 +107,7 @@ class SceneClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
         images, labels = batch
-        images = resized(images, self._side())
+        images = resized(images, self._side(images.shape[-1]))
         if self._adversary is not None:
             images = self._adversary(self.model, self._loss, images, labels)
         logits = self(images)
@@ -153,11 +153,11 @@ class SceneClassifier(pl.LightningModule):
             optimizer_closure = partial(sharpness_aware, optimizer_closure, again, self.model, self._sam_rho)
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
 
-    def _side(self) -> int:
-        """The side of this epoch's training pictures."""
-        full, (start, until) = self.hparams["image_size"], self._progressive
+    def _side(self, full: int) -> int:
+        """The side of this epoch's training pictures, which are loaded with that of `full`."""
+        start, until = self._progressive
         if start is None:
-            return int(full)
+            return full
         return side_at(self.current_epoch, epochs=self.trainer.max_epochs or 1, full=full, start=start, until=until)
 
     def _without_record(self, closure: Callable[[], Any]) -> None:
