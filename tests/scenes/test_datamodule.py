@@ -141,6 +141,12 @@ def test_cutmix_takes_the_shares_of_the_areas(root: Path) -> None:
         assert torch.allclose(area, share, atol=1e-5)
 
 
+def test_training_pictures_may_be_smaller_than_those_of_the_evaluation(root: Path) -> None:
+    data = _data(root, image_size=24, resize=27, augment=typed(AugmentConfig, PLAIN, {"crop_size": 16}))
+    assert {images.shape[1:] for images, _ in _batches(data, 0)} == {(3, 16, 16)}
+    assert next(iter(data.whole_loader("val")))[0].shape[1:] == (3, 24, 24)
+
+
 def test_a_batch_is_left_unmixed_as_often_as_is_asked_for(root: Path) -> None:
     augment = typed(AugmentConfig, PLAIN, {"mixup_alpha": 1.0, "mix_probability": 0.5})
     data = _data(root, augment=augment, batch_size=11)
