@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import forks
+
 ROOT = Path(__file__).parents[1]
 
 # No test, nor a command that one starts, reaches the internet: its way leads to a port where nobody listens.
@@ -41,14 +43,21 @@ TINY = (
 
 
 def run_app(app: str, *arguments: str, cwd: Path, seconds: float = 240, **env: str) -> subprocess.CompletedProcess[str]:
-    """`python <app>.py arguments` in `cwd`, as a user would, with what it printed."""
+    """`python <app>.py arguments` in `cwd`, as a user would, with what it printed; see tests/forks.py."""
+    command = forks.begin(app, *arguments, folder=cwd, env=env)
+    status = command.wait(seconds)
+    return subprocess.CompletedProcess((app, *arguments), status, command.stdout, command.stderr)
+
+
+def start_app(app: str, *arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, from the interpreter's first line on: two seconds more."""
     return subprocess.run(
         [sys.executable, str(ROOT / f"{app}.py"), *arguments],
         cwd=cwd,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **env},
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=240,
         check=False,
     )
 

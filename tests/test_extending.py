@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.conftest import ROOT, TINY, run_app
+from tests.conftest import ROOT, TINY, start_app
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 # name: text, of each fenced block, whose first line names its file
@@ -48,7 +48,7 @@ def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             subprocess.run([sys.executable, "-m", *arguments], cwd=tmp_path, check=True)
             continue
         path = f"{ROOT}{os.pathsep}{tmp_path}"
-        result = run_app(script.removesuffix(".py"), *arguments, *QUICK[script], cwd=tmp_path, PYTHONPATH=path)
+        result = start_app(script.removesuffix(".py"), *arguments, *QUICK[script], cwd=tmp_path, PYTHONPATH=path)
         assert result.returncode == 0, result.stdout + result.stderr
         for best in tmp_path.glob("outputs/*/*/checkpoints/best.ckpt"):
             best.rename(tmp_path / "best.ckpt")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import ROOT, TINY, run_app
+from tests.conftest import ROOT, TINY, run_app, start_app
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 TRAIN = (str(ROOT / "train.py"), *TINY)
@@ -138,7 +138,7 @@ def test_only_the_first_process_says_what_is_wrong_with_the_configuration(tmp_pa
         stderr=subprocess.PIPE,
         text=True,
     )
-    first = run_app("train", *TINY, *TWO_NODES, "trainer.max_epochs=0", cwd=tmp_path, **as_by_slurm(port, 0))
+    first = start_app("train", *TINY, *TWO_NODES, "trainer.max_epochs=0", cwd=tmp_path, **as_by_slurm(port, 0))
     try:
         line = second.communicate(timeout=60)[1].splitlines()[-1]  # after what torch says of its lost connection
     finally:

@@ -8,7 +8,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from deepdream.models import load_network
-from tests.conftest import ROOT, TINY, run_app
+from tests.conftest import ROOT, TINY, run_app, start_app
 
 
 def test_one_run_is_one_folder(trained: Path) -> None:
@@ -157,7 +157,7 @@ def _scenes(folder: Path) -> Path:
     ],
 )
 def test_help_is_a_page_with_every_choice_and_examples(app: str, groups: list[str], tmp_path: Path) -> None:
-    result = run_app(app, "--help", cwd=tmp_path)
+    result = start_app(app, "--help", cwd=tmp_path)
     assert result.returncode == 0
     words = set(re.findall(r"\w+", result.stdout))
     choices = {file.stem for group in groups for file in (ROOT / "conf" / group).glob("*.yaml")}

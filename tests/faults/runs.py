@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 # What says when, and not what: never the same twice.
-CLOCKED = ("tfevents", ".log", ".running", "said-", "hydra", ".lock")
+CLOCKED = ("tfevents", ".log", ".running", "hydra", ".lock")
 
 
 def content(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import disks
-from tests.faults.forks import begin
+from tests.forks import begin
 
 pytestmark = pytest.mark.skipif(not disks.allowed(), reason="this system lets no process mount a disk for itself")
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import TINY
 from tests.faults import runs
-from tests.faults.forks import begin, run
+from tests.forks import begin, run
 from tests.scenes.archives import lists, official_tar
 from tests.scenes.server import Answer, Server
 

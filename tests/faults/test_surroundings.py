@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.faults import runs
-from tests.faults.forks import Command, begin, run
+from tests.forks import Command, begin, run
 
 LONG = ("trainer.max_epochs=1000", "hydra.run.dir=run")
 

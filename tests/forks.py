@@ -1,24 +1,23 @@
 """Commands as forks of one process that has imported all that they need.
 
-A start then costs milliseconds instead of seconds, so that many commands can be run, and killed, in little time.
+A start then costs milliseconds instead of seconds: many commands can be run, and killed, in little time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
-
+ROOT = Path(__file__).parents[1]
 COMMANDS = {
     "train": "deepdream.apps.train",
     "dream": "deepdream.apps.dream",
@@ -40,8 +39,6 @@ _FORKS.set_forkserver_preload(
         "deepdream.scenes",
         "deepdream.training",
         "deepdream.watching",
-        "hydra._internal.utils",
-        "hydra.core.plugins",
         "matplotlib.pyplot",
         "sklearn.manifold",
         "torch.utils.tensorboard",
@@ -55,13 +52,23 @@ class Command:
 
     folder: Path
     process: Any
+    printed: Path
     begun: float = field(default_factory=time.monotonic)
 
     @property
+    def stdout(self) -> str:
+        """What it has printed so far."""
+        return self.printed.joinpath("stdout").read_text(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        """Its warnings and errors so far."""
+        return self.printed.joinpath("stderr").read_text(errors="replace")
+
+    @property
     def said(self) -> str:
-        """What it has printed so far, stdout and stderr."""
-        path = self.folder / f"said-{self.process.name}.txt"
-        return path.read_text(errors="replace") if path.exists() else ""
+        """Both."""
+        return self.stdout + self.stderr
 
     def wait(self, seconds: float = 240) -> int:
         """Its exit status; minus the signal's number where one has ended it."""
@@ -79,12 +86,17 @@ class Command:
         return self.wait()
 
 
-def begin(app: str, *arguments: str, folder: Path, before: Callable[[], None] | None = None) -> Command:
+def begin(
+    app: str, *arguments: str, folder: Path, before: Callable[[], None] | None = None, env: dict[str, str] | None = None
+) -> Command:
     """Start a command in `folder`. before: what its process does first; a function of a module."""
     folder.mkdir(parents=True, exist_ok=True)
-    process = _FORKS.Process(target=_run, args=(app, arguments, folder, before))
+    printed = Path(tempfile.mkdtemp(prefix="printed-"))
+    for name in ("stdout", "stderr"):
+        (printed / name).touch()
+    process = _FORKS.Process(target=_run, args=(app, arguments, folder, printed, before, env or {}))
     process.start()
-    return Command(folder, process)
+    return Command(folder, process, printed)
 
 
 def run(app: str, *arguments: str, folder: Path, before: Callable[[], None] | None = None) -> Command:
@@ -94,16 +106,23 @@ def run(app: str, *arguments: str, folder: Path, before: Callable[[], None] | No
     return command
 
 
-def _run(app: str, arguments: tuple[str, ...], folder: Path, before: Callable[[], None] | None) -> None:
+def _run(
+    app: str,
+    arguments: tuple[str, ...],
+    folder: Path,
+    printed: Path,
+    before: Callable[[], None] | None,
+    env: dict[str, str],
+) -> None:
     import torch
 
     os.chdir(folder)
-    said = os.open(f"said-{multiprocessing.current_process().name}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(printed / name, os.O_WRONLY | os.O_APPEND), number)
+    os.environ.update({"CUDA_VISIBLE_DEVICES": "", **env})
+    if "OMP_NUM_THREADS" in os.environ:  # torch was imported before
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     sys.argv = [str(ROOT / f"{app}.py"), *arguments]
-    torch.set_num_threads(1)
     if before is not None:
         before()
-    with contextlib.suppress(BrokenPipeError):
-        sys.exit(importlib.import_module(COMMANDS[app]).main())
+    sys.exit(importlib.import_module(COMMANDS[app]).main())
