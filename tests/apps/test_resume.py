@@ -221,6 +221,24 @@ def test_a_run_that_cannot_go_on_is_said_in_one_line(arguments: tuple[str, ...],
     assert message in line
 
 
+def _begun(run: Path, job: str, overrides: str = "- seed=1\n") -> None:
+    (run / ".hydra").mkdir(parents=True)
+    (run / ".hydra" / "hydra.yaml").write_text(job)
+    (run / ".hydra" / "overrides.yaml").write_text(overrides)
+
+
+def test_a_run_that_was_killed_before_its_record_was_written_is_not_taken_for_one_of_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _begun(tmp_path / "outputs/day/1", "", "")
+    with pytest.raises(ValueError, match="there is no run under outputs/ or multirun/"):
+        resumed(["resume=last"])
+    _begun(tmp_path / "outputs/day/2", "hydra: {job: {name: train}}", "")
+    with pytest.raises(ValueError, match="day/2 was ended before it had begun; begin it again"):
+        resumed(["resume=last"])
+
+
 def test_without_resume_the_arguments_are_as_they_were() -> None:
     assert resumed(["model=resnet50", "-m"]) == ["model=resnet50", "-m"]
 
