@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from deepdream.models import Network
 
 DEFAULT_PHOTO = "china"
+ROOMS = {"bathroom": 8, "bedroom": 4, "kitchen": 20}  # drawn by program, each by its number
+ROOM_SIDE = 448
 NOISE_WIDTH = 600  # of image=noise where dream.width is null
 HEAT = ("gradcam", "not-gradcam")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -67,10 +69,22 @@ def in_folder(folder: Path) -> list[Path]:
 
 
 def read_photo(name: str) -> Image.Image:
-    """The picture called `name`: a path, or one of scikit-learn's. Raises what `read_image` raises."""
+    """The picture called `name`: a path, one of scikit-learn's, or a drawn room. Raises what `read_image` raises."""
     from deepdream.images import SAMPLES, read_image, read_sample
 
-    return read_sample(name) if name in SAMPLES and not Path(name).exists() else read_image(name)
+    if name in SAMPLES and not Path(name).exists():
+        return read_sample(name)
+    if name in ROOMS and not Path(name).exists():
+        return _drawn(name)
+    return read_image(name)
+
+
+def _drawn(room: str) -> Image.Image:
+    from PIL import Image
+
+    from deepdream.scenes.rooms import draw
+
+    return Image.fromarray(draw(room, ROOMS[room], size=ROOM_SIDE))
 
 
 def _square(side: int) -> Image.Image:
