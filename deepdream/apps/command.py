@@ -10,6 +10,7 @@ import errno
 import io
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -111,6 +112,9 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *
         run(OmegaConf.to_object(config), folder)  # type: ignore[arg-type]  # the schema's class, as it is registered
     except KeyboardInterrupt as stop:
         sys.exit(_interrupted(stop))
+    except BrokenPipeError:  # nobody reads on: `python dream.py | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(128 + signal.SIGPIPE)
     except Exception as error:
         if wants_traceback:
             raise

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 BOX = "box"
-SHA256 = "e7f89129f25f1c48cc0aaae33a4f028108be4be5784849c5e44f6485abb1cdcc"
+SHA256 = "20d4daec33a3877f32904827443727b1b48bc61896e3bf1c3b9a0cc4d4f53a48"
 
 
 def box_path() -> Path:
