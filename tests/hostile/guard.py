@@ -30,7 +30,9 @@ def _notice(event: str, arguments: tuple[Any, ...]) -> None:
     if event in FORBIDDEN:
         _seen.append(f"{event} {arguments!r}"[:300])
     elif event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
-        _seen.append(f"wrote {os.path.abspath(os.fsdecode(arguments[0]))}")
+        path = os.path.abspath(os.fsdecode(arguments[0]))
+        if os.path.basename(os.path.dirname(path)) != "__pycache__":  # Python keeps what it has compiled
+            _seen.append(f"wrote {path}")
 
 
 sys.addaudithook(_notice)  # Python's own record of what is done; a hook stays for good, so it is idle without a guard
