@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-MEGABYTES = 40  # the allocator's coming and going; a network of the tests takes 20, a picture's activations less
+MEGABYTES = 30  # a network of the tests and its optimizer take 40
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ MEGABYTES = 40  # the allocator's coming and going; a network of the tests takes
         ("dreams", 60),
     ],
 )
-def test_memory_files_and_threads_are_the_same_at_the_end_as_after_the_first(
+def test_memory_files_and_threads_are_the_same_at_the_end_as_after_the_first_rounds(
     what: str, count: int, tmp_path: Path
 ) -> None:
     result = subprocess.run(
@@ -35,10 +35,9 @@ def test_memory_files_and_threads_are_the_same_at_the_end_as_after_the_first(
         timeout=1800,
     )
     assert result.returncode == 0, result.stderr
-    (first, *others) = json.loads(result.stdout.splitlines()[-1])
-    print(f"{count} {what}: {first} after a tenth, {others[-1]} at the end")
-    assert others[-1][1:] == first[1:], (first, others)
-    # A leak grows: half of the growth of a whole run lies in its second half.
-    middle = others[len(others) // 2 - 1]
-    assert min(other[0] for other in others[-3:]) - middle[0] < MEGABYTES / 4
-    assert others[-1][0] - first[0] < MEGABYTES
+    held = json.loads(result.stdout.splitlines()[-1])
+    print(f"{count} {what}: {held[1]} after a fifth, {held[-1]} at the end")
+    assert held[-1][1:] == held[1][1:], held  # files and threads
+    # The allocator's share comes and goes by 80 MB; what is never given back raises the least of several looks.
+    early, late = (min(memory for memory, _, _ in looks) for looks in (held[1:5], held[-4:]))
+    assert late - early < MEGABYTES, held
