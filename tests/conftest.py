@@ -13,7 +13,7 @@ import pytest
 
 from tests import forks
 
-ROOT = Path(__file__).parents[1]
+ROOT = forks.ROOT
 
 # No test, nor a command that one starts, reaches the internet: its way leads to a port where nobody listens.
 os.environ.update(dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9"), no_proxy="127.0.0.1")

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,12 @@ _FORKS.set_forkserver_preload(
         "torch.utils.tensorboard",
     ]
 )
+
+
+@cache
+def _printed() -> tempfile.TemporaryDirectory[str]:
+    """Where this process keeps what its commands print; gone with it."""
+    return tempfile.TemporaryDirectory(prefix="printed-")
 
 
 @dataclass
@@ -91,7 +98,7 @@ def begin(
 ) -> Command:
     """Start a command in `folder`. before: what its process does first; a function of a module."""
     folder.mkdir(parents=True, exist_ok=True)
-    printed = Path(tempfile.mkdtemp(prefix="printed-"))
+    printed = Path(tempfile.mkdtemp(dir=_printed().name))
     for name in ("stdout", "stderr"):
         (printed / name).touch()
     process = _FORKS.Process(target=_run, args=(app, arguments, folder, printed, before, env or {}))

@@ -35,7 +35,8 @@ def own_folder(wanted: str) -> str:
 def alone_in(folder: Path) -> Iterator[None]:
     """While this is open, no other run is at work in `folder`. Raises ValueError, in one line, where one is.
 
-    The lock is the system's: it ends with its process, however that ends.
+    The lock is the system's: it ends with its process, however that ends. On a file system without locks filelock
+    takes a file that names the process instead, and says so.
     """
     from filelock import FileLock, Timeout
 
@@ -46,9 +47,6 @@ def alone_in(folder: Path) -> Iterator[None]:
         raise ValueError(
             f"another process is training in {folder}; wait for its end, or choose another folder"
         ) from error
-    except NotImplementedError:  # a file system without locks
-        yield
-        return
     try:
         yield
     finally:

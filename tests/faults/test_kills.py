@@ -45,8 +45,7 @@ def _put_lists(folder: Path) -> None:
 def _store(folder: Path) -> object:
     """The rooms that were drawn, and the store of them, whose name and note hold the path of its folder."""
     (store,) = (path for path in (folder / "cache").iterdir() if path.suffix != ".lock")
-    files = {path.name for path in store.iterdir()}
-    return runs.content(folder / "rooms"), files, [runs.content(store).get(name) for name in files - {"about.json"}]
+    return runs.content(folder / "rooms"), {**runs.content(store), "about.json": "names the folder"}
 
 
 def _resume(folder: Path, anew: tuple[str, ...]) -> tuple[str, ...]:
