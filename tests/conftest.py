@@ -71,6 +71,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def data_of(trained: Path) -> tuple[str, str]:
+    """The arguments for the rooms of that run, drawn and decoded already."""
+    return f"data.root={trained / 'rooms'}", f"data.cache={trained / 'data' / 'cache'}"
+
+
 @pytest.fixture(scope="session")
 def checkpoint(trained: Path) -> Path:
     """The best checkpoint of that run."""

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from deepdream.apps.arguments import joined
 from deepdream.apps.resuming import resumed
-from tests.conftest import ROOT, TINY, run_app
+from tests.conftest import ROOT, TINY, data_of, run_app
 
 # Everything that draws at random in a step, and all that a checkpoint must keep.
 RUN = (
@@ -47,8 +47,7 @@ def killed_at(moment: str, epoch: int, name: str = "SIGKILL") -> tuple[str, ...]
 def begun(trained: Path) -> tuple[str, ...]:
     return (
         *RUN,
-        f"data.root={trained / 'rooms'}",
-        f"data.cache={trained / 'data' / 'cache'}",
+        *data_of(trained),
         "hydra.run.dir=outputs/day/time",
     )
 

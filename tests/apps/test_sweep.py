@@ -10,13 +10,9 @@ import torch
 from PIL import Image
 
 from deepdream.training.compare import main as compare
-from tests.conftest import ROOT, TINY, run_app
+from tests.conftest import ROOT, TINY, data_of, run_app
 
 QUICK = [*TINY, "evaluate=false", "trainer.limit_val_batches=1"]
-
-
-def data_of(trained: Path) -> tuple[str, str]:
-    return f"data.root={trained / 'rooms'}", f"data.cache={trained / 'data' / 'cache'}"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY
+from tests.conftest import TINY, data_of
 
 
 @pytest.fixture(scope="session")
@@ -12,8 +12,7 @@ def tiny_run(trained: Path) -> tuple[str, ...]:
     """The arguments of a run of two epochs on pictures that are drawn already, in float32."""
     return (
         *TINY,
-        f"data.root={trained / 'rooms'}",
-        f"data.cache={trained / 'data' / 'cache'}",
+        *data_of(trained),
         "trainer.max_epochs=2",
         "trainer.precision=32-true",
         "average.half_life_epochs=1",

@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.conftest import TINY, run_app
+from tests.conftest import TINY, data_of, run_app
 
 
 @pytest.fixture(scope="module")
 def watched(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of `trained` again, with dreams and maps."""
     folder = tmp_path_factory.mktemp("watched")
-    places = (f"data.root={trained / 'rooms'}", f"data.cache={trained / 'data' / 'cache'}")
+    places = data_of(trained)
     dreams = ("callbacks=[dreams,gradcam]", "callbacks.dreams.every=1", "callbacks.dreams.width=160")
     maps = ("callbacks.gradcam.every=1", "callbacks.gradcam.pictures=4")
     result = run_app("train", *TINY, *places, *dreams, *maps, "evaluate=false", "hydra.run.dir=run", cwd=folder)
