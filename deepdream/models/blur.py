@@ -37,10 +37,8 @@ class BlurPool(nn.Module):
 
 @torch.fx.wrap  # one step for torch.fx, which cannot follow a branch on the device
 def _low_pass_half(x: Tensor, kernel: Tensor) -> Tensor:
-    padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
-    if x.device.type != "cpu":
-        return F.conv2d(padded, kernel.to(x.dtype), stride=2, groups=len(kernel))
-    # On a CPU a depthwise convolution takes some 20 times as long in bfloat16 as in float32.
-    dtype = torch.promote_types(x.dtype, torch.float32)
-    with torch.autocast("cpu", enabled=False):
-        return F.conv2d(padded.to(dtype), kernel.to(dtype), stride=2, groups=len(kernel)).to(x.dtype)
+    # Autocast would pad in float32. On a CPU a depthwise convolution takes some 20 times as long in bfloat16.
+    dtype = torch.promote_types(x.dtype, torch.float32) if x.device.type == "cpu" else x.dtype
+    with torch.autocast(x.device.type, enabled=False):
+        padded = F.pad(x, (1, 1, 1, 1), mode="reflect").to(dtype)
+        return F.conv2d(padded, kernel.to(dtype), stride=2, groups=len(kernel)).to(x.dtype)
