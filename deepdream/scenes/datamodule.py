@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import math
+import signal
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -236,6 +237,7 @@ class SceneDataModule(pl.LightningDataModule):
             drop_last=shuffle and len(sampler) >= self.batch_size,
             collate_fn=_as_it_is,  # Pictures hands out whole batches
             num_workers=workers,
+            worker_init_fn=_leave_ctrl_c,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=workers > 0 and shuffle,
         )
@@ -247,6 +249,11 @@ class SceneDataModule(pl.LightningDataModule):
             return 1  # the network needs the cores more
         processes = self.trainer.num_devices if self.trainer else 1
         return max(1, min(8, cores() // processes))
+
+
+def _leave_ctrl_c(worker: int) -> None:
+    """A terminal sends Ctrl-C to every process; the one that trains ends those that load."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def hold_out(lists: SceneLists, per_class: int, seed: int) -> tuple[list[str], list[str]]:

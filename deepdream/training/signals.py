@@ -1,4 +1,4 @@
-"""SIGTERM and SIGUSR1, which a cluster sends before it takes the machine away, end a run that can go on later."""
+"""Ctrl-C, and SIGTERM and SIGUSR1, which a cluster sends before it takes a machine away, end a run that can go on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class StopOnSignal(pl.Callback):
-    """Ends the process between two batches, with status 128 and the signal's number: 143 or 138.
+    """Ends the process between two batches, with status 128 and the signal's number: 143, 138, or 130 after Ctrl-C.
 
+    A second Ctrl-C ends it at once. The first must not: Python ignores a KeyboardInterrupt that is raised while an
+    object is deleted or a process forks, and the run would train on.
     Nothing is saved then: the end of the last epoch was, and the epoch that is cut short is done again by the run that
     goes on. It takes the place of Lightning's own handlers, which save in the middle of a step and call `scontrol`.
     A process that Lightning has started for another device gets the signal from the first.
@@ -25,8 +27,11 @@ class StopOnSignal(pl.Callback):
         """Listen; Lightning puts back at the end of the run what was there before."""
 
         def note(number: int, frame: Any) -> None:
-            if self._received is None and (launcher := trainer.strategy.launcher) is not None:
-                launcher.kill(number)
+            if number == signal.SIGINT == self._received:
+                raise KeyboardInterrupt(how_to_go_on(trainer))
+            # A terminal sends Ctrl-C to every process by itself.
+            if self._received is None and number != signal.SIGINT and trainer.strategy.launcher is not None:
+                trainer.strategy.launcher.kill(number)
             self._received = signal.Signals(number)
 
         for number in SIGNALS:
@@ -50,12 +55,14 @@ class StopOnSignal(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Where another process was quicker to stop, this one fails to reach it: that is no error."""
-        if not isinstance(exception, SystemExit):
+        if not isinstance(exception, SystemExit | KeyboardInterrupt):
             self._stop(trainer)
 
     def _stop(self, trainer: pl.Trainer) -> None:
         if self._received is None:
             return
+        if self._received == signal.SIGINT:
+            raise KeyboardInterrupt(how_to_go_on(trainer))
         if trainer.is_global_zero:
             print(f"stopped by {self._received.name}; {how_to_go_on(trainer)}", flush=True)
         raise SystemExit(128 + self._received)

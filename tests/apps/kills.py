@@ -49,3 +49,17 @@ class Explode(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if batch_idx == 2:
             pl_module.model.fc.weight.data.fill_(float("inf"))
+
+
+class InterruptWhileDeleting(pl.Callback):
+    """Sends Ctrl-C's signal while Python deletes an object: what is raised there, Python ignores."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx == 1:
+            _Interrupting()
+
+
+class _Interrupting:
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(1000))  # the signal is handled between two instructions, and before this object is gone

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, TINY, run_app
+from tests.forks import begin
 
 LONG_RUN = (*TINY, "trainer.max_epochs=1000", "data.workers=1", "evaluate=false", "hydra.run.dir=run")
 LONG_FILM = ("film=zoom", "film.frames=500", "dream.width=256", "dream.steps=1", "output=film.mp4")
@@ -51,6 +52,14 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(trained: Path, tmp_p
     again = run_app("train", told[2], f"trainer.max_epochs={epochs}", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 1 + epochs
+
+
+def test_an_interrupt_that_python_would_ignore_ends_a_training(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "rooms").symlink_to(trained / "rooms")
+    interrupting = "+callbacks.interrupting._target_=tests.apps.kills.InterruptWhileDeleting"
+    training = begin("train", *LONG_RUN, interrupting, folder=tmp_path)
+    assert training.wait() == 130, training.said
+    assert training.stderr == f"interrupted; 0 of 1000 epochs are kept: python train.py resume={tmp_path}/run\n"
 
 
 def test_an_interrupted_film_says_how_to_go_on_and_does(tmp_path: Path) -> None:

@@ -143,8 +143,10 @@ def stopped_clock() -> None:
 def test_a_run_that_is_at_work_is_not_resumed_by_another(tiny_run: tuple[str, ...], tmp_path: Path) -> None:
     first = begin("train", *tiny_run, *LONG, folder=tmp_path)
     wait_for((tmp_path / "run/checkpoints/last.ckpt").exists, first)
-    second = begin("train", "resume=run", folder=tmp_path)
+    record = (tmp_path / "run/.hydra/overrides.yaml").read_text()
+    second = begin("train", "resume=run", "seed=7", folder=tmp_path)
     assert second.wait() == 1
+    assert (tmp_path / "run/.hydra/overrides.yaml").read_text() == record
     assert "error: another process is training in" in last_line(second)
     assert first.process.is_alive()
     assert first.kill_after(0) == -signal.SIGKILL
