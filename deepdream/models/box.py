@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 BOX = "box"
-SHA256 = "20d4daec33a3877f32904827443727b1b48bc61896e3bf1c3b9a0cc4d4f53a48"
+SHA256 = "f30ced3599b5cc9c5961006eb958edf9177b58cd11ae583c6b83d637e8ed5b12"
 
 
 def box_path() -> Path:

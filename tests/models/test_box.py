@@ -42,6 +42,6 @@ def test_a_file_that_is_called_box_goes_before(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_model_starts_from_the_box() -> None:
-    model = ResNet(18, 2)
+    model = ResNet(18, 2, stem="deep", blur=True)
     assert "started from box; its head of 6 classes was replaced" in start_from(model, "box", ["bar", "attic"])
     assert torch.equal(model.layer4[1].conv2.weight, load_network("box").model.layer4[1].conv2.weight)
