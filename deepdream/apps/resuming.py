@@ -9,16 +9,18 @@ from omegaconf import ListConfig, OmegaConf
 
 from deepdream.apps.arguments import flags_of, joined, quoted
 from deepdream.apps.command import shown
+from deepdream.apps.run_folder import alone_in
 
 RUNS = ("outputs/*/*/.hydra", "multirun/*/*/*/.hydra")
 LAST = "last"
+NO_RECORD = "hydra.output_subdir=null"  # of Hydra; the other processes of a run are begun with it too
 FLAGS_OF_MANY = ("-m", "--multirun")
 
 
 def resumed(arguments: list[str]) -> list[str]:
     """`arguments` of train.py; with `resume=` among them, those of that run too, which the others extend.
 
-    Raises ValueError, in one line, where there is no such run.
+    Raises ValueError, in one line, where there is no such run, or one that is at work and would be changed.
     """
     keys = [argument for argument in arguments if argument.startswith("resume=") and argument != "resume=null"]
     if not keys:
@@ -32,7 +34,10 @@ def resumed(arguments: list[str]) -> list[str]:
         raise ValueError(f"{shown(run)} was ended before it had begun; begin it again with the command of that time")
     more = [argument for argument in arguments if argument not in keys]
     place = [f"resume={quoted(run)}", f"hydra.run.dir={quoted(run)}", "hydra.mode=RUN"]
-    nothing_new = [] if more else ["hydra.output_subdir=null"]  # a kill cannot then tear the record of the run
+    nothing_new = [] if more else [NO_RECORD]  # a kill cannot then tear the record of the run
+    if more and NO_RECORD not in more:
+        with alone_in(run):  # Hydra writes the record before the run takes the lock: never that of a run at work
+            pass
     flags = flags_of(_read(run / ".hydra" / "hydra.yaml", run).hydra)
     new_flags = [flag for flag in flags if not any(a.startswith(flag.partition("=")[0]) for a in arguments)]
     return [*new_flags, *joined(list(recorded), [*more, *place, *nothing_new])]
