@@ -14,6 +14,8 @@ from deepdream.apps.pictures import DEFAULT_PHOTO, read_photo
 from deepdream.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from PIL import Image
     from torch.utils.tensorboard import SummaryWriter
@@ -74,7 +76,7 @@ def _examine_all(
 ) -> list[Examination]:
     """Each picture's examination, its panel written; in a folder of pictures a bad one is left out, which is said."""
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from deepdream.explaining import draw_panel
     from deepdream.figures import rendered
@@ -82,26 +84,34 @@ def _examine_all(
     panels = folder / "explanations"
     panels.mkdir(parents=True, exist_ok=True)
     examinations: list[Examination] = []
-    alone, quiet = len(pictures) == 1, not Console().is_terminal
-    for name, path in track(pictures.items(), "explaining", transient=True, disable=alone or quiet):
-        try:
-            examination = _examine(config, network, name, path)
-        except (OSError, ValueError) as error:
-            if alone:
-                raise
-            print(f"left out: {describe(error)}", file=sys.stderr)
-            continue
-        picture = rendered(draw_panel(examination))
-        picture.save(panels / f"{name}.png")
-        writer.add_image(f"explanations/{name}", _pixels(picture), dataformats="HWC")
-        examinations.append(examination)
-        print(_line(examination))
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
+        task = progress.add_task("explaining", total=len(pictures) * len(config.methods))
+        for number, (name, path) in enumerate(pictures.items()):
+
+            def show(method: str, name: str = name, done: int = number * len(config.methods)) -> None:
+                progress.update(task, completed=done + config.methods.index(method), description=f"{name}: {method}")
+
+            try:
+                examination = _examine(config, network, name, path, show)
+            except (OSError, ValueError) as error:
+                if len(pictures) == 1:
+                    raise
+                print(f"left out: {describe(error)}", file=sys.stderr)
+                continue
+            picture = rendered(draw_panel(examination))
+            picture.save(panels / f"{name}.png")
+            writer.add_image(f"explanations/{name}", _pixels(picture), dataformats="HWC")
+            examinations.append(examination)
+            print(_line(examination))
     if not examinations:
         raise ValueError(f"none of the {len(pictures)} pictures in {config.image} could be explained")
     return examinations
 
 
-def _examine(config: ExplainAppConfig, network: Network, name: str, path: str) -> Examination:
+def _examine(
+    config: ExplainAppConfig, network: Network, name: str, path: str, on_method: Callable[[str], object]
+) -> Examination:
     from deepdream.explaining import examine
 
     photo = read_photo(path)
@@ -118,6 +128,7 @@ def _examine(config: ExplainAppConfig, network: Network, name: str, path: str) -
         before=_before_the_dream(path),
         config=config.explain,
         seed=config.seed,
+        on_method=on_method,
     )
 
 
