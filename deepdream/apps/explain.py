@@ -16,7 +16,6 @@ from deepdream.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from PIL import Image
     from torch.utils.tensorboard import SummaryWriter
 
@@ -79,7 +78,7 @@ def _examine_all(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from deepdream.explaining import draw_panel
-    from deepdream.figures import rendered
+    from deepdream.figures import rendered, write_logged
 
     panels = folder / "explanations"
     panels.mkdir(parents=True, exist_ok=True)
@@ -100,8 +99,7 @@ def _examine_all(
                 print(f"left out: {describe(error)}", file=sys.stderr)
                 continue
             picture = rendered(draw_panel(examination))
-            picture.save(panels / f"{name}.png")
-            writer.add_image(f"explanations/{name}", _pixels(picture), dataformats="HWC")
+            write_logged(picture, panels / f"{name}.png", writer, f"explanations/{name}")
             examinations.append(examination)
             print(_line(examination))
     if not examinations:
@@ -171,7 +169,7 @@ def _write_numbers(examinations: list[Examination], path: Path) -> None:
 def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryWriter) -> None:
     """The methods from the best to the worst: on the console, as CSV and beside it as PNG, and in TensorBoard."""
     from deepdream.explaining import draw_ranking, rank_methods
-    from deepdream.figures import rendered
+    from deepdream.figures import rendered, write_logged
 
     ranking = rank_methods([one.explanations for one in examinations])
     checks = list(ranking[0].means)
@@ -184,8 +182,7 @@ def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryW
             table.writerow([row.method, f"{row.mean_rank:.3f}", *values, f"{row.seconds:.3f}"])
     _print_ranking(ranking, checks, len(examinations))
     picture = rendered(draw_ranking(ranking, pictures=len(examinations)))
-    picture.save(path.with_suffix(".png"))
-    writer.add_image("explanations/ranking", _pixels(picture), dataformats="HWC")
+    write_logged(picture, path.with_suffix(".png"), writer, "explanations/ranking")
     cells = "\n".join(
         f"|{row.method}|{row.mean_rank:.2f}|" + "|".join(f"{row.means[check]:.3g}" for check in checks) + "|"
         for row in ranking
@@ -209,9 +206,3 @@ def _print_ranking(ranking: list[MethodFigures], checks: list[str], pictures: in
         values = (f"{row.means[check]:.3g} ± {row.errors[check]:.1g}" for check in checks)
         table.add_row(row.method, f"{row.mean_rank:.2f}", *values, f"{row.seconds:.2f}")
     Console(width=None if Console().is_terminal else 140).print(table)
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    import numpy as np
-
-    return np.asarray(picture)
