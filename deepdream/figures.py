@@ -60,5 +60,6 @@ def write_logged(picture: Image.Image, path: Path, writer: SummaryWriter, tag: s
     picture.save(encoded, "PNG", compress_level=4)
     path.write_bytes(encoded.getvalue())
     image = Summary.Image(height=picture.height, width=picture.width, encoded_image_string=encoded.getvalue())
-    writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]))
+    events: Any = writer.file_writer
+    events.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]))
     return path
