@@ -18,7 +18,7 @@ from deepdream.dreaming.objectives import LOGITS, Objective, Seen
 from deepdream.dreaming.octaves import Size
 from deepdream.dreaming.steppers import STEPPERS, Stepper
 from deepdream.dreaming.taps import Taps
-from deepdream.dreaming.tiles import tiles
+from deepdream.dreaming.tiles import least_pixels, tiles
 from deepdream.models import Network
 
 Maps = Mapping[str, Tensor]
@@ -138,7 +138,8 @@ class Ascent:
         return gradient, objective.view(len(view), -1).mean(dim=1)
 
     def _tiled(self, view: Tensor, move: Move, *, is_input: bool = False) -> tuple[Tensor, Tensor]:
-        pixels = self._max_pixels // len(view)
+        # Of a large batch the tiles would be nothing but surroundings.
+        pixels = max(self._max_pixels // len(view), least_pixels(self._margin, self._stride))
         size = (view.shape[2], view.shape[3])
         places = list(tiles(size, pixels, self._margin, self._stride, move.origin))
         if len(places) == 1:
