@@ -13,6 +13,7 @@ from deepdream.explaining.layers import cam_layer
 from deepdream.explaining.question import Question
 
 MOST_DOUBLINGS = 5  # of the steps of integrated gradients
+LEAST_GAIN = 0.1  # of the logits' standard deviation: no number of steps comes within 1% of a gain of nothing
 
 
 def gradcam(question: Question) -> Tensor:
@@ -80,14 +81,15 @@ def smoothgrad(question: Question) -> Tensor:
 def integrated_gradients(question: Question) -> Tensor:
     """Integrated gradients (Sundararajan et al. 2017) from the mean colour to the picture.
 
-    The map adds up to what the logit gains on that way, within config.completeness of it; where the steps do not
-    suffice they are doubled, up to MOST_DOUBLINGS times.
+    The map adds up to what the logit gains on that way, within config.completeness of it (of LEAST_GAIN, where that is
+    more); where the steps do not suffice they are doubled, up to MOST_DOUBLINGS times.
     """
     config = question.config
     baseline = torch.zeros_like(question.picture)
     with torch.no_grad():
-        ends = question.model(torch.cat([baseline, question.picture]))[:, question.target]
-    gain = float(ends[1] - ends[0])
+        logits = question.model(torch.cat([baseline, question.picture]))
+    gain = float(logits[1, question.target] - logits[0, question.target])
+    error = config.completeness * max(abs(gain), LEAST_GAIN * float(logits[1].std(correction=0)))
     method = IntegratedGradients(question.model)
     steps = config.integrated_gradients_steps
     for _ in range(MOST_DOUBLINGS + 1):
@@ -99,7 +101,7 @@ def integrated_gradients(question: Question) -> Tensor:
             method="riemann_middle",  # 64 steps come within 1%; Captum's trapezoid, one step short, needs 256 and more
             internal_batch_size=config.batch_size,
         ).detach()
-        if abs(float(values.sum()) - gain) <= config.completeness * abs(gain):
+        if abs(float(values.sum()) - gain) <= error:
             break
         steps *= 2
     return _over_channels(values)
