@@ -194,9 +194,10 @@ class Dreamer:
         if dtype not in self._ascents:
             precise = dtype == torch.float64
             network_dtype = dtype if precise else best_dtype(self.config.precision, self.device)
-            model = frozen_copy(self._network.model, network_dtype, self.device, [layer.name for layer in self._layers])
             logits = self.objective.needs(LOGITS)
-            is_compiled = self.config.compile and self._layers and not logits
+            is_compiled = bool(self.config.compile and self._layers and not logits)
+            read = [layer.name for layer in self._layers]
+            model = frozen_copy(self._network.model, network_dtype, self.device, keep=read, for_compiler=is_compiled)
             self._ascents[dtype] = Ascent(
                 self._network,
                 CompiledTaps(model, self._layers) if is_compiled else Taps(model, self._layers, logits=logits),

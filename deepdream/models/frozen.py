@@ -18,12 +18,17 @@ from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_input
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from deepdream.models.fused import can_fuse, fuse_residual_blocks
 
-def frozen_copy(model: nn.Module, dtype: torch.dtype, device: torch.device, keep: Collection[str]) -> nn.Module:
+
+def frozen_copy(
+    model: nn.Module, dtype: torch.dtype, device: torch.device, keep: Collection[str], *, for_compiler: bool = False
+) -> nn.Module:
     """A copy of `model` (in eval mode) that computes in `dtype` on `device`; `model` stays as it is.
 
     keep: names of modules whose outputs must stay what they are in `model`. Low precision is reached by weights of
     that precision, not by autocast, which would cast the frozen weights again at each step.
+    for_compiler: leave residual blocks as they are, for torch.compile to see through and to fuse by itself.
     """
     fold_in = torch.float64 if dtype == torch.float64 else torch.float32
     frozen = copy.deepcopy(model).to(device=device, dtype=fold_in)
@@ -32,7 +37,10 @@ def frozen_copy(model: nn.Module, dtype: torch.dtype, device: torch.device, keep
     relu_after_pool(frozen, keep)
     if dtype in (torch.bfloat16, torch.float32) and device.type == "cpu":
         block_strided(frozen)
-    return frozen.to(dtype).to(memory_format=torch.channels_last).requires_grad_(False)
+    frozen = frozen.to(dtype).to(memory_format=torch.channels_last).requires_grad_(False)
+    if can_fuse(dtype, device) and not for_compiler:
+        fuse_residual_blocks(frozen, keep)
+    return frozen
 
 
 def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
