@@ -86,7 +86,7 @@ def relu_after_pool(model: nn.Module, keep: Collection[str] = ()) -> None:
     the ReLU, or of a module that ends with it, is named in `keep`, and in a model that torch.fx cannot trace.
     """
     for relu, pool in _pairs(model, nn.ReLU, nn.MaxPool2d):
-        if not _is_between(keep, relu, pool):
+        if not _is_between(keep, relu, pool) and not model.get_submodule(pool).return_indices:
             model.set_submodule(pool, nn.Sequential(model.get_submodule(pool), nn.ReLU(inplace=True)))
             model.set_submodule(relu, nn.Identity())
 
