@@ -11,7 +11,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -20,7 +19,7 @@ from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
 from torchvision.ops import StochasticDepth
 
-OPERATORS = ("_convolution_pointwise", "_convolution_pointwise_")
+OPERATORS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
 CHANNELS_LAST = torch.channels_last
 PASS_ON = (nn.Identity, nn.Dropout, StochasticDepth)  # in eval mode
 
@@ -67,16 +66,21 @@ class FusedConv2d:
     def __init__(self, conv: nn.Conv2d, *, relu: bool) -> None:
         self.relu, self.stride, self.inputs, self.outputs = relu, conv.stride[0], conv.in_channels, conv.out_channels
         self._weight, self._bias, self._kernel, self._groups = conv.weight, conv.bias, conv.kernel_size[0], conv.groups
-        self._padding, self._geometry = list(conv.padding), (list(conv.padding), list(conv.stride), [1, 1], conv.groups)
+        self._geometry = (list(conv.padding), list(conv.stride), [1, 1], conv.groups)
+        self._back_geometry = (list(conv.padding), [1, 1], [1, 1], 1)
+        self._packed: dict[bool, tuple[torch.Size, Tensor]] = {}  # the weights of the way there and back
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_packed": {}}  # oneDNN's tensors cannot be copied
 
     def forward(self, x: Tensor) -> Tensor:
         """What the convolution, and then ReLU, yield of `x`."""
-        how: Any = (self._weight, self._bias, *self._geometry, "relu" if self.relu else "none", [], "")
+        how: Any = (self._pack(x), self._bias, *self._geometry, "relu" if self.relu else "none", [], "")
         return torch.ops.mkldnn._convolution_pointwise(x, *how)  # type: ignore[no-any-return]
 
     def forward_sum(self, x: Tensor, other: Tensor, *, over: bool) -> Tensor:
         """relu(convolution of `x` + other); `over`: written over `other`."""
-        how: Any = (self._weight, self._bias, *self._geometry, "add", 1.0, "relu", [], None)
+        how: Any = (self._pack(x), self._bias, *self._geometry, "add", 1.0, "relu", [], None)
         if over:
             return torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *how)  # type: ignore[no-any-return]
         return torch.ops.mkldnn._convolution_pointwise.binary(x, other, *how)  # type: ignore[no-any-return]
@@ -96,17 +100,25 @@ class FusedConv2d:
         return found if onto is None else onto.add_(found)
 
     def _back(self, gradient: Tensor, onto: Tensor | None = None) -> Tensor:
-        """The way back at stride 1, which is a convolution forwards."""
-        how = (self._turned, None, self._padding, [1, 1], [1, 1], 1)
+        """The way back at stride 1: a convolution too, from outputs to inputs, by the kernel turned by 180 degrees."""
+        how: Any = (self._pack(gradient, back=True), None, *self._back_geometry)
         if onto is None:
             return torch.ops.mkldnn._convolution_pointwise(gradient, *how, "none", [], "")  # type: ignore[no-any-return]
         sum_to = torch.ops.mkldnn._convolution_pointwise_.binary
         return sum_to(onto, gradient, *how, "add", 1.0, None, [], None)  # type: ignore[no-any-return]
 
-    @cached_property
-    def _turned(self) -> Tensor:
-        """The kernel of the way back: from outputs to inputs, and turned by 180 degrees."""
-        return _channels_last(self._weight.transpose(0, 1).flip(2, 3))
+    def _pack(self, x: Tensor, *, back: bool = False) -> Tensor:
+        """The weights in the order that oneDNN wants them in for maps of the size of `x`: else it sorts them each time.
+
+        In that for another size it can be eight times as slow. An octave has many steps of one size.
+        """
+        size, packed = self._packed.get(back, (None, self._weight))
+        if size != x.shape:
+            weight = self._weight.transpose(0, 1).flip(2, 3) if back else self._weight
+            geometry = self._back_geometry if back else self._geometry
+            packed = torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), *geometry, list(x.shape))
+            self._packed[back] = (x.shape, packed)
+        return packed
 
 
 @dataclass(frozen=True)
