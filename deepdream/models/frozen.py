@@ -1,4 +1,5 @@
-"""A frozen copy of a network, made fast for one number format: batch norm folded away, channels last.
+"""A frozen copy of a network, made fast for one number format: batch norm folded away, channels
+last, residual blocks on a CPU computed as a whole (`fused`).
 
 Everything here changes how the network computes, and nothing that it yields, up to rounding.
 """

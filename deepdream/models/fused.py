@@ -25,13 +25,13 @@ PASS_ON = (nn.Identity, nn.Dropout, StochasticDepth)  # in eval mode
 
 
 def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether this PyTorch, on this machine, has the fused convolutions for `dtype` on `device`."""
+    """Whether there are fused convolutions for `dtype` on `device`, and fast ones: this was seen with AVX-512 only."""
     if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float32):
         return False
-    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return there and all(
-        hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_convolution_pointwise_")
-    )
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    has_operators = all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
+    return has_operators and bool(torch.cpu.get_capabilities().get("avx512_f"))
 
 
 def fuse_residual_blocks(model: nn.Module, keep: Collection[str] = ()) -> None:
