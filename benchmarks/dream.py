@@ -6,8 +6,8 @@ gordic, ResNet-50, 600x400, 4 octaves. They take turns, and the median of the ra
 other load on the machine weighs on both. On a machine that is busy all the time, OMP_NUM_THREADS=1 gives steadier
 ratios: two threads on one free core spend their time waiting for each other.
 
-The large picture (3840x2160, layer4) is dreamed for one step in a process of its own, for its peak memory; its cost per
-pixel is compared with one step at 600x400. Where there is a GPU, all of it runs there, and eight photos at once are
+The large picture (3840x2160, layer4) is dreamed in a process of its own, for its peak memory; the cost per pixel of a
+step is compared with that at 600x400. Where there is a GPU, all of it runs there, and eight photos at once are
 compared with one at a time.
 """
 
@@ -124,21 +124,26 @@ def difference(net: Network, image: Tensor) -> float:
 LARGE = (2160, 3840)
 
 
-def one_step(net: Network, size: tuple[int, int]) -> float:
-    """Seconds per pixel of one step of layer4; of a small picture after a first one, which prepares the kernels."""
-    config = DreamConfig.preset("inceptionism", layers=["layer4"], octaves=1, steps=1)
-    dreamer = Dreamer(net, config)
+def one_step(net: Network, size: tuple[int, int]) -> Callable[[int], float]:
+    """Seconds per pixel of one step of layer4 of a picture of `size`, by the seed of the step."""
+    dreamer = Dreamer(net, DreamConfig.preset("inceptionism", layers=["layer4"], octaves=1, steps=1))
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
-    if size != LARGE:
-        dreamer(image)
-    return seconds(lambda: dreamer(image)) / (size[0] * size[1])
+    return lambda seed: seconds(lambda: dreamer(image, seed=seed)) / (size[0] * size[1])
 
 
-def large() -> None:
-    """Print, as JSON, the large picture's cost per pixel against the small one's, and the peak memory in GB."""
+def large(repetitions: int) -> None:
+    """Print, as JSON, the large picture's cost per pixel against the small one's, and the peak memory in GB.
+
+    The two take turns, a small step being short enough to be taken five times; each turn is a step of another seed.
+    """
     net = network()
-    small = median(one_step(net, (HEIGHT, WIDTH)) for _ in range(3))
-    ratio = one_step(net, LARGE) / small
+    small_step, large_step = one_step(net, (HEIGHT, WIDTH)), one_step(net, LARGE)
+    small_step(0)  # prepares the kernels
+    ratios = []
+    for seed in range(repetitions):
+        small = median(small_step(seed) for _ in range(5))
+        ratios.append(large_step(seed) / small)
+    ratio = median(ratios)
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated() / 1024**3
     else:
@@ -164,10 +169,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="1 step an octave instead of 10; within 60 s")
     parser.add_argument("--large", action="store_true", help="only the large picture, in this process")
     arguments = parser.parse_args()
-    if arguments.large:
-        large()
-        return
     quick = arguments.quick
+    if arguments.large:
+        large(repetitions=1 if quick else 3)
+        return
     steps, repetitions = (1, 7) if quick else (10, 5)
 
     net, device = network(), best_device()
@@ -211,7 +216,8 @@ def main() -> None:
     }
     if device.type == "cuda":
         ratios |= batches(net, image, steps, repetitions)
-    measured = subprocess.run([sys.executable, __file__, "--large"], capture_output=True, text=True, check=True)
+    command = [sys.executable, __file__, "--large", *(["--quick"] if quick else [])]
+    measured = subprocess.run(command, capture_output=True, text=True, check=True)
     ratios.update(json.loads(measured.stdout.splitlines()[-1]))
     where = f"{torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name(device)
     print(f"ResNet-50, {WIDTH}x{HEIGHT}, {OCTAVES} octaves x {steps} steps, {where}")

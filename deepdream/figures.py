@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 # Okabe & Ito's colours, told apart by colour-blind readers too.
 COLORS = {"train": "#0072B2", "val": "#E69F00", "test": "#009E73"}
@@ -42,3 +47,19 @@ def rendered(figure: Figure) -> Image.Image:
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def write_logged(picture: Image.Image, path: Path, writer: SummaryWriter, tag: str) -> Path:
+    """The picture as a PNG at `path` and, the same bytes, in TensorBoard under `tag`.
+
+    SummaryWriter.add_image would encode it once more.
+    """
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    encoded = io.BytesIO()
+    picture.save(encoded, "PNG", compress_level=4)
+    path.write_bytes(encoded.getvalue())
+    image = Summary.Image(height=picture.height, width=picture.width, encoded_image_string=encoded.getvalue())
+    events: Any = writer.file_writer
+    events.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]))
+    return path

@@ -80,7 +80,7 @@ def _dream_picture(config: DreamAppConfig, network: Network, output: Path, folde
     from deepdream.provenance import write_picture
 
     before = to_tensor(pictures.photo(config.image, config))
-    guide, mask = pictures.guide(config), pictures.mask(config, network, before)
+    guide, mask = pictures.guide(config), pictures.mask(config.mask, network, before)
     start = time.monotonic()
     dreamer = Dreamer(network, config.dream)
     after = _with_progress(dreamer, before, seed=config.seed, guide=guide, mask=mask)

@@ -141,10 +141,12 @@ def _compare(evaluations: list[Evaluation], folder: Path) -> None:
     for name, (header, rows) in tables.items():
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *rows])
-        table = Table(*header, title=name.replace("_", " "), title_justify="left")
+        table = Table(title=name.replace("_", " "), title_justify="left")
+        for column in header:
+            table.add_column(column, overflow="fold")  # names of runs have no spaces to break at
         for row in rows:
             table.add_row(*row)
-        Console().print(table)
+        Console(width=None if Console().is_terminal else 120).print(table)
     print(f"report:     {shown(write_page(folder / 'report.html', evaluations, tests))}")
 
 

@@ -14,7 +14,8 @@ from deepdream.apps.pictures import DEFAULT_PHOTO, read_photo
 from deepdream.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable
+
     from PIL import Image
     from torch.utils.tensorboard import SummaryWriter
 
@@ -74,34 +75,41 @@ def _examine_all(
 ) -> list[Examination]:
     """Each picture's examination, its panel written; in a folder of pictures a bad one is left out, which is said."""
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from deepdream.explaining import draw_panel
-    from deepdream.figures import rendered
+    from deepdream.figures import rendered, write_logged
 
     panels = folder / "explanations"
     panels.mkdir(parents=True, exist_ok=True)
     examinations: list[Examination] = []
-    alone, quiet = len(pictures) == 1, not Console().is_terminal
-    for name, path in track(pictures.items(), "explaining", transient=True, disable=alone or quiet):
-        try:
-            examination = _examine(config, network, name, path)
-        except (OSError, ValueError) as error:
-            if alone:
-                raise
-            print(f"left out: {describe(error)}", file=sys.stderr)
-            continue
-        picture = rendered(draw_panel(examination))
-        picture.save(panels / f"{name}.png")
-        writer.add_image(f"explanations/{name}", _pixels(picture), dataformats="HWC")
-        examinations.append(examination)
-        print(_line(examination))
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
+        task = progress.add_task("explaining", total=len(pictures) * len(config.methods))
+        for number, (name, path) in enumerate(pictures.items()):
+
+            def show(method: str, name: str = name, done: int = number * len(config.methods)) -> None:
+                progress.update(task, completed=done + config.methods.index(method), description=f"{name}: {method}")
+
+            try:
+                examination = _examine(config, network, name, path, show)
+            except (OSError, ValueError) as error:
+                if len(pictures) == 1:
+                    raise
+                print(f"left out: {describe(error)}", file=sys.stderr)
+                continue
+            picture = rendered(draw_panel(examination))
+            write_logged(picture, panels / f"{name}.png", writer, f"explanations/{name}")
+            examinations.append(examination)
+            print(_line(examination))
     if not examinations:
         raise ValueError(f"none of the {len(pictures)} pictures in {config.image} could be explained")
     return examinations
 
 
-def _examine(config: ExplainAppConfig, network: Network, name: str, path: str) -> Examination:
+def _examine(
+    config: ExplainAppConfig, network: Network, name: str, path: str, on_method: Callable[[str], object]
+) -> Examination:
     from deepdream.explaining import examine
 
     photo = read_photo(path)
@@ -118,6 +126,7 @@ def _examine(config: ExplainAppConfig, network: Network, name: str, path: str) -
         before=_before_the_dream(path),
         config=config.explain,
         seed=config.seed,
+        on_method=on_method,
     )
 
 
@@ -160,7 +169,7 @@ def _write_numbers(examinations: list[Examination], path: Path) -> None:
 def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryWriter) -> None:
     """The methods from the best to the worst: on the console, as CSV and beside it as PNG, and in TensorBoard."""
     from deepdream.explaining import draw_ranking, rank_methods
-    from deepdream.figures import rendered
+    from deepdream.figures import rendered, write_logged
 
     ranking = rank_methods([one.explanations for one in examinations])
     checks = list(ranking[0].means)
@@ -173,8 +182,7 @@ def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryW
             table.writerow([row.method, f"{row.mean_rank:.3f}", *values, f"{row.seconds:.3f}"])
     _print_ranking(ranking, checks, len(examinations))
     picture = rendered(draw_ranking(ranking, pictures=len(examinations)))
-    picture.save(path.with_suffix(".png"))
-    writer.add_image("explanations/ranking", _pixels(picture), dataformats="HWC")
+    write_logged(picture, path.with_suffix(".png"), writer, "explanations/ranking")
     cells = "\n".join(
         f"|{row.method}|{row.mean_rank:.2f}|" + "|".join(f"{row.means[check]:.3g}" for check in checks) + "|"
         for row in ranking
@@ -198,9 +206,3 @@ def _print_ranking(ranking: list[MethodFigures], checks: list[str], pictures: in
         values = (f"{row.means[check]:.3g} ± {row.errors[check]:.1g}" for check in checks)
         table.add_row(row.method, f"{row.mean_rank:.2f}", *values, f"{row.seconds:.2f}")
     Console(width=None if Console().is_terminal else 140).print(table)
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    import numpy as np
-
-    return np.asarray(picture)

@@ -86,7 +86,7 @@ def _dream_group(
 
     batch = torch.stack([photo for _, photo in group])
     try:
-        mask = pictures.mask(config, network, batch[0]) if config.mask is not None else None
+        mask = pictures.mask(config.mask, network, batch[0]) if config.mask is not None else None
         dreams = dreamer(batch, seed=config.seed, guide=pictures.guide(config), mask=mask)
     except ValueError as error:
         for path, _ in group:

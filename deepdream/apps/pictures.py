@@ -47,17 +47,21 @@ def guide(config: DreamAppConfig) -> Tensor | None:
     return to_tensor(picture if width is None else resize_to_width(picture, width))
 
 
-def mask(config: DreamAppConfig, network: Network, before: Tensor) -> Tensor | None:
+def mask(name: str | None, network: Network, before: Tensor) -> Tensor | None:
     """Where to dream, (H, W) in [0, 1]: a picture's light, or where the network looks, or where it does not."""
-    from deepdream.explaining import grad_cam
-    from deepdream.images import to_tensor
+    from torch.nn.functional import interpolate
 
-    if config.mask is None:
+    from deepdream.explaining import grad_cam, network_view
+    from deepdream.images import to_image, to_tensor
+
+    if name is None:
         return None
-    if config.mask in HEAT and not Path(config.mask).exists():
-        heat = grad_cam(network, before)
-        return heat if config.mask == "gradcam" else 1 - heat
-    return to_tensor(read_photo(config.mask)).mean(dim=0)
+    if name in HEAT and not Path(name).exists():
+        # Seen at the size that it was trained for: in a larger picture it looks at details, and takes them for all.
+        seen = grad_cam(network, network_view(network, to_image(before), crop=False).to(before))
+        heat = interpolate(seen[None, None], before.shape[1:], mode="bilinear")[0, 0]
+        return heat if name == "gradcam" else 1 - heat
+    return to_tensor(read_photo(name)).mean(dim=0)
 
 
 def in_folder(folder: Path) -> list[Path]:

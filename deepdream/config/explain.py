@@ -45,6 +45,7 @@ class ExplainConfig:
     infidelity_samples: int
     sensitivity_samples: int
     sensitivity_radius: float
+    repeat_share: float
     batch_size: int
     precision: str
 
@@ -56,9 +57,9 @@ class ExplainConfig:
         at_least("explain.superpixels", self.superpixels, 4)
         for key in ("lime_samples", "kernel_shap_samples"):
             at_least(f"explain.{key}", getattr(self, key), 10)
-        for key in ("smoothgrad_noise", "completeness", "sensitivity_radius", "confidence_share"):
+        for key in ("smoothgrad_noise", "completeness", "sensitivity_radius"):
             above(f"explain.{key}", getattr(self, key), 0)
-        for key in ("occlusion_window", "occlusion_stride", "confidence_share"):
+        for key in ("occlusion_window", "occlusion_stride", "confidence_share", "repeat_share"):
             fraction(f"explain.{key}", getattr(self, key))
             above(f"explain.{key}", getattr(self, key), 0)
         one_of("explain.precision", self.precision, PRECISIONS)

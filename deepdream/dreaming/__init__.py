@@ -1,8 +1,8 @@
 """DeepDream: make more of what a network sees in a picture.
 
 Five independent parts, joined by the Dreamer's loop and by a small YAML: what is looked at (`taps`, `selection`), what
-to make more of (`objectives`, `comparisons`), what is done to the gradient (`gradients`, `pyramid`), at which scales
-(`octaves`, `tiles`), and how the picture is held and moved (`canvas`, `fourier`, `moves`, `steppers`).
+to make more of (`objectives`, `comparisons`), what is done to the gradient (`silence`, `gradients`, `pyramid`), at
+which scales (`octaves`, `tiles`), and how the picture is held and moved (`canvas`, `fourier`, `moves`, `steppers`).
 """
 
 from deepdream.config import DreamConfig

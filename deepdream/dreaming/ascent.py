@@ -16,9 +16,10 @@ from deepdream.dreaming.gradients import normalization, smoothing
 from deepdream.dreaming.moves import Frame, Move, is_warped, warp
 from deepdream.dreaming.objectives import LOGITS, Objective, Seen
 from deepdream.dreaming.octaves import Size
+from deepdream.dreaming.silence import may_be_silent, wake
 from deepdream.dreaming.steppers import STEPPERS, Stepper
 from deepdream.dreaming.taps import Taps
-from deepdream.dreaming.tiles import tiles
+from deepdream.dreaming.tiles import least_pixels, tiles
 from deepdream.models import Network
 
 Maps = Mapping[str, Tensor]
@@ -55,6 +56,7 @@ class Ascent:
         self._config = config
         self._smooth = smoothing(config, dtype, device)
         self._normalize = normalization(config)
+        self._wakes = may_be_silent(objective)
         self._max_pixels, self._margin, self._stride = max_pixels, margin, stride
         self._guide: Maps = {}
         self._content: Maps = {}
@@ -138,11 +140,12 @@ class Ascent:
         return gradient, objective.view(len(view), -1).mean(dim=1)
 
     def _tiled(self, view: Tensor, move: Move, *, is_input: bool = False) -> tuple[Tensor, Tensor]:
-        pixels = self._max_pixels // len(view)
+        # Of a large batch the tiles would be nothing but surroundings.
+        pixels = max(self._max_pixels // len(view), least_pixels(self._margin, self._stride))
         size = (view.shape[2], view.shape[3])
         places = list(tiles(size, pixels, self._margin, self._stride, move.origin))
         if len(places) == 1:
-            return self._whole(view, is_input=is_input)
+            return self._whole(view, is_input=is_input, wakes=self._wakes)
         gradient, objectives = torch.empty_like(view), []
         for rows, columns in places:
             part = view[:, :, rows.start : rows.stop, columns.start : columns.stop]
@@ -155,9 +158,10 @@ class Ascent:
             objectives.append(objective)
         return gradient, torch.stack(objectives).mean(dim=0)
 
-    def _whole(self, view: Tensor, *, is_input: bool) -> tuple[Tensor, Tensor]:
+    def _whole(self, view: Tensor, *, is_input: bool, wakes: bool = False) -> tuple[Tensor, Tensor]:
         """The gradient at a view, or at an input of the network, and the objective.
 
+        wakes: silent channels too have a gradient; not in a tile, which does not know of the rest of the picture.
         The chain is cut at the taps, so that the objective is summed in `dtype` whatever the network computes in.
         """
         at = view.detach().requires_grad_()
@@ -165,6 +169,9 @@ class Ascent:
         with torch.enable_grad():
             x = at if is_input else self.canvas.network_input(at)
             features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))
+            if wakes:
+                for name in features.keys() - {LOGITS}:
+                    wake(features[name])
             cut = {name: a.detach().to(self.dtype).requires_grad_() for name, a in features.items()}
             picture = self._picture(at, is_input=is_input) if needs_picture else None
             objective = self._objective(Seen(cut, picture, self._guide, self._content))

@@ -6,7 +6,7 @@ import torch
 
 from deepdream.dreaming.tiles import least_pixels
 
-CPU_PIXELS = 1_200_000  # a ResNet-50 to layer4 then takes about 2 GB in bfloat16
+CPU_PIXELS = 1_700_000  # at 3840x2160 a ResNet-50 to layer4 then takes 2.7 GB in bfloat16
 GPU_BYTES_PER_PIXEL = 4_000  # of the same network, in the worst case
 
 
@@ -31,7 +31,8 @@ def margin(stride: int) -> int:
 
     A layer's receptive field is several times as wide, but nearly all of its gradient comes from the middle of it
     (Luo et al., "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks", 2016). With this
-    margin the gradients of tiles and of the whole have a cosine of 0.9999 in a trained ResNet-18, layer2 to layer4.
+    margin the gradients of tiles and of the whole have a cosine of 0.9999 in a trained ResNet-18, layer2 to layer4. At
+    the very edge of what a tile gives, the difference is 1% in layer3 and 9% in layer4; 30 pixels further in, a third.
     """
     return min(max(32, 6 * stride), 64)
 

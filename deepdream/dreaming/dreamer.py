@@ -22,6 +22,7 @@ from deepdream.dreaming.gradients import PADDING
 from deepdream.dreaming.moves import Shift, moves
 from deepdream.dreaming.objectives import LOGITS, Objective
 from deepdream.dreaming.octaves import CARRIES, MIN_SIDE, SIZES, Size, check_sizes
+from deepdream.dreaming.silence import may_be_silent, relus
 from deepdream.dreaming.taps import Taps, choose_layers, evaluation_copy, probe
 from deepdream.hardware import best_device, best_dtype
 from deepdream.models import Network
@@ -194,10 +195,12 @@ class Dreamer:
         if dtype not in self._ascents:
             precise = dtype == torch.float64
             network_dtype = dtype if precise else best_dtype(self.config.precision, self.device)
-            logits = self.objective.needs(LOGITS)
-            is_compiled = bool(self.config.compile and self._layers and not logits)
-            read = [layer.name for layer in self._layers]
-            model = frozen_copy(self._network.model, network_dtype, self.device, keep=read, for_compiler=is_compiled)
+            logits, wakes = self.objective.needs(LOGITS), may_be_silent(self.objective)
+            keep = [layer.name for layer in self._layers]
+            if wakes:
+                keep += relus(self._network.model, self._layers)
+            is_compiled = bool(self.config.compile and self._layers and not logits and not wakes)
+            model = frozen_copy(self._network.model, network_dtype, self.device, keep, for_compiler=is_compiled)
             self._ascents[dtype] = Ascent(
                 self._network,
                 CompiledTaps(model, self._layers) if is_compiled else Taps(model, self._layers, logits=logits),

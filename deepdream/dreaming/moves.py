@@ -20,8 +20,9 @@ Shift = tuple[int, int]  # down, right
 class Move:
     """What was drawn for one step; all of it follows from (seed, step).
 
-    shift: in pixels. scale: of what the network sees, 1 is as it is. angle: in degrees. origin: of the grid of tiles,
-    in [0, 1) of a tile. crops: (tops, lefts, sides) of random crops, as shares of the picture. seed: of noise.
+    shift: in pixels. scale: of what the network sees, 1 is as it is. angle: in degrees. origin: where tiles hand over
+    to each other, down and across, in [0, 1) of what they share. crops: (tops, lefts, sides) of random crops, as shares
+    of the picture. seed: of noise.
     """
 
     shift: Shift

@@ -197,7 +197,7 @@ def each_channel(layer: str, channels: Sequence[int]) -> Objective:
         rows = torch.arange(len(a), device=a.device)
         return a[rows, index.to(a.device).repeat_interleave(crops)].mean(dim=(1, 2))
 
-    return objective("each_channel", measure, "layers", selections=(Selection(layer),))
+    return objective("each_channel", measure, "layers", selections=tuple(Selection(layer, c) for c in channels))
 
 
 def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: float = 2) -> Objective:

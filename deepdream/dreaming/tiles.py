@@ -1,8 +1,9 @@
 """Tiles: the gradient of a picture of any size within bounded memory.
 
-Every pixel's gradient comes from a tile that shows it with its surroundings. The grid begins elsewhere at each step, so
-no seam stays in one place. Tiles begin at multiples of the deepest layer's stride, so that its positions fall as they
-do in the whole picture; all are of one size, so that what is a mean over positions weighs the same in each.
+Every pixel's gradient comes from a tile that shows it with its surroundings. Tiles lie evenly from border to border and
+overlap; where in an overlap one tile hands over to the next is drawn anew at each step, so no seam stays in one place.
+They begin at multiples of the deepest layer's stride, so that its positions fall as they do in the whole picture; all
+are of one size, so that what is a mean over positions weighs the same in each.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 
 
 @dataclass(frozen=True)
@@ -22,56 +24,73 @@ class Span:
     last: int
 
 
-def spans(length: int, longest: int, margin: int, stride: int, origin: float) -> list[Span]:
-    """The tiles along one axis of `length` pixels, none longer than `longest`; each pixel is in one [first, last).
+@dataclass(frozen=True)
+class Axis:
+    """How tiles may share one axis of `length` pixels: beginning at multiples of `stride`, overlapping by `overlap`."""
 
-    margin: of surroundings that each side of a tile shows. origin: in [0, 1), by how much of a tile the grid is moved.
-    One span where the whole axis fits.
-    """
-    if length <= longest:
-        return [Span(0, length, 0, length)]
-    shown = _shown(length, longest, stride)
-    core = max(stride, shown - 2 * margin - stride)
-    offset = int(origin * core) // stride * stride
-    edges = sorted({0, length, *range(offset or core, length, core)})
-    edges = _without_slivers(edges, stride)
-    found = []
-    for first, last in pairwise(edges):
-        start = (first - margin) // stride * stride
-        start = max(0, min(start, length - shown))
-        found.append(Span(start, start + shown, first, last))
-    return found
+    length: int
+    stride: int
+    overlap: int
 
+    @property
+    def most(self) -> int:
+        """So many tiles are one stride apart; more would not differ."""
+        return max(1, self.length // self.stride - self._shared)
 
-def _shown(length: int, longest: int, stride: int) -> int:
-    """The size of every tile: as long as the picture up to a multiple of the stride, so that the last one fits too."""
-    return longest - (longest - length) % stride
+    def shown(self, count: int) -> int:
+        """The pixels that each of `count` tiles shows; all begin at a multiple of the stride, and the last one fits."""
+        if count == 1:
+            return self.length
+        strides = self._shared + ceil((self.length // self.stride - self._shared) / count)
+        return strides * self.stride + self.length % self.stride
 
+    def fewest(self, longest: int) -> int | None:
+        """The number of tiles of which none is longer than `longest`; None where no number will do."""
+        if self.length <= longest:
+            return 1
+        strides = (longest - self.length % self.stride) // self.stride
+        if strides <= self._shared or self.most == 1:
+            return None
+        return ceil((self.length // self.stride - self._shared) / (strides - self._shared))
 
-def _without_slivers(edges: list[int], stride: int) -> list[int]:
-    """Edges of which the last, if it would leave less than a stride, is left out."""
-    if len(edges) > 2 and edges[-1] - edges[-2] < stride:
-        return [*edges[:-2], edges[-1]]
-    return edges
+    def spans(self, count: int, margin: int, origin: float) -> list[Span]:
+        """`count` tiles; each hands over to the next `margin` or more from where either ends, by `origin` in [0, 1)."""
+        shown = self.shown(count)
+        steps = (self.length - shown) // self.stride
+        starts = [i * steps // max(1, count - 1) * self.stride for i in range(count)]
+        edges = [0]
+        for before, after in pairwise(starts):
+            low, high = after + margin, before + shown - margin
+            edges.append(low + int(origin * (high - low + 1)))
+        edges.append(self.length)
+        return [Span(a, a + shown, first, last) for a, (first, last) in zip(starts, pairwise(edges), strict=True)]
+
+    @property
+    def _shared(self) -> int:
+        """The overlap in strides; what the length has beyond a multiple of the stride is part of every tile."""
+        return ceil((self.overlap - self.length % self.stride) / self.stride)
 
 
 def tiles(
     size: tuple[int, int], max_pixels: int, margin: int, stride: int, origin: tuple[float, float]
 ) -> Iterator[tuple[Span, Span]]:
-    """Rows and columns of each tile of a picture (H, W); one tile where the picture has at most `max_pixels`."""
-    height, width = size
-    if height * width <= max_pixels:
-        yield Span(0, height, 0, height), Span(0, width, 0, width)
-        return
-    side = int(max_pixels**0.5)
-    if min(size) <= side:  # a strip: the tiles may be longer
-        short = min(size)
-        tall, wide = (short, max_pixels // short) if height <= width else (max_pixels // short, short)
-    else:
-        tall, wide = side, side
-    for rows in spans(height, tall, margin, stride, origin[0]):
-        for columns in spans(width, wide, margin, stride, origin[1]):
-            yield rows, columns
+    """Rows and columns of each tile of a picture (H, W); one tile where the picture has at most `max_pixels`.
+
+    Each pixel is in one [first, last); a tile shows `margin` pixels around these, except beyond the picture's borders.
+    Of all grids with tiles of at most `max_pixels`, it is the one that shows the fewest pixels in all. max_pixels:
+    `least_pixels` or more. origin: where tiles hand over, in [0, 1) of a stretch of half a margin or longer.
+    """
+    height, width = (Axis(length, stride, 2 * margin + margin // 2) for length in size)
+    grids = []
+    for rows in range(1, height.most + 1):
+        tall = height.shown(rows)
+        columns = width.fewest(max_pixels // tall)
+        if columns is not None:
+            grids.append((rows * tall * columns * width.shown(columns), rows, columns))
+    _, rows, columns = min(grids)
+    for along in height.spans(rows, margin, origin[0]):
+        for across in width.spans(columns, margin, origin[1]):
+            yield along, across
 
 
 def least_pixels(margin: int, stride: int) -> int:

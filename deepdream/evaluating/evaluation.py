@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
@@ -22,7 +21,7 @@ from deepdream.evaluating.metrics import ClassFigures, Counts, class_figures, co
 from deepdream.evaluating.mistakes import confident_mistakes, draw_mistakes, draw_pairs
 from deepdream.evaluating.predictions import Predictions
 from deepdream.evaluating.projection import draw_points, project, write_projector
-from deepdream.figures import rendered
+from deepdream.figures import rendered, write_logged
 
 SCALARS = (
     "accuracy",
@@ -81,9 +80,8 @@ def write_evaluation(
     _write_tables(evaluation, predictions, counts, paths)
     for key, picture in _pictures(evaluation, predictions, counts, metrics_csv, paths, writer, seed):
         picture = rendered(picture) if isinstance(picture, Figure) else picture
-        picture.save(folder / f"{key}.png", compress_level=4)
-        evaluation.files.append(folder / f"{key}.png")
-        writer.add_image(f"evaluation/{key}", np.asarray(picture), dataformats="HWC")
+        path = write_logged(picture, folder / f"{key}.png", writer, f"evaluation/{key}")
+        evaluation.files.append(path)
     for key in SCALARS:
         writer.add_scalar(f"evaluation/{key}", evaluation.figures[key])
     writer.flush()
@@ -151,7 +149,7 @@ def _projections(
     else:
         title = f"{evaluation.name}: t-SNE, perplexity {projection.perplexity:.0f}"
         yield "tsne", draw_points(projection.tsne, labels, predictions.classes, title=title)
-    write_projector(writer, predictions, projection.chosen)
+    write_projector(writer, predictions, projection)
 
 
 def _write_tables(

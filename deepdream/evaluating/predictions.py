@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepdream.models import Network
+from deepdream.models.frozen import frozen_copy
 from deepdream.scenes.augment import normalize
 
 THUMBNAIL = 48  # pixels a side
@@ -47,7 +48,7 @@ class Predictions:
         return right
 
 
-@torch.no_grad()  # not inference mode: the weights that it lays out anew could never again take part in a gradient
+@torch.inference_mode()
 def predict(
     network: Network,
     batches: Iterable[tuple[Tensor, Tensor]],
@@ -59,9 +60,9 @@ def predict(
     """The network's probabilities for every picture of `batches`: uint8 (N, 3, H, W) and int64 (N,).
 
     Pictures may come as V views each, (N, V, 3, H, W): their probabilities and features are averaged.
-    dtype: bfloat16 or float16 runs the network under autocast. on_batch is told how many pictures are done.
+    dtype: what the network computes in. on_batch is told how many pictures are done.
     """
-    model = network.model.to(device).to(memory_format=torch.channels_last).eval()
+    model = frozen_copy(network.model.eval(), dtype, device, keep=())
     probabilities, labels, features, thumbnails = [], [], [], []
     done = 0
     with _penultimate(model) as seen:
@@ -69,8 +70,8 @@ def predict(
             count, views = len(images), images.shape[1] if images.dim() == 5 else 1
             thumbnails.append(_thumbnails(images if views == 1 and images.dim() == 4 else images[:, 0]))
             images = images.reshape(count * views, *images.shape[-3:]).to(device, non_blocking=True)
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                logits = model(normalize(images, network.mean, network.std))
+            view = normalize(images, network.mean, network.std).to(dtype, memory_format=torch.channels_last)
+            logits = model(view)
             probabilities.append(_mean_of_views(logits.float().softmax(dim=1), views))
             if seen:
                 features.append(_mean_of_views(seen.pop().float().flatten(1), views))

@@ -31,9 +31,13 @@ NAMED_CLASSES = 20  # up to this many classes their names fit among the points
 
 @dataclass(frozen=True)
 class Projection:
-    """chosen: which pictures, (n,). pca, tsne: where they stand, (n, 2). variance: the share of each PCA axis, (2,)."""
+    """chosen: which pictures, (n,). pca, tsne: where they stand, (n, 2). variance: the share of each PCA axis, (2,).
+
+    reduced: on the first PCA axes, up to COMPONENTS, (n, axes).
+    """
 
     chosen: npt.NDArray[np.int64]
+    reduced: npt.NDArray[np.float32]
     pca: npt.NDArray[np.float64]
     variance: npt.NDArray[np.float64]
     tsne: npt.NDArray[np.float32] | None
@@ -55,7 +59,7 @@ def project(features: npt.NDArray[np.float32], *, seed: int = 0) -> Projection:
     values = features[chosen].astype(np.float64)
     pca = PCA(min(COMPONENTS, *values.shape), svd_solver="full", random_state=seed)
     with np.errstate(invalid="ignore"):  # the shares of the variance of pictures that are all alike
-        reduced = pca.fit_transform(values)
+        reduced = pca.fit_transform(values).astype(np.float32)
     plane = np.zeros((len(chosen), 2))
     plane[:, : min(2, reduced.shape[1])] = reduced[:, :2]
     variance = np.zeros(2)
@@ -63,8 +67,8 @@ def project(features: npt.NDArray[np.float32], *, seed: int = 0) -> Projection:
     perplexity = min(PERPLEXITY, (len(chosen) - 1) / 3)
     tsne = None
     if len(chosen) >= FEWEST_FOR_TSNE and reduced.std() > 0:
-        tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced.astype(np.float32))
-    return Projection(chosen, plane, variance, tsne, perplexity)
+        tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
+    return Projection(chosen, reduced, plane, variance, tsne, perplexity)
 
 
 def draw_points(
@@ -109,14 +113,18 @@ def draw_points(
     return figure
 
 
-def write_projector(writer: SummaryWriter, predictions: Predictions, chosen: npt.NDArray[np.int64]) -> None:
-    """The features into TensorBoard's PROJECTOR tab, with thumbnails, classes and answers, to be turned by hand."""
-    if predictions.features is None or predictions.thumbnails is None:
+def write_projector(writer: SummaryWriter, predictions: Predictions, projection: Projection) -> None:
+    """The features into TensorBoard's PROJECTOR tab, with thumbnails, classes and answers, to be turned by hand.
+
+    On their first PCA axes: written as text, and loaded by a browser, all channels take ten times as long.
+    """
+    if predictions.thumbnails is None:
         return
+    chosen = projection.chosen
     names = np.array(predictions.classes, dtype=object)
     labels, answers = names[predictions.labels[chosen]], names[predictions.answers[chosen]]
     writer.add_embedding(
-        torch.from_numpy(predictions.features[chosen]),
+        torch.from_numpy(projection.reduced),
         metadata=[
             [label, answer, "right" if label == answer else "wrong"]
             for label, answer in zip(labels, answers, strict=True)

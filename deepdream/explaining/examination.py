@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,7 @@ def examine(
     before: Image.Image | None = None,
     config: ExplainConfig | None = None,
     seed: int = 0,
+    on_method: Callable[[str], object] | None = None,
 ) -> Examination:
     """Explain what `network` sees in a photo, with its confidence. Arguments as of `explain`.
 
@@ -65,7 +66,9 @@ def examine(
     before: the photo that `photo` is a dream of. Raises what `explain` raises.
     """
     image = network_view(network, photo, crop=crop)
-    explanations = explain(network, image, methods, target, checks=checks, config=config, seed=seed)
+    explanations = explain(
+        network, image, methods, target, checks=checks, config=config, seed=seed, on_method=on_method
+    )
 
     def probabilities(view: Tensor) -> Tensor:
         return answer_probabilities(network, view, config=config)

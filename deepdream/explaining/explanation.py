@@ -74,12 +74,14 @@ def explain(
     checks: Sequence[str] = (),
     config: ExplainConfig | None = None,
     seed: int = 0,
+    on_method: Callable[[str], object] | None = None,
 ) -> list[Explanation]:
     """Why `network` sees `target` in `image`: one Explanation for each of `methods`, in their order.
 
     image: float (3, H, W) in [0, 1], as the network should see it. methods: of METHODS.
     target: a class's name or index; None is the network's own answer.
     checks: of CHECKS, computed for each map. config: None is conf/explain/default.yaml. seed: of every draw.
+    on_method: called with the name of each method as it begins, for a progress bar.
 
     >>> from deepdream.models import ResNet
     >>> network = Network(ResNet(10, 2).eval(), ["bar", "pantry"], (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 64, source="mine")
@@ -96,6 +98,8 @@ def explain(
     explanations = []
     with ask(network, image, target, config=config, seed=seed) as question:
         for method in methods:
+            if on_method is not None:
+                on_method(method)
             start = time.perf_counter()
             attribution = METHODS[method](question).float()
             seconds = time.perf_counter() - start

@@ -49,7 +49,7 @@ def check_map(question: Question, method: Method, attribution: Tensor, checks: S
         elif check == "sensitivity":
             scores[check] = sensitivity(question, method)
         else:
-            correlations = randomised_correlations(question, method, attribution)
+            correlations = randomised_correlations(question, method)
             scores[check] = sum(correlations.values()) / len(correlations)
     return scores
 
@@ -100,8 +100,7 @@ def infidelity_of(question: Question, attribution: Tensor) -> float:
 
 def sensitivity(question: Question, method: Method) -> float:
     """Captum's maximum sensitivity: the largest relative change of the map under uniform noise."""
-
-    question = question.without_completeness()
+    question = question.for_comparison()
 
     def maps(pictures: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         (batch,) = pictures if isinstance(pictures, tuple) else (pictures,)
@@ -124,19 +123,20 @@ def sensitivity(question: Question, method: Method) -> float:
     return float(largest)
 
 
-def randomised_correlations(question: Question, method: Method, attribution: Tensor) -> dict[str, float]:
+def randomised_correlations(question: Question, method: Method) -> dict[str, float]:
     """Spearman's correlation of the map with that of the network whose stages are random from the top down to each.
 
     Departs from the paper: a stage's weights are shuffled rather than drawn anew, so that activations keep their size.
     """
-    question = question.without_completeness()
+    question = question.for_comparison()
+    learned = method(question).float()
     model = copy.deepcopy(question.model)
     generator = torch.Generator().manual_seed(question.seed)
     correlations = {}
     for name, stage in reversed(_stages(model)):
         _shuffle(stage, generator)
-        again = method(replace(question, model=model)).float()
-        correlations[name] = _rank_correlation(attribution, again)
+        shuffled = method(replace(question, model=model)).float()
+        correlations[name] = _rank_correlation(learned, shuffled)
     return correlations
 
 

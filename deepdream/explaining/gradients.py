@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from deepdream.explaining.layers import cam_layer
 from deepdream.explaining.question import Question
 
-MOST_DOUBLINGS = 4  # of the steps of integrated gradients
+MOST_DOUBLINGS = 5  # of the steps of integrated gradients
 
 
 def gradcam(question: Question) -> Tensor:
@@ -96,7 +96,7 @@ def integrated_gradients(question: Question) -> Tensor:
             baseline,
             question.target,
             n_steps=steps,
-            method="riemann_trapezoid",  # its points stay where they are when the steps are doubled
+            method="riemann_middle",  # 64 steps come within 1%; Captum's trapezoid, one step short, needs 256 and more
             internal_batch_size=config.batch_size,
         ).detach()
         if abs(float(values.sum()) - gain) <= config.completeness * abs(gain):

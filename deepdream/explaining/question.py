@@ -16,6 +16,8 @@ from deepdream.hardware import best_dtype
 from deepdream.models import Network
 from deepdream.models.frozen import frozen_copy
 
+# The keys of ExplainConfig that say how many pictures a map costs, and the least of each with which it is still a map.
+FEWEST = {"smoothgrad_samples": 1, "integrated_gradients_steps": 2, "lime_samples": 10, "kernel_shap_samples": 10}
 MIN_SIDE = 16  # under it even a small network's stages have no map to speak of
 
 
@@ -55,6 +57,16 @@ class Question:
     def without_completeness(self) -> Question:
         """The same question, for integrated gradients of which the order counts, and not the sum: no more steps."""
         return replace(self, config=replace(self.config, completeness=sys.float_info.max))
+
+    def for_comparison(self) -> Question:
+        """The same question, for maps that are compared with one another only: with config.repeat_share of the samples.
+
+        The draws stay those of the seed, so that they are the same in each.
+        """
+        config = self.config
+        fewer = {key: max(FEWEST[key], round(config.repeat_share * getattr(config, key))) for key in FEWEST}
+        stride = min(config.occlusion_window, config.occlusion_stride / config.repeat_share**0.5)
+        return replace(self, config=replace(config, completeness=sys.float_info.max, occlusion_stride=stride, **fewer))
 
     @cached_property
     def _swift(self) -> tuple[nn.Module, torch.dtype]:

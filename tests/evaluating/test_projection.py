@@ -58,14 +58,16 @@ def test_67_classes_each_have_a_look_of_their_own_and_a_place_in_the_legend() ->
     assert page.y0 <= box.y0 <= box.y1 <= page.y1
 
 
-def test_the_projector_gets_features_names_and_a_sprite(tmp_path: Path) -> None:
+def test_the_projector_gets_the_pca_axes_names_and_a_sprite(tmp_path: Path) -> None:
     features, labels = islands(3, 4)
     thumbnails = np.zeros((12, 3, 48, 48), np.uint8)
     thumbnails[:, 1] = 200
     probabilities = np.eye(3, dtype=np.float32)[labels]
     known = Predictions(probabilities, labels, ["bar", "pub", "den"], features, thumbnails)
     with SummaryWriter(tmp_path) as writer:
-        write_projector(writer, known, np.arange(12))
+        write_projector(writer, known, project(features))
+    (axes,) = tmp_path.rglob("tensors.tsv")
+    assert np.loadtxt(axes)[:, :2] == pytest.approx(project(features).pca, rel=1e-4)
     (table,) = tmp_path.rglob("metadata.tsv")
     assert table.read_text().splitlines()[:2] == ["class\tanswer\tright", "bar\tbar\tright"]
     (sprite,) = tmp_path.rglob("sprite.png")
