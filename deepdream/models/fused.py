@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -68,7 +69,7 @@ class FusedConv2d:
         self._weight, self._bias, self._kernel, self._groups = conv.weight, conv.bias, conv.kernel_size[0], conv.groups
         self._geometry = (list(conv.padding), list(conv.stride), [1, 1], conv.groups)
         self._back_geometry = (list(conv.padding), [1, 1], [1, 1], 1)
-        self._packed: dict[bool, tuple[torch.Size, Tensor]] = {}  # the weights of the way there and back
+        self._packed: dict[bool, tuple[torch.Size, Tensor | None]] = {}  # the weights of the way there and back
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_packed": {}}  # oneDNN's tensors cannot be copied
@@ -108,17 +109,23 @@ class FusedConv2d:
         return sum_to(onto, gradient, *how, "add", 1.0, None, [], None)  # type: ignore[no-any-return]
 
     def _pack(self, x: Tensor, *, back: bool = False) -> Tensor:
-        """The weights in the order that oneDNN wants them in for maps of the size of `x`: else it sorts them each time.
+        """The weights, from the second map of one size on in the order that oneDNN wants: else it sorts them each time.
 
-        In that for another size it can be eight times as slow. An octave has many steps of one size.
+        In the order for another size it can be eight times as slow. An octave has many steps of one size.
         """
-        size, packed = self._packed.get(back, (None, self._weight))
+        weight, geometry = (self._turned, self._back_geometry) if back else (self._weight, self._geometry)
+        size, packed = self._packed.get(back, (None, None))
         if size != x.shape:
-            weight = self._weight.transpose(0, 1).flip(2, 3) if back else self._weight
-            geometry = self._back_geometry if back else self._geometry
-            packed = torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), *geometry, list(x.shape))
+            self._packed[back] = (x.shape, None)
+            return weight
+        if packed is None:
+            packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *geometry, list(x.shape))
             self._packed[back] = (x.shape, packed)
         return packed
+
+    @cached_property
+    def _turned(self) -> Tensor:
+        return _channels_last(self._weight.transpose(0, 1).flip(2, 3))
 
 
 @dataclass(frozen=True)
