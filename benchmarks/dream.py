@@ -23,6 +23,11 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+from deepdream.hardware import best_device, let_pages_be_large, let_threads_sleep
+
+let_threads_sleep()  # as the commands do
+let_pages_be_large()
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -30,7 +35,6 @@ import torchvision
 from torch import Tensor, nn
 
 from deepdream.dreaming import DreamConfig, Dreamer
-from deepdream.hardware import best_device
 from deepdream.models import Network
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

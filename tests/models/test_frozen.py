@@ -8,7 +8,14 @@ import torchvision
 from torch import nn
 
 from deepdream.models import ResNet
-from deepdream.models.frozen import BlockedConv2d, block_strided, fold_batch_norm, frozen_copy, relu_in_place
+from deepdream.models.frozen import (
+    BlockedConv2d,
+    block_strided,
+    fold_batch_norm,
+    frozen_copy,
+    relu_after_pool,
+    relu_in_place,
+)
 
 CPU = torch.device("cpu")
 
@@ -127,6 +134,30 @@ def test_a_relu_writes_over_its_input_only_where_nothing_else_reads_it():
     relu_in_place(model)
     assert (model.relu.inplace, model.relu2.inplace) == (False, True)
     assert torch.equal(model(x), expected)
+
+
+def test_a_relu_behind_the_pooling_yields_the_same_to_the_bit():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1, ceil_mode=True)).double()
+    behind = copy.deepcopy(model)
+    relu_after_pool(behind)
+    assert [type(module) for module in (*behind, *behind[2])] == [
+        nn.Conv2d, nn.Identity, nn.Sequential, nn.MaxPool2d, nn.ReLU,
+    ]  # fmt: skip
+    x = torch.randn(2, 3, 16, 19, dtype=torch.float64, requires_grad=True)
+    x.data[:, :, :9] = 0.5  # many maxima are alike
+    expected, found = model(x), behind(x)
+    assert torch.equal(found, expected)
+    seed = torch.randn_like(expected)
+    assert torch.equal(*(torch.autograd.grad(out, x, seed)[0] for out in (expected, found)))
+
+
+def test_a_relu_that_is_read_stays_before_the_pooling():
+    model = ResNet(10, 5)
+    relu_after_pool(model, keep=["relu"])
+    assert isinstance(model.relu, nn.ReLU)
+    relu_after_pool(model, keep=["maxpool", "conv1"])
+    assert isinstance(model.relu, nn.Identity)
 
 
 class Branching(nn.Module):

@@ -1,0 +1,275 @@
+"""Residual blocks on a CPU, computed as a whole: ReLU, and the sum before it, within the convolutions.
+
+By itself each convolution, sum and ReLU reads a map from memory and writes another, forwards and backwards; with
+convolutions as quick as those of bfloat16 that is half of the time. oneDNN computes ReLU and the sum in the same pass
+as a convolution. PyTorch's operators for it are private, made for torch.compile: they are asked for by name, and where
+they are missing nothing is fused. constraints.txt pins the PyTorch that this was measured with.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.autograd.function import once_differentiable
+from torchvision.ops import StochasticDepth
+
+OPERATORS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
+CHANNELS_LAST = torch.channels_last
+PASS_ON = (nn.Identity, nn.Dropout, StochasticDepth)  # in eval mode
+
+
+def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether there are fused convolutions for `dtype` on `device`, and fast ones: this was seen with AVX-512 only."""
+    if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float32):
+        return False
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    has_operators = all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
+    return has_operators and bool(torch.cpu.get_capabilities().get("avx512_f"))
+
+
+def fuse_residual_blocks(model: nn.Module, keep: Collection[str] = ()) -> None:
+    """Let each residual block of `model`, in eval mode and with frozen weights, compute as a whole, in place.
+
+    A block is a module that yields relu(convolutions of x + x), or with one more convolution in the shortcut. Its parts
+    stay in their places, but do not run any more. So a block is left alone of which a part is named in `keep` or has a
+    hook; and one that torch.fx cannot trace. A stage, blocks in a row, is computed as a whole by the same rules.
+    """
+    whole: dict[nn.Module, FusedBlocks] = {}
+    for name, module in reversed(list(model.named_modules())):  # parts before what they are parts of
+        parts = list(module.children())
+        inside = f"{name}." if name else ""
+        is_read = any(kept != name and kept.startswith(inside) for kept in keep)
+        if is_read or not parts or any(_is_hooked(part) for part in module.modules() if part is not module):
+            continue
+        if type(module) is nn.Sequential and all(part in whole for part in parts):
+            whole[module] = FusedBlocks([block for part in parts for block in whole[part].blocks])
+        elif (block := _residual(module)) is not None:
+            whole[module] = FusedBlocks([block])
+    for module, fused in whole.items():
+        module.forward = fused
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+class FusedConv2d:
+    """A convolution, or a convolution and ReLU, that keeps the size or divides it by its stride, rounded up."""
+
+    def __init__(self, conv: nn.Conv2d, *, relu: bool) -> None:
+        self.relu, self.stride, self.inputs, self.outputs = relu, conv.stride[0], conv.in_channels, conv.out_channels
+        self._weight, self._bias, self._kernel, self._groups = conv.weight, conv.bias, conv.kernel_size[0], conv.groups
+        self._geometry = (list(conv.padding), list(conv.stride), [1, 1], conv.groups)
+        self._back_geometry = (list(conv.padding), [1, 1], [1, 1], 1)
+        self._packed: dict[bool, tuple[torch.Size, Tensor | None]] = {}  # the weights of the way there and back
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_packed": {}}  # oneDNN's tensors cannot be copied
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the convolution, and then ReLU, yield of `x`."""
+        how: Any = (self._pack(x), self._bias, *self._geometry, "relu" if self.relu else "none", [], "")
+        return torch.ops.mkldnn._convolution_pointwise(x, *how)  # type: ignore[no-any-return]
+
+    def forward_sum(self, x: Tensor, other: Tensor, *, over: bool) -> Tensor:
+        """relu(convolution of `x` + other); `over`: written over `other`."""
+        how: Any = (self._pack(x), self._bias, *self._geometry, "add", 1.0, "relu", [], None)
+        if over:
+            return torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *how)  # type: ignore[no-any-return]
+        return torch.ops.mkldnn._convolution_pointwise.binary(x, other, *how)  # type: ignore[no-any-return]
+
+    def backward(self, gradient: Tensor, size: torch.Size, onto: Tensor | None = None) -> Tensor:
+        """The gradient at the input, of `size`, from that at the convolution's output; added to `onto`, in place."""
+        if self._groups == 1 and self.stride == 1:
+            return self._back(gradient, onto)
+        if self._groups == 1 and self._kernel == 1:
+            onto = torch.zeros(size, dtype=gradient.dtype).to(memory_format=CHANNELS_LAST) if onto is None else onto
+            onto[:, :, :: self.stride, :: self.stride] += self._back(gradient)
+            return onto
+        padding, stride, dilation, groups = self._geometry
+        unread = gradient.new_empty(1).expand(size)  # the input, of which only the size counts
+        how = (self._weight, None, stride, padding, dilation, False, [0, 0], groups, [True, False, False])
+        found: Tensor = torch.ops.aten.convolution_backward(gradient, unread, *how)[0]
+        return found if onto is None else onto.add_(found)
+
+    def _back(self, gradient: Tensor, onto: Tensor | None = None) -> Tensor:
+        """The way back at stride 1: a convolution too, from outputs to inputs, by the kernel turned by 180 degrees."""
+        how: Any = (self._pack(gradient, back=True), None, *self._back_geometry)
+        if onto is None:
+            return torch.ops.mkldnn._convolution_pointwise(gradient, *how, "none", [], "")  # type: ignore[no-any-return]
+        sum_to = torch.ops.mkldnn._convolution_pointwise_.binary
+        return sum_to(onto, gradient, *how, "add", 1.0, None, [], None)  # type: ignore[no-any-return]
+
+    def _pack(self, x: Tensor, *, back: bool = False) -> Tensor:
+        """The weights, from the second map of one size on in the order that oneDNN wants: else it sorts them each time.
+
+        In the order for another size it can be eight times as slow. An octave has many steps of one size.
+        """
+        weight, geometry = (self._turned, self._back_geometry) if back else (self._weight, self._geometry)
+        size, packed = self._packed.get(back, (None, None))
+        if size != x.shape:
+            self._packed[back] = (x.shape, None)
+            return weight
+        if packed is None:
+            packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *geometry, list(x.shape))
+            self._packed[back] = (x.shape, packed)
+        return packed
+
+    @cached_property
+    def _turned(self) -> Tensor:
+        return _channels_last(self._weight.transpose(0, 1).flip(2, 3))
+
+
+@dataclass(frozen=True)
+class FusedBlock:
+    """relu(main(x) + shortcut(x)), of two or more convolutions and of one; without a shortcut relu(main(x) + x)."""
+
+    main: Sequence[FusedConv2d]
+    shortcut: FusedConv2d | None
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The outputs of the main convolutions, in a row, and in place of the last the block's."""
+        *before, last = self.main
+        maps = [x]
+        for conv in before:
+            maps.append(conv.forward(maps[-1]))
+        other = x if self.shortcut is None else self.shortcut.forward(x)
+        maps.append(last.forward_sum(maps[-1], other, over=other is not x))
+        return maps[1:]
+
+    def backward(self, gradient: Tensor, maps: list[Tensor], size: torch.Size, *, over: bool) -> Tensor:
+        """The gradient at the input, of `size`, from that at the output; `over`: which may be written over."""
+        at_sum = g = _masked(gradient, maps[-1], over=over)
+        sizes = [size, *(m.shape for m in maps)]
+        for i, conv in reversed(list(enumerate(self.main))):
+            if conv.relu:
+                g = _masked(g, maps[i], over=True)
+            g = conv.backward(g, sizes[i], onto=at_sum if i == 0 and self.shortcut is None else None)
+        return g if self.shortcut is None else self.shortcut.backward(at_sum, size, onto=g)
+
+
+@dataclass(frozen=True)
+class FusedBlocks:
+    """Residual blocks in a row."""
+
+    blocks: Sequence[FusedBlock]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, channels, H / stride, W / stride)."""
+        y: Tensor = _Blocks.apply(_channels_last(x), self.blocks)
+        return y
+
+
+class _Blocks(torch.autograd.Function):
+    """Blocks in a row, and their gradient. Between the two ways the outputs of ReLU are kept: where gradients pass."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, blocks: Sequence[FusedBlock]) -> Tensor:
+        maps = []
+        ctx.blocks, ctx.size = blocks, x.shape
+        for block in blocks:
+            maps += block.forward(x)
+            x = maps[-1]
+        ctx.save_for_backward(*maps)
+        return x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        maps, g = list(ctx.saved_tensors), _channels_last(gradient)
+        for block in reversed(ctx.blocks):
+            of_block = maps[-len(block.main) :]
+            del maps[-len(block.main) :]
+            size = maps[-1].shape if maps else ctx.size
+            g = block.backward(g, of_block, size, over=block is not ctx.blocks[-1])  # others may read what arrives
+        return g, None
+
+
+def _masked(gradient: Tensor, y: Tensor, *, over: bool) -> Tensor:
+    """`gradient` where `y`, which ReLU has yielded, is positive; `over`: written over it.
+
+    Numbers of 16 bits are read as integers, of the same sign: else PyTorch takes them through float32, in twice the
+    time.
+    """
+    if y.dtype == torch.bfloat16:
+        return _masked(gradient.view(torch.int16), y.view(torch.int16), over=over).view(torch.bfloat16)
+    threshold = torch.ops.aten.threshold_backward
+    if over:
+        return threshold.grad_input(gradient, y, 0, grad_input=gradient)  # type: ignore[no-any-return]
+    return threshold(gradient, y, 0)  # type: ignore[no-any-return]
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=CHANNELS_LAST)
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return type(module) in PASS_ON or super().is_leaf_module(module, name)
+
+
+def _residual(block: nn.Module) -> FusedBlock | None:
+    """The convolutions of a residual block; None where `block` is anything else."""
+    try:
+        graph = _Tracer().trace(block)
+    except Exception:  # tracing runs the network's own code on symbols, which may fail in any way
+        return None
+    relu: Any = graph.output_node().args[0]
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
+    if len(inputs) != 1 or len(inputs[0].users) != 2 or not _calls(block, relu, (nn.ReLU,)):
+        return None
+    total = relu.args[0]
+    while _calls(block, total, PASS_ON):
+        total = total.args[0]
+    if total.target not in (operator.add, torch.add) or len(total.args) != 2 or total.kwargs or len(total.users) != 1:
+        return None
+    one, other = (_convolutions(block, node) for node in total.args)
+    if one is None or other is None:
+        return None
+    shortcut, main = sorted((one, other), key=len)
+    if len(shortcut) > 1 or len(main) < 2 or main[-1].relu or any(conv.relu for conv in shortcut):
+        return None
+    outputs = shortcut[0].outputs if shortcut else main[0].inputs
+    strides = [prod([conv.stride for conv in way]) for way in (main, shortcut)]
+    if main[-1].outputs != outputs or strides[0] != strides[1]:  # one map is stretched to the other
+        return None
+    return FusedBlock(main, shortcut[0] if shortcut else None)
+
+
+def _convolutions(block: nn.Module, node: Any) -> list[FusedConv2d] | None:
+    """What lies between the input of `block` and `node`; None where that is more than convolutions and ReLU."""
+    way: list[FusedConv2d] = []
+    relu = False
+    while isinstance(node, fx.Node) and node.op == "call_module" and len(node.users) == 1:
+        module = block.get_submodule(str(node.target))
+        if type(module) is nn.Conv2d and _keeps_size(module):
+            way.insert(0, FusedConv2d(module, relu=relu))
+            relu = False
+        elif type(module) is nn.ReLU:
+            relu = True
+        elif type(module) not in PASS_ON:
+            return None
+        node = node.args[0]
+    return way if isinstance(node, fx.Node) and node.op == "placeholder" and not relu else None
+
+
+def _calls(block: nn.Module, node: Any, kinds: tuple[type[nn.Module], ...]) -> bool:
+    """Whether `node` runs a module of one of `kinds`, of which nothing else reads the output."""
+    if not isinstance(node, fx.Node) or node.op != "call_module" or len(node.users) != 1:
+        return False
+    return type(block.get_submodule(str(node.target))) in kinds
+
+
+def _keeps_size(conv: nn.Conv2d) -> bool:
+    """Whether the output is as large as the input, or divided by the stride and rounded up."""
+    square = len(set(conv.stride)) == len(set(conv.kernel_size)) == 1 and conv.dilation == (1, 1)
+    centred = conv.kernel_size[0] % 2 == 1 and conv.padding == (conv.kernel_size[0] // 2,) * 2
+    return square and centred and conv.padding_mode == "zeros"
