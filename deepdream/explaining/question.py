@@ -63,10 +63,10 @@ class Question:
 
         The draws stay those of the seed, so that they are the same in each.
         """
-        config = self.config
+        config = self.without_completeness().config
         fewer = {key: max(FEWEST[key], round(config.repeat_share * getattr(config, key))) for key in FEWEST}
         stride = min(config.occlusion_window, config.occlusion_stride / config.repeat_share**0.5)
-        return replace(self, config=replace(config, completeness=sys.float_info.max, occlusion_stride=stride, **fewer))
+        return replace(self, config=replace(config, occlusion_stride=stride, **fewer))
 
     @cached_property
     def _swift(self) -> tuple[nn.Module, torch.dtype]:
