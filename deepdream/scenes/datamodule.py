@@ -215,6 +215,7 @@ class SceneDataModule(pl.LightningDataModule):
                     cache=self._cache,
                     shorter_side=self._store_side,
                     on_picture=lambda done, total: bar.update(task, completed=done, total=total, visible=True),
+                    on_wait=lambda folder: _say(f"another process is preparing {folder}; waiting for it"),
                 )
             if words := in_words(self._prepared.findings):
                 _say(f"of {len(self._prepared.findings)} pictures {words}: see {self._prepared.folder / 'scan.csv'}")
@@ -293,4 +294,5 @@ def _progress(description: str) -> Iterator[tuple[Progress, TaskID]]:
 
 @rank_zero_only
 def _say(line: str) -> None:
+    """Of several processes that are one run, the first speaks."""
     print(line, flush=True)

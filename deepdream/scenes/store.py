@@ -85,12 +85,17 @@ class Prepared:
 
 
 def prepare(
-    lists: SceneLists, *, cache: Path, shorter_side: int | None, on_picture: Progress | None = None
+    lists: SceneLists,
+    *,
+    cache: Path,
+    shorter_side: int | None,
+    on_picture: Progress | None = None,
+    on_wait: Callable[[Path], None] | None = None,
 ) -> Prepared:
     """Open every listed picture once, and keep it decoded.
 
     shorter_side: in pixels, of the kept pictures; smaller ones keep their size. None keeps none and only scans.
-    on_picture(done, total) is called after each picture.
+    on_picture(done, total) is called after each picture; on_wait(folder) where another process is making it already.
 
     What is already in `cache` is used if it was made from the same lists, files (by size and date) and settings, and is
     whole; otherwise it is made again. It is written beside its place and renamed, so that a kill leaves nothing
@@ -103,7 +108,7 @@ def prepare(
     key = _fingerprint(lists, shorter_side)
     built = False
     if not _is_whole(folder, key, shorter_side):
-        with _writing_to(cache), _alone(folder):
+        with _writing_to(cache), _alone(folder, on_wait):
             if not _is_whole(folder, key, shorter_side):
                 _build(folder, lists, shorter_side, key, on_picture)
                 built = True
@@ -131,13 +136,14 @@ def _is_whole(folder: Path, key: str, shorter_side: int | None) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time makes `folder`; the others wait, and say so."""
+def _alone(folder: Path, on_wait: Callable[[Path], None] | None) -> Iterator[None]:
+    """One process at a time makes `folder`; the others wait."""
     lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"another process is preparing {folder}; waiting for it", flush=True)
+        if on_wait is not None:
+            on_wait(folder)
         lock.acquire()
     try:
         yield

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
 
 from deepdream.config import AugmentConfig, typed
 from deepdream.scenes import SceneDataModule
@@ -204,3 +206,24 @@ def test_real_photos_become_batches() -> None:
     assert images.float().std() > 30
     assert set(labels.tolist()) <= set(range(6))
     assert len(data.split("train")) == 6 * (80 - 8)
+
+
+@pytest.mark.parametrize(("rank", "lines"), [(0, 1), (1, 0)])
+def test_only_the_first_process_of_a_run_says_that_it_waits_for_the_pictures(
+    rank: int,
+    lines: int,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def in_use(lock: FileLock, *, timeout: float | None = None) -> None:
+        if timeout == 0:
+            raise Timeout(lock.lock_file)
+
+    monkeypatch.setattr(rank_zero_only, "rank", rank, raising=False)
+    monkeypatch.setattr(FileLock, "acquire", in_use)
+    _data(root, cache=tmp_path / "cache").prepare_data()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == lines
+    assert all("another process is preparing" in line for line in said)
