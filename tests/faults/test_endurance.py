@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-MEGABYTES = 30  # a network of the tests and its optimizer take 40
+MEGABYTES = 10  # a network of the tests and its optimizer take 40; 60 dreams were seen to take 0.4, 20 trainings 4
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,6 @@ def test_memory_files_and_threads_are_the_same_at_the_end_as_after_the_first_rou
     assert result.returncode == 0, result.stderr
     held = json.loads(result.stdout.splitlines()[-1])
     print(f"{count} {what}: {held[1]} after a fifth, {held[-1]} at the end")
-    assert held[-1][1:] == held[1][1:], held  # files and threads
-    # The allocator's share comes and goes by 80 MB; what is never given back raises the least of several looks.
-    early, late = (min(memory for memory, _, _ in looks) for looks in (held[1:5], held[-4:]))
-    assert late - early < MEGABYTES, held
+    early, late = held[1], held[-1]
+    assert late[1:] == early[1:], held  # files and threads
+    assert late[0] - early[0] < MEGABYTES, held
