@@ -162,8 +162,10 @@ class Ascent:
         """The gradient at a view, or at an input of the network, and the objective.
 
         wakes: silent channels too have a gradient; not in a tile, which does not know of the rest of the picture.
-        The chain is cut at the taps, so that the objective is summed in `dtype` whatever the network computes in.
+        The chain is cut at the taps, so that the objective is summed in `dtype` whatever the network computes in. The
+        gradient of a mean over a million activations lies below what float16 can hold: it is scaled on its way there.
         """
+        is_half = self._network_dtype == torch.float16
         at = view.detach().requires_grad_()
         needs_picture = self._objective.needs("picture")
         with torch.enable_grad():
@@ -172,16 +174,17 @@ class Ascent:
             if wakes:
                 for name in features.keys() - {LOGITS}:
                     wake(features[name])
-            cut = {name: a.detach().to(self.dtype).requires_grad_() for name, a in features.items()}
+            cut = {
+                name: a.detach().to(self.dtype if is_half else None).requires_grad_() for name, a in features.items()
+            }
             picture = self._picture(at, is_input=is_input) if needs_picture else None
-            objective = self._objective(Seen(cut, picture, self._guide, self._content))
+            objective = self._objective(Seen(cut, picture, self._guide, self._content, self.dtype))
             ends = [*cut.values(), at] if needs_picture else list(cut.values())
             found = torch.autograd.grad(objective.sum(), ends, allow_unused=True, materialize_grads=True)
         at_taps, own = found[: len(cut)], found[len(cut) :]
         if not features:
             return own[0], objective.detach()
-        # The gradient of a mean over a million activations lies below what float16 can hold.
-        scale = _peak(at_taps) if self._network_dtype == torch.float16 else None
+        scale = _peak(at_taps) if is_half else None
         seeds = [(g if scale is None else g / _like(scale, g)).to(self._network_dtype) for g in at_taps]
         (gradient,) = torch.autograd.grad(list(features.values()), at, seeds)
         gradient = gradient if scale is None else gradient * scale.view(-1, 1, 1, 1)

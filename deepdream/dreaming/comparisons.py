@@ -21,7 +21,7 @@ def guide(similarity: str = "dot") -> Objective:
     def measure(seen: Seen, selections: Sequence[Selection]) -> Tensor:
         values = []
         for s in selections:
-            x, y = s.of(seen.maps[s.layer]).flatten(2), s.of(seen.guide[s.layer]).flatten(2)[0]  # (N, C, P), (C, Q)
+            x, y = seen.part(s).flatten(2), s.of(seen.guide[s.layer]).flatten(2)[0]  # (N, C, P), (C, Q)
             if similarity == "cosine":
                 x, y = torch.nn.functional.normalize(x, dim=1), torch.nn.functional.normalize(y, dim=0)
             with torch.no_grad():
@@ -48,7 +48,7 @@ def _style(seen: Seen, selections: Sequence[Selection]) -> Tensor:
     losses = []
     for s in selections:
         target = gram(s.of(seen.guide[s.layer]))
-        difference = (gram(s.of(seen.maps[s.layer])) - target).square().sum(dim=(1, 2))
+        difference = (gram(seen.part(s)) - target).square().sum(dim=(1, 2))
         losses.append(s.weight * difference / target.square().sum().clamp_min(1e-12))
     return -torch.stack(losses).mean(dim=0)
 
@@ -57,7 +57,7 @@ def _content(seen: Seen, selections: Sequence[Selection]) -> Tensor:
     losses = []
     for s in selections:
         target = s.of(seen.content[s.layer])
-        difference = (s.of(seen.maps[s.layer]) - target).square().sum(dim=(1, 2, 3))
+        difference = (seen.part(s) - target).square().sum(dim=(1, 2, 3))
         losses.append(s.weight * difference / target.square().sum(dim=(1, 2, 3)).clamp_min(1e-12))
     return -torch.stack(losses).mean(dim=0)
 
@@ -65,7 +65,7 @@ def _content(seen: Seen, selections: Sequence[Selection]) -> Tensor:
 def _diversity(seen: Seen, selections: Sequence[Selection]) -> Tensor:
     values = []
     for s in selections:
-        flat = torch.nn.functional.normalize(gram(s.of(seen.maps[s.layer])).flatten(1), dim=1)
+        flat = torch.nn.functional.normalize(gram(seen.part(s)).flatten(1), dim=1)
         alike = flat @ flat.t()  # (N, N)
         values.append(s.weight * (alike.diagonal() - alike.sum(dim=1)))
     return torch.stack(values).mean(dim=0)

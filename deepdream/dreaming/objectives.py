@@ -6,6 +6,7 @@ content) or within a batch is in `comparisons`.
 
 Sums of squares over (C, H, W) go through `vector_norm`, with a gradient of its own: forward and backward read the map
 once each, whatever its memory format, where square-then-mean writes and reads several maps of the same size.
+Whatever format a map is in, sums are made in that of `Seen.dtype`.
 """
 
 from __future__ import annotations
@@ -30,12 +31,22 @@ class Seen:
     maps: feature maps (N, C, H, W) by layer; under LOGITS the network's answer (N, classes).
     picture: in [0, 1], (N, 3, H, W). guide, content: maps of the guide picture, and of the photo that the dream began
         with, by layer.
+    dtype: to compute in; None is that of the maps.
     """
 
     maps: Mapping[str, Tensor]
     picture: Tensor | None = None
     guide: Mapping[str, Tensor] = field(default_factory=dict)
     content: Mapping[str, Tensor] = field(default_factory=dict)
+    dtype: torch.dtype | None = None
+
+    def part(self, selection: Selection) -> Tensor:
+        """What `selection` selects of its layer's map, (N, C, H, W), to compute with."""
+        return selection.of(self.maps[selection.layer]).to(self.dtype)
+
+    def logits(self) -> Tensor:
+        """The network's answer (N, classes), to compute with."""
+        return self.maps[LOGITS].to(self.dtype)
 
 
 Measure = Callable[[Seen, Sequence[Selection]], Tensor]
@@ -123,34 +134,48 @@ def _weighted(values: Sequence[Tensor], selections: Sequence[Selection]) -> Tens
 
 def _mean_square(seen: Seen, selections: Sequence[Selection]) -> Tensor:
     parts = [s.of(seen.maps[s.layer]) for s in selections]
-    return _weighted([_sum_square(a) / a[0].numel() for a in parts], selections).mean(dim=0)
+    return _weighted([_sum_square(a, seen.dtype) / a[0].numel() for a in parts], selections).mean(dim=0)
 
 
 def _half_sum_square(seen: Seen, selections: Sequence[Selection]) -> Tensor:
     parts = [s.of(seen.maps[s.layer]) for s in selections]
-    return _weighted([0.5 * _sum_square(a) for a in parts], selections).sum(dim=0)
+    return _weighted([0.5 * _sum_square(a, seen.dtype) for a in parts], selections).sum(dim=0)
 
 
-def _sum_square(a: Tensor) -> Tensor:
-    total: Tensor = _SumSquare.apply(a)  # (N,)
+def _sum_square(a: Tensor, dtype: torch.dtype | None) -> Tensor:
+    total: Tensor = _SumSquare.apply(a, dtype)  # (N,)
     return total
 
 
 class _SumSquare(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, a: Tensor) -> Tensor:
-        ctx.save_for_backward(a)
-        norm: Tensor = torch.linalg.vector_norm(a, dim=(1, 2, 3))
-        return norm.square()
+    """Summed in `dtype`; the gradient, in proportion to the map, is made in the map's own format at once."""
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def forward(ctx: Any, a: Tensor, dtype: torch.dtype | None) -> Tensor:
+        ctx.save_for_backward(a)
+        return _norm(a, dtype or a.dtype).square()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         a: Tensor = ctx.saved_tensors[0]
-        return 2 * gradient.view(-1, 1, 1, 1) * a
+        return (2 * gradient).to(a.dtype).view(-1, 1, 1, 1) * a, None
+
+
+def _norm(a: Tensor, dtype: torch.dtype, *, at_once: int = 2**18) -> Tensor:
+    """The norm of each picture's map (N, C, H, W), summed in `dtype`: (N,).
+
+    A CPU first writes the map in `dtype`, so it is given `at_once` numbers at a time: their copy stays in its cache.
+    """
+    rows = a.shape[2]
+    if a.dtype != dtype and a.device.type == "cpu":
+        rows = max(1, at_once // (a.numel() // rows))
+    norms = [torch.linalg.vector_norm(part, dim=(1, 2, 3), dtype=dtype) for part in a.split(rows, dim=2)]
+    norm: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
+    return norm
 
 
 def _mean(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-    return _weighted([s.of(seen.maps[s.layer]).mean(dim=(1, 2, 3)) for s in selections], selections).mean(dim=0)
+    return _weighted([seen.part(s).mean(dim=(1, 2, 3)) for s in selections], selections).mean(dim=0)
 
 
 mean_square = objective("mean_square", _mean_square, "layers")
@@ -192,7 +217,7 @@ def each_channel(layer: str, channels: Sequence[int]) -> Objective:
     index = torch.tensor(list(channels))
 
     def measure(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-        a = seen.maps[layer]
+        a = seen.part(Selection(layer))
         crops = a.shape[0] // len(index)  # of each picture, see transforms
         rows = torch.arange(len(a), device=a.device)
         return a[rows, index.to(a.device).repeat_interleave(crops)].mean(dim=(1, 2))
@@ -208,7 +233,7 @@ def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: flo
     given = torch.as_tensor(vector, dtype=torch.float64)
 
     def measure(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-        a = seen.maps[layer]
+        a = seen.part(Selection(layer))
         if len(given) != a.shape[1]:
             raise ValueError(f"the direction has {len(given)} numbers; {layer} has {a.shape[1]} channels")
         v = given.to(a).view(1, -1, 1, 1)
@@ -223,7 +248,7 @@ def logit(target: int) -> Objective:
     """The network's answer for class number `target`, before the softmax."""
 
     def measure(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-        return seen.maps[LOGITS][:, target]
+        return seen.logits()[:, target]
 
     return objective("logit", measure, LOGITS)
 
