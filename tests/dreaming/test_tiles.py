@@ -68,7 +68,7 @@ def test_tiles_of_a_large_picture_show_little_twice():
     """At the border of the picture there are no surroundings to show, and few tiles share few borders."""
     places = list(tiles((2160, 3840), CPU_PIXELS, 64, 32, (0.5, 0.5)))
     shown = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in places)
-    assert shown < 1.3 * 2160 * 3840
+    assert shown < 1.35 * 2160 * 3840
 
 
 def gradients(network, layer: str, image: torch.Tensor, max_pixels: int) -> tuple[torch.Tensor, list]:
