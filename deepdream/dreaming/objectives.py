@@ -169,7 +169,7 @@ def _norm(a: Tensor, dtype: torch.dtype, *, at_once: int = 2**18) -> Tensor:
     rows = a.shape[2]
     if a.dtype != dtype and a.device.type == "cpu":
         rows = max(1, at_once // (a.numel() // rows))
-    norms = [torch.linalg.vector_norm(part, dim=(1, 2, 3), dtype=dtype) for part in a.split(rows, dim=2)]
+    norms = [torch.linalg.vector_norm(part, dim=(1, 2, 3), dtype=dtype) for part in torch.split(a, rows, dim=2)]
     norm: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
     return norm
 

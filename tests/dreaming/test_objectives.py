@@ -47,6 +47,21 @@ def test_a_silent_layer_has_objective_and_gradient_zero():
     assert torch.equal(gradient, torch.zeros_like(a))
 
 
+@pytest.mark.parametrize("objective", [mean_square, half_sum_square, mean, channel("a:1"), unit("a:2@9,3")])
+def test_maps_in_low_precision_are_summed_in_full(objective):
+    """Of a map in bfloat16 the value is that of the same numbers in float32, and the gradient is in bfloat16."""
+    drawn = torch.randn(2, 3, 300, 400, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    found = []
+    for a in (drawn, drawn.float()):
+        a = a.contiguous(memory_format=torch.channels_last).requires_grad_()
+        value = objective(Seen({"a": a}, dtype=torch.float32))
+        found.append((value.detach(), *torch.autograd.grad(value.sum(), a)))
+    (value, gradient), (expected_value, expected_gradient) = found
+    torch.testing.assert_close(value, expected_value, rtol=1e-4, atol=0)  # in bfloat16: 4e-3
+    assert gradient.dtype == torch.bfloat16
+    torch.testing.assert_close(gradient.float(), expected_gradient, rtol=2**-7, atol=0)
+
+
 def test_objectives_add_up_with_weights():
     a, b = mean_square.at("a"), mean.at("b:2")
     combined = a + 0.5 * b - 2 * a
