@@ -51,14 +51,22 @@ class EpochLine(pl.Callback):
 
     def __init__(self) -> None:
         self._start = 0.0
+        self._is_validated = False
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self._start = time.monotonic()
+        self._is_validated = False
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """What was measured is of this epoch; in epochs without validation Lightning keeps the figures of the last."""
+        self._is_validated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say what the epoch came to."""
-        figures = trainer.callback_metrics
+        figures = {
+            key: value for key, value in trainer.callback_metrics.items() if self._is_validated or key == "train/loss"
+        }
         parts = [f"epoch {trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"]
         parts += [f"{key} {figures[key]:.3f}" for key in ("train/loss", "val/loss") if key in figures]
         parts += [f"{key} {100 * figures[key]:.1f}%" for key in ("val/accuracy", "test/accuracy") if key in figures]
