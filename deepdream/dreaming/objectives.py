@@ -217,10 +217,11 @@ def each_channel(layer: str, channels: Sequence[int]) -> Objective:
     index = torch.tensor(list(channels))
 
     def measure(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-        a = seen.part(Selection(layer))
+        a = seen.maps[layer]
         crops = a.shape[0] // len(index)  # of each picture, see transforms
         rows = torch.arange(len(a), device=a.device)
-        return a[rows, index.to(a.device).repeat_interleave(crops)].mean(dim=(1, 2))
+        chosen = a[rows, index.to(a.device).repeat_interleave(crops)]  # (N, H, W)
+        return chosen.to(seen.dtype).mean(dim=(1, 2))
 
     return objective("each_channel", measure, "layers", selections=tuple(Selection(layer, c) for c in channels))
 
