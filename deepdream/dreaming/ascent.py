@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from deepdream.dreaming.gradients import normalization, smoothing
 from deepdream.dreaming.moves import Frame, Move, is_warped, warp
 from deepdream.dreaming.objectives import LOGITS, Objective, Seen
 from deepdream.dreaming.octaves import Size
+from deepdream.dreaming.recorded import Recorder
 from deepdream.dreaming.silence import may_be_silent, wake
 from deepdream.dreaming.steppers import STEPPERS, Stepper
 from deepdream.dreaming.taps import Taps
@@ -64,6 +66,9 @@ class Ascent:
         self._anchor: Anchor | None = None
         self._mask: Tensor | None = None
         self._stepper: Stepper = STEPPERS[config.optimizer](config.step_size)
+        self._recorder = Recorder(device)
+        # What the network is given, where it is not the canvas that says so.
+        self._normalized = NormalizedCanvas(network.mean, network.std, dtype, device)
 
     @property
     def canvas(self) -> Canvas:
@@ -75,6 +80,7 @@ class Ascent:
         """Keep the feature maps of the guide picture (1, 3, H, W) in [0, 1]."""
         canvas = PixelCanvas(self._network.mean, self._network.std, self.dtype, self._device)
         self._guide = self._maps(canvas.network_input(canvas.encode(guide)))
+        self._recorder.forget()
 
     def begin(self, base: Tensor, mask: Tensor | None) -> Canvas:
         """Begin an octave: `base` is the undreamed picture at its size, (N, 3, H, W) in [0, 1]; mask: (N, 1, H, W)."""
@@ -86,16 +92,14 @@ class Ascent:
         self._anchor = None
         if config.keep > 0:
             self._anchor = Anchor(held, canvas.per_unit, keep=config.keep, band=config.band)
-        if self._objective.needs("content"):
-            self._content = self._maps(canvas.network_input(held))
+        self._look_at_content(held)
         return canvas
 
     def measure(self, picture: Tensor) -> Tensor:
         """The objective of pictures (N, 3, H, W) in [0, 1], unmoved: (N,)."""
         canvas = self._canvas = PixelCanvas(self._network.mean, self._network.std, self.dtype, self._device)
         view = canvas.encode(picture)
-        if self._objective.needs("content"):
-            self._content = self._maps(canvas.network_input(view))
+        self._look_at_content(view)
         return self._tiled(view, Move((0, 0)))[1]
 
     def step(self, held: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
@@ -145,12 +149,12 @@ class Ascent:
         size = (view.shape[2], view.shape[3])
         places = list(tiles(size, pixels, self._margin, self._stride, move.origin))
         if len(places) == 1:
-            return self._whole(view, is_input=is_input, wakes=self._wakes)
+            return self._found(view, is_input=is_input, wakes=self._wakes)
         gradient, objectives = torch.empty_like(view), []
         for rows, columns in places:
             part = view[:, :, rows.start : rows.stop, columns.start : columns.stop]
             part = part.contiguous(memory_format=torch.channels_last)
-            found, objective = self._whole(part, is_input=is_input)
+            found, objective = self._found(part, is_input=is_input, wakes=False)
             gradient[:, :, rows.first : rows.last, columns.first : columns.last] = found[
                 :, :, rows.first - rows.start : rows.last - rows.start,
                 columns.first - columns.start : columns.last - columns.start,
@@ -158,18 +162,23 @@ class Ascent:
             objectives.append(objective)
         return gradient, torch.stack(objectives).mean(dim=0)
 
-    def _whole(self, view: Tensor, *, is_input: bool, wakes: bool = False) -> tuple[Tensor, Tensor]:
+    def _found(self, view: Tensor, *, is_input: bool, wakes: bool) -> tuple[Tensor, Tensor]:
+        work = partial(self._whole, is_input=is_input, wakes=wakes)
+        return self._recorder.do(work, view, type(self.canvas), is_input, wakes, reads=self.canvas)
+
+    def _whole(self, view: Tensor, *, is_input: bool, wakes: bool) -> tuple[Tensor, Tensor]:
         """The gradient at a view, or at an input of the network, and the objective.
 
         wakes: silent channels too have a gradient; not in a tile, which does not know of the rest of the picture.
         The chain is cut at the taps, so that the objective is summed in `dtype` whatever the network computes in. The
         gradient of a mean over a million activations lies below what float16 can hold: it is scaled on its way there.
         """
+        canvas = self.canvas
         is_half = self._network_dtype == torch.float16
         at = view.detach().requires_grad_()
         needs_picture = self._objective.needs("picture")
         with torch.enable_grad():
-            x = at if is_input else self.canvas.network_input(at)
+            x = at if is_input else canvas.network_input(at)
             features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))
             if wakes:
                 for name in features.keys() - {LOGITS}:
@@ -177,7 +186,7 @@ class Ascent:
             cut = {
                 name: a.detach().to(self.dtype if is_half else None).requires_grad_() for name, a in features.items()
             }
-            picture = self._picture(at, is_input=is_input) if needs_picture else None
+            picture = (self._normalized if is_input else canvas).picture(at) if needs_picture else None
             objective = self._objective(Seen(cut, picture, self._guide, self._content, self.dtype))
             ends = [*cut.values(), at] if needs_picture else list(cut.values())
             found = torch.autograd.grad(objective.sum(), ends, allow_unused=True, materialize_grads=True)
@@ -190,11 +199,11 @@ class Ascent:
         gradient = gradient if scale is None else gradient * scale.view(-1, 1, 1, 1)
         return gradient + own[0] if own else gradient, objective.detach()
 
-    def _picture(self, at: Tensor, *, is_input: bool) -> Tensor:
-        canvas = self.canvas
-        if not is_input:
-            return canvas.picture(at)
-        return NormalizedCanvas(self._network.mean, self._network.std, self.dtype, self._device).picture(at)
+    def _look_at_content(self, held: Tensor) -> None:
+        """Keep the feature maps of the photo that is held, where the objective compares with them."""
+        if self._objective.needs("content"):
+            self._content = self._maps(self.canvas.network_input(self.canvas.view(held)))
+            self._recorder.forget()
 
     def _maps(self, x: Tensor) -> Maps:
         features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))

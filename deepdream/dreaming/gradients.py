@@ -114,7 +114,7 @@ OPPONENT = OPPONENT / torch.linalg.vector_norm(OPPONENT, dim=1, keepdim=True)
 
 def mix(x: Tensor, matrix: Tensor) -> Tensor:
     """The colours of `x` (N, 3, H, W) times `matrix` (3, 3)."""
-    return F.conv2d(x, matrix.to(x)[:, :, None, None])
+    return F.conv2d(x, matrix.to(x, non_blocking=True)[:, :, None, None])
 
 
 def band(gradient: Tensor, fine: float, coarse: float) -> Tensor:

@@ -122,14 +122,14 @@ def warp(x: Tensor, move: Move, config: DreamConfig, crop_side: int) -> Tensor:
     if not move.crops:
         return F.grid_sample(x, _turned_grid(x, move), padding_mode="reflection", align_corners=False)
     grids = [_crop_grid(crop, crop_side) for crop in move.crops]
-    grid = torch.stack(grids).to(x).repeat(x.shape[0], 1, 1, 1)
+    grid = torch.stack(grids).to(x, non_blocking=True).repeat(x.shape[0], 1, 1, 1)
     seen = F.grid_sample(
         x.repeat_interleave(len(move.crops), dim=0), grid, padding_mode="reflection", align_corners=False
     )
     if not config.noise:
         return seen
     drawn = np.random.default_rng((*move.seed, 1)).standard_normal(tuple(seen.shape), dtype=np.float32)
-    return seen + config.noise * torch.from_numpy(drawn).to(seen)
+    return seen + config.noise * torch.from_numpy(drawn).to(seen, non_blocking=True)
 
 
 def _turned_grid(x: Tensor, move: Move) -> Tensor:
@@ -139,7 +139,7 @@ def _turned_grid(x: Tensor, move: Move) -> Tensor:
     cos, sin, ratio = np.cos(angle) / move.scale, np.sin(angle) / move.scale, height / width
     matrix = torch.tensor([[cos, -sin * ratio, 0], [sin / ratio, cos, 0]], dtype=torch.float64)
     grid = F.affine_grid(matrix[None], [1, 1, height, width], align_corners=False)
-    return grid.to(x).expand(x.shape[0], -1, -1, -1)
+    return grid.to(x, non_blocking=True).expand(x.shape[0], -1, -1, -1)
 
 
 def _crop_grid(crop: tuple[float, float, float], side: int) -> Tensor:

@@ -220,7 +220,8 @@ def each_channel(layer: str, channels: Sequence[int]) -> Objective:
         a = seen.maps[layer]
         crops = a.shape[0] // len(index)  # of each picture, see transforms
         rows = torch.arange(len(a), device=a.device)
-        chosen = a[rows, index.to(a.device).repeat_interleave(crops)]  # (N, H, W)
+        of_each = index.to(a.device, non_blocking=True).repeat_interleave(crops)
+        chosen = a[rows, of_each]  # (N, H, W)
         return chosen.to(seen.dtype).mean(dim=(1, 2))
 
     return objective("each_channel", measure, "layers", selections=tuple(Selection(layer, c) for c in channels))
@@ -237,7 +238,7 @@ def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: flo
         a = seen.part(Selection(layer))
         if len(given) != a.shape[1]:
             raise ValueError(f"the direction has {len(given)} numbers; {layer} has {a.shape[1]} channels")
-        v = given.to(a).view(1, -1, 1, 1)
+        v = given.to(a, non_blocking=True).view(1, -1, 1, 1)
         dot = (a * v).sum(dim=1)  # (N, H, W)
         cosine = F.cosine_similarity(a, v.expand_as(a), dim=1).clamp_min(0.1)
         return (dot * cosine**cosine_power).mean(dim=(1, 2))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LEVELS = 4
+BINOMIAL = torch.outer(*2 * [torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0])]) / 256
 TINY = 1e-10  # what a level's rms is at least divided by; the source's
 
 
@@ -55,8 +56,7 @@ def normalize_levels(gradient: Tensor) -> Tensor:
 
 
 def _binomial(like: Tensor) -> Tensor:
-    row = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], dtype=like.dtype, device=like.device)
-    return (torch.outer(row, row) / 256).expand(like.shape[1], 1, 5, 5)
+    return BINOMIAL.to(like, non_blocking=True).expand(like.shape[1], 1, 5, 5)
 
 
 def _halve(x: Tensor) -> Tensor:
