@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format train dream evaluate explain tensorboard bench clean
+.PHONY: help setup demo test test-all test-gpu lint format train dream evaluate explain tensorboard bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ demo: setup  ## dream at once from the network in the box; then train one, evalu
 
 test: setup  ## every quick test
 	$(TEST)
+
+test-gpu: setup  ## the tests of what only a GPU does, on a GPU
+	$(BIN)/pytest -m gpu
 
 test-all: setup  ## every test, the slow ones too
 	$(TEST) -m ''

@@ -136,9 +136,9 @@ def bare(depth: int, batches: list[Batch], steps: int, device: torch.device, *, 
     for i, (images, labels) in enumerate(Batches(batches, steps + WARMUP)):
         if i == WARMUP:
             start = now(device)
-        images = images.to(device=device, memory_format=layout)
+        images = images.to(device=device, memory_format=layout, non_blocking=True)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            loss = F.cross_entropy(model(images), labels.to(device))
+            loss = F.cross_entropy(model(images), labels.to(device, non_blocking=True))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -173,6 +173,8 @@ def measure(case: Case, rounds: int, device: torch.device) -> dict[str, float]:
         )
         for _ in range(2)
     ]
+    if device.type == "cuda":  # as the loader hands them out
+        batches = [(images.pin_memory(), labels.pin_memory()) for images, labels in batches]
     contenders: dict[str, Callable[[], float]] = {
         "deepdream": lambda: ours(case.depth, batches, case.steps, device),
         "bare loop": lambda: bare(case.depth, batches, case.steps, device, plain=False),

@@ -21,6 +21,13 @@ os.environ.update(dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1
 # A suite that a shell started in its background ignores Ctrl-C, and every command of its tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests of a GPU ask for one by `-m gpu`; all others shall say the same on every machine."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 RunApp = Callable[..., subprocess.CompletedProcess[str]]
 
 # A run of seconds: rooms of 32 px, a network of ten layers.

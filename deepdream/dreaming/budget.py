@@ -7,7 +7,8 @@ import torch
 from deepdream.dreaming.tiles import least_pixels
 
 CPU_PIXELS = 1_000_000  # at 3840x2160 a ResNet-50 to layer4 then takes 3.1 GB in float32, less in bfloat16
-GPU_BYTES_PER_PIXEL = 4_000  # of the same network, in the worst case
+GPU_PIXELS = 4_000_000  # there it takes 2.2 GB in bfloat16; whole it would take 4.4 GB, and 15% less time
+GPU_BYTES_PER_PIXEL = 2_000  # of the same network in float32, with room to spare
 
 
 def chosen_max_pixels(asked: int | None, device: torch.device, stride: int) -> int:
@@ -40,5 +41,5 @@ def margin(stride: int) -> int:
 def _suits(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(0.8 * free / GPU_BYTES_PER_PIXEL)
+        return min(GPU_PIXELS, int(0.8 * free / GPU_BYTES_PER_PIXEL))
     return CPU_PIXELS

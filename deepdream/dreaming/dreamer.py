@@ -24,7 +24,7 @@ from deepdream.dreaming.objectives import LOGITS, Objective
 from deepdream.dreaming.octaves import CARRIES, MIN_SIDE, SIZES, Size, check_sizes
 from deepdream.dreaming.silence import may_be_silent, relus
 from deepdream.dreaming.taps import Taps, choose_layers, evaluation_copy, probe
-from deepdream.hardware import best_device, best_dtype
+from deepdream.hardware import best_device, best_dtype, repeatable_convolutions
 from deepdream.models import Network
 from deepdream.models.frozen import frozen_copy
 
@@ -122,7 +122,7 @@ class Dreamer:
             picture = canvas.decode(held)
             return picture.reshape(*image.shape[:-2], *picture.shape[-2:]).contiguous().to(image)
 
-        with torch.autocast(self.device.type, enabled=False), ascent.taps:
+        with torch.autocast(self.device.type, enabled=False), repeatable_convolutions(), ascent.taps:
             if guide is not None:
                 ascent.look_at_guide(_batch(guide, ascent.dtype, self.device))
             dreamed = picture
@@ -145,7 +145,7 @@ class Dreamer:
         self._check_guide(guide)
         ascent = self._ascent(torch.float64 if image.dtype == torch.float64 else torch.float32)
         picture = _batch(image, ascent.dtype, self.device)
-        with torch.autocast(self.device.type, enabled=False), ascent.taps:
+        with torch.autocast(self.device.type, enabled=False), repeatable_convolutions(), ascent.taps:
             if guide is not None:
                 ascent.look_at_guide(_batch(guide, ascent.dtype, self.device))
             return float(ascent.measure(picture).mean())
