@@ -125,9 +125,8 @@ def difference(net: Network, image: Tensor) -> float:
 LARGE = (2160, 3840)
 
 
-def one_step(net: Network, size: tuple[int, int]) -> Callable[[int], float]:
-    """Seconds per pixel of one step of layer4 of a picture of `size`, by the seed of the step."""
-    dreamer = Dreamer(net, DreamConfig.preset("inceptionism", layers=["layer4"], octaves=1, steps=1))
+def one_step(dreamer: Dreamer, size: tuple[int, int]) -> Callable[[int], float]:
+    """Seconds per pixel of one step of a picture of `size`, by the seed of the step."""
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1)).to(best_device())
     return lambda seed: seconds(lambda: dreamer(image, seed=seed)) / (size[0] * size[1])
 
@@ -137,8 +136,8 @@ def large(repetitions: int) -> None:
 
     The two take turns, a small step being short enough to be taken five times; each turn is a step of another seed.
     """
-    net = network()
-    small_step, large_step = one_step(net, (HEIGHT, WIDTH)), one_step(net, LARGE)
+    dreamer = Dreamer(network(), DreamConfig.preset("inceptionism", layers=["layer4"], octaves=1, steps=1))
+    small_step, large_step = one_step(dreamer, (HEIGHT, WIDTH)), one_step(dreamer, LARGE)
     small_step(0)  # prepares the kernels
     if torch.cuda.is_available():
         for seed in range(1, AS_IT_IS + 2):

@@ -77,7 +77,8 @@ class Dreamer:
         else:
             self.objective = written_out(objective.at(*config.layers), there)
         self._layers = choose_layers(self.objective.layers, there)
-        self.max_pixels = chosen_max_pixels(config.max_pixels, self.device, self._stride)
+        dtype = best_dtype(config.precision, self.device)
+        self.max_pixels = chosen_max_pixels(config.max_pixels, self.device, dtype, self._stride)
         self._ascents: dict[torch.dtype, Ascent] = {}
 
     @torch.inference_mode(False)

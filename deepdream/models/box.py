@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 BOX = "box"
-SHA256 = "f30ced3599b5cc9c5961006eb958edf9177b58cd11ae583c6b83d637e8ed5b12"
+SHA256 = "0fae598b00bbd6b8993b47077a9575137e0040dca5305ed30e5a92acbcc03312"
 
 
 def box_path() -> Path:
