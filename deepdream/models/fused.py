@@ -123,7 +123,7 @@ class FusedConv2d:
         packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, *geometry, list(x.shape))
         self._packed[back] = (x.shape, packed)
         if back:
-            del self._turned  # not needed at this size any more, and as large as the network
+            vars(self).pop("_turned", None)  # not needed at this size any more, and as large as the network
         return packed
 
     @cached_property
