@@ -74,6 +74,15 @@ def test_style_comes_closer_to_the_guides(optimizer, step_size):
     assert found[-1] > 0.5 * found[0]  # both below zero: the loss is halved
 
 
+def test_a_spectrum_too_is_compared_with_the_photo_that_it_holds():
+    found = []
+    still = {"jitter": 0, "smoothing": "none", "normalize": "none", "crops": 0, "scale": 0, "rotate": 0, "pad": 0}
+    values = {"objective": {"content": 1.0}, "layers": ["1"], "octaves": 1, "steps": 2, "start": "picture"}
+    dreamer = Dreamer(small_network(), config("visualize", optimizer="adam", step_size=1e-6, **still, **values))
+    dreamer(photo(40, 52), on_step=lambda r: found.append(float(r.objective)))
+    assert found[0] == pytest.approx(0, abs=1e-6)  # the photo, before the first step
+
+
 def test_content_asks_for_a_picture_that_stays_in_place():
     with pytest.raises(ValueError, match=r"set dream\.jitter=0"):
         config("gordic", objective={"mean_square": 1, "content": 1})
