@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 ALIASES = {"class": "dream.target", "from": "again"}
 OUTPUTS = (".png", ".jpg", ".jpeg")
 TRY_NEXT = """\
-try next:   python dream.py dream.layers=[layer4]         another layer; dream.list_layers=true names them
-            python dream.py image=PHOTO                   a photo of your own
-            python dream.py film=zoom output=zoom.mp4     a film"""
+try next:   python dream.py dream=gordic dream.layers=[layer4]     bolder; dream.list_layers=true names all layers
+            python dream.py image=PHOTO                            a photo of your own
+            python dream.py film=zoom output=zoom.mp4              a film"""
 
 
 @command("dream", DreamAppConfig)
