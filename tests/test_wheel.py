@@ -1,5 +1,4 @@
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -39,15 +38,6 @@ def test_an_installed_wheel_helps_trains_and_dreams(scripts: Path, tmp_path: Pat
         scripts / "deepdream-dream", "dream.width=160", "dream.steps=2", "dream.octaves=2", "output=d.png", cwd=tmp_path
     )
     assert (tmp_path / "d.png").stat().st_size > 10_000
-
-
-def test_a_checkout_that_is_not_installed_works_too(scripts: Path, tmp_path: Path) -> None:
-    for name in ("deepdream", "conf"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "train.py", tmp_path)
-    alone = "import sys; sys.path.insert(0, '.'); import deepdream.conf; print(deepdream.conf.__file__)"
-    assert _run(scripts / "python", "-c", alone, cwd=tmp_path).strip() == str(tmp_path / "conf" / "__init__.py")
-    assert "python train.py" in _run(scripts / "python", "train.py", "--help", cwd=tmp_path)
 
 
 def _run(*command: object, cwd: Path) -> str:
