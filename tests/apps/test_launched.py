@@ -140,7 +140,7 @@ def test_only_the_first_process_says_what_is_wrong_with_the_configuration(tmp_pa
     )
     first = start_app("train", *TINY, *TWO_NODES, "trainer.max_epochs=0", cwd=tmp_path, **as_by_slurm(port, 0))
     try:
-        line = second.communicate(timeout=60)[1].splitlines()[-1]  # after what torch says of its lost connection
+        line = second.communicate(timeout=240)[1].splitlines()[-1]  # after what torch says of its lost connection
     finally:
         second.kill()
     assert (first.returncode, second.returncode) == (1, 1)
