@@ -28,6 +28,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the tests of a GPU where none is, or where it is hidden."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a GPU, and `make test-gpu`")
+
+
 RunApp = Callable[..., subprocess.CompletedProcess[str]]
 
 # A run of seconds: rooms of 32 px, a network of ten layers.

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LEVELS = 4
-BINOMIAL = torch.outer(*2 * [torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0])]) / 256
+ROW = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0])
+BINOMIAL = torch.outer(ROW, ROW) / 256
 TINY = 1e-10  # what a level's rms is at least divided by; the source's
 
 

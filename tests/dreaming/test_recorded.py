@@ -13,23 +13,11 @@ from deepdream.config import DreamConfig
 from deepdream.dreaming import Dreamer
 from deepdream.dreaming.objectives import Seen, objective
 from deepdream.dreaming.recorded import AS_IT_IS, Recorder, Recording
-from deepdream.models import Network, ResNet
-
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
-
-
-def network() -> Network:
-    torch.manual_seed(0)
-    model = ResNet(10, 3).eval()
-    return Network(model, ["bar", "hall", "attic"], (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 64, "random")
+from tests.dreaming.networks import photo
 
 
 def config(**changes: Any) -> DreamConfig:
     return DreamConfig.preset("gordic", **{"layers": ["layer2"], "octaves": 2, "steps": 6, **changes})
-
-
-def photo(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
 
 
 def test_without_a_gpu_all_work_is_done_as_it_is():
@@ -47,7 +35,6 @@ def test_without_a_gpu_all_work_is_done_as_it_is():
 
 
 @pytest.mark.gpu
-@needs_gpu
 @pytest.mark.parametrize("precision", ["auto", "fp32", "fp16"])
 @pytest.mark.parametrize(
     "changes",
@@ -58,20 +45,19 @@ def test_without_a_gpu_all_work_is_done_as_it_is():
         {"layers": ["layer2:1"], "objective": {"mean": 1.0}},
     ],
 )
-def test_a_replayed_dream_is_the_dream_to_the_bit(monkeypatch, changes, precision):
+def test_a_replayed_dream_is_the_dream_to_the_bit(resnet, monkeypatch, changes, precision):
     made = config(**changes, precision=precision)
-    recorded = Dreamer(network(), made)
-    first, second = (recorded(photo(3, 96, 128)) for _ in range(2))  # the second is replayed from its first step
+    recorded = Dreamer(resnet, made)
+    first, second = (recorded(photo(96, 128).float()) for _ in range(2))  # the second is replayed from its first step
     monkeypatch.setattr("deepdream.dreaming.recorded.LARGEST", 0)
-    plain = Dreamer(network(), made)(photo(3, 96, 128))
+    plain = Dreamer(resnet, made)(photo(96, 128).float())
     assert torch.equal(first, plain)
     assert torch.equal(second, plain)
 
 
 @pytest.mark.gpu
-@needs_gpu
 @pytest.mark.parametrize("name", ["visualize", "maco", "class", "style", "vivid", "atlas"])
-def test_every_replay_yields_what_its_work_does(monkeypatch, name):
+def test_every_replay_yields_what_its_work_does(resnet, monkeypatch, name):
     """Also where the dream does not repeat itself to the bit: adding up the gradients of crops has no fixed order."""
     alike = []
     do, replay = Recorder.do, Recording.replay
@@ -93,49 +79,46 @@ def test_every_replay_yields_what_its_work_does(monkeypatch, name):
         layers=["layer2:1"] if name in ("visualize", "atlas") else ["layer2"],
         steps=6,
         octaves=1,
-        **({"target": "hall"} if name in ("maco", "class") else {}),
+        **({"target": "b"} if name in ("maco", "class") else {}),
     )
-    Dreamer(network(), made)(photo(3, 96, 128), guide=photo(3, 64, 64) if name == "style" else None)
+    Dreamer(resnet, made)(photo(96, 128).float(), guide=photo(64, 64).float() if name == "style" else None)
     assert len(alike) >= 3
     assert all(alike)
 
 
 @pytest.mark.gpu
-@needs_gpu
-def test_a_recorded_dream_follows_the_guide_of_the_moment():
-    dreamer = Dreamer(network(), DreamConfig.preset("guided", layers=["layer2"], octaves=1, steps=6))
-    one, other = photo(3, 64, 64), photo(3, 64, 64).flip(-1) ** 2
-    image = photo(3, 96, 96)
+def test_a_recorded_dream_follows_the_guide_of_the_moment(resnet):
+    dreamer = Dreamer(resnet, DreamConfig.preset("guided", layers=["layer2"], octaves=1, steps=6))
+    one, other = (photo(64, 64, seed=seed).float() for seed in (1, 2))
+    image = photo(96, 96).float()
     first, between, again = (dreamer(image, guide=guide) for guide in (one, other, one))
     assert torch.equal(first, again)
     assert not torch.equal(first, between)
 
 
 @pytest.mark.gpu
-@needs_gpu
-def test_an_objective_that_reads_a_value_back_is_not_recorded():
+def test_an_objective_that_reads_a_value_back_is_not_recorded(resnet):
     def measure(seen: Seen, selections: Any) -> Tensor:
         part = seen.part(selections[0])
         return part.mean(dim=(1, 2, 3)) * (2.0 if float(part.detach().mean()) > 1e9 else 1.0)
 
-    dreamer = Dreamer(network(), config(), objective=objective("waits", measure, "layers"))
-    first, second = (dreamer(photo(3, 96, 96)) for _ in range(2))
+    dreamer = Dreamer(resnet, config(), objective=objective("waits", measure, "layers"))
+    first, second = (dreamer(photo(96, 96).float()) for _ in range(2))
     assert torch.equal(first, second)
-    assert not torch.equal(first, photo(3, 96, 96))
+    assert not torch.equal(first, photo(96, 96).float())
 
 
 @pytest.mark.gpu
-@needs_gpu
-def test_recordings_are_gone_with_their_dreamer():
+def test_recordings_are_gone_with_their_dreamer(resnet):
     def used() -> int:
         gc.collect()  # modules refer to themselves in circles
         torch.cuda.synchronize()
         return torch.cuda.memory_allocated()
 
     def dream_two_sizes() -> None:
-        dreamer = Dreamer(network(), config())
+        dreamer = Dreamer(resnet, config())
         for side in (96, 128):
-            dreamer(photo(3, side, side))
+            dreamer(photo(side, side).float())
 
     dream_two_sizes()  # what CUDA's libraries keep for themselves
     before = used()
