@@ -34,8 +34,8 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from deepdream.acceleration.cuda_graphs import AS_IT_IS
 from deepdream.dreaming import DreamConfig, Dreamer
-from deepdream.dreaming.recorded import AS_IT_IS
 from deepdream.models import Network
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

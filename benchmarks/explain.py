@@ -32,12 +32,12 @@ from sklearn.manifold import TSNE
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from deepdream.config import ExplainConfig
 from deepdream.evaluating import Predictions, predict, write_evaluation, write_page
 from deepdream.explaining import explain, grad_cam
+from deepdream.explaining.config import ExplainConfig
 from deepdream.hardware import best_dtype
 from deepdream.models import Network, ResNet
-from deepdream.scenes.augment import normalize
+from deepdream.scenes.transforms import normalize
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLASSES = ["bathroom", "bedroom", "dining_room", "entrance_hall", "kitchen", "living_room"]

@@ -39,13 +39,14 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import InterpolationMode, v2
 
-from deepdream.config import AugmentConfig, read_choice, typed
 from deepdream.hardware import best_device, best_dtype, cores
 from deepdream.models import ResNet
+from deepdream.rooms.dataset import CLASSES, draw
 from deepdream.scenes import SceneDataModule
-from deepdream.scenes.lists import read_lists
-from deepdream.scenes.rooms import CLASSES, draw
-from deepdream.scenes.store import prepare
+from deepdream.scenes.config import AugmentConfig
+from deepdream.scenes.image_cache import prepare
+from deepdream.scenes.layout import read_lists
+from deepdream.schema import read_choice, typed
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "scenes6" / "Images"
 SIZE = (500, 400)
@@ -57,8 +58,8 @@ AUGMENT = typed(AugmentConfig, read_choice("augment", "plain"))
 PEAK = """
 import resource, sys
 from pathlib import Path
-from deepdream.scenes.lists import read_lists
-from deepdream.scenes.store import prepare
+from deepdream.scenes.layout import read_lists
+from deepdream.scenes.image_cache import prepare
 prepare(read_lists(sys.argv[1]), cache=Path(sys.argv[2]), shorter_side=192)
 if sys.platform == "linux":
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -33,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from deepdream.hardware import best_device, best_dtype
 from deepdream.models import ResNet
 from deepdream.training import SceneClassifier, quiet_lightning
-from deepdream.training.schedules import warmup_cosine
+from deepdream.training.schedulers import warmup_cosine
 from deepdream.training.trainer import mixed_precision
 
 CLASSES = 67

@@ -1,3 +1,3 @@
-"""Photos become a network, the network becomes pictures."""
+"""Train an image network, understand what it has learned, and make art from it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""Read, resize and write image files; the provenance kept inside them.
+"""Read and resize image files.
 
 Every file is treated as untrusted: its size is checked before its pixels are decoded, and whatever is wrong with it
 is said in one line that names the file.
@@ -11,7 +11,7 @@ import io
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -180,6 +180,24 @@ def to_image(picture: Tensor) -> Image.Image:
     # In float64, where 255 x + 0.5 is exact for a float32 x and no value just under a half is rounded up.
     values = picture.double().mul(255).add_(0.5).floor_().clamp_(0, 255).byte()
     return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
+
+
+def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """(images - mean) / std of images (..., 3, H, W), float in [0, 1]; in their dtype, on their device."""
+    mean_, std_ = _per_channel(mean, images), _per_channel(std, images)
+    return (images - mean_) / std_
+
+
+def denormalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """The inverse of `normalize`, not clipped."""
+    return images * _per_channel(std, images) + _per_channel(mean, images)
+
+
+def _per_channel(values: Sequence[float], like: Tensor) -> Tensor:
+    """One value a colour channel, (3, 1, 1), in the dtype and on the device of `like`."""
+    import torch
+
+    return torch.tensor(list(values), dtype=like.dtype, device=like.device).view(3, 1, 1)
 
 
 @contextmanager

@@ -4,7 +4,11 @@ from dataclasses import fields
 import pytest
 from omegaconf import OmegaConf
 
-from deepdream.config import DreamConfig, ModelConfig, RoomsConfig, TrainerConfig, closest, typed
+from deepdream.dreaming.config import DreamConfig
+from deepdream.models.config import ModelConfig
+from deepdream.scenes.config import RoomsConfig
+from deepdream.schema import closest, typed
+from deepdream.training.config import TrainerConfig
 
 
 def test_preset_reads_its_yaml_and_keywords_override_it() -> None:

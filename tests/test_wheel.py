@@ -28,7 +28,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_installed_wheel_helps_trains_and_dreams(scripts: Path, tmp_path: Path) -> None:
-    count = "from deepdream.models.published import places365_classes; print(len(places365_classes()))"
+    count = "from deepdream.models.named import places365_classes; print(len(places365_classes()))"
     assert _run(scripts / "python", "-c", count, cwd=tmp_path).strip() == "365"
     assert "python train.py" in _run(scripts / "deepdream-train", "--help", cwd=tmp_path)
     trained = _run(scripts / "deepdream-train", "experiment=demo", *TINY[1:], cwd=tmp_path)

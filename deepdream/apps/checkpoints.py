@@ -36,7 +36,7 @@ def chosen_network(ckpt: str) -> Network:
     from deepdream.models import load_network
 
     network = load_network(chosen_checkpoint(ckpt))
-    if not network.names_classes:
+    if not network.has_class_names:
         print(f"note: {network.source} does not name its {len(network.classes)} classes; they go by their index")
     return network
 

@@ -26,10 +26,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from deepdream.apps.jobs import JobFailed, failed_jobs, run_alone
 from deepdream.apps.run_folder import own_folder
-from deepdream.config import closest, one_line
+from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
 from deepdream.hardware import let_pages_be_large, let_threads_sleep
+from deepdream.schema import closest, one_line
 
 log = logging.getLogger(__name__)
 

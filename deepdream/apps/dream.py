@@ -1,4 +1,4 @@
-"""python dream.py: the network becomes pictures."""
+"""python dream.py: the network becomes inputs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps import again, pictures
+from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import BOX, chosen_network
 from deepdream.apps.command import command, shown
-from deepdream.config import DreamAppConfig
+from deepdream.dreaming.config import DreamAppConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,7 @@ def _main(config: DreamAppConfig, folder: Path) -> None:
     """Dream a picture or a folder of them, make one again, or list the layers that can dream."""
 
     if config.again is not None:
-        config = again.recalled(config)
+        config = reproduce.recalled(config)
     is_film = config.film.kind != "none"
     is_folder = config.image is not None and Path(config.image).is_dir()
     default = "dream.mp4" if is_film else "dreams" if is_folder else "dream.png"
@@ -44,7 +44,7 @@ def _main(config: DreamAppConfig, folder: Path) -> None:
         _check_output(output)
     network = chosen_network(config.ckpt or BOX)
     if config.again is not None:
-        again.check_same_network(config, network)
+        reproduce.check_same_network(config, network)
     if config.dream.list_layers:
         _print_layers(network)
     elif is_film:
@@ -79,8 +79,8 @@ def _dream_picture(config: DreamAppConfig, network: Network, output: Path, folde
     from deepdream.images import to_tensor
     from deepdream.provenance import write_picture
 
-    before = to_tensor(pictures.photo(config.image, config))
-    guide, mask = pictures.guide(config), pictures.mask(config.mask, network, before)
+    before = to_tensor(inputs.photo(config.image, config))
+    guide, mask = inputs.guide(config), inputs.mask(config.mask, network, before)
     start = time.monotonic()
     dreamer = Dreamer(network, config.dream)
     after = _with_progress(dreamer, before, seed=config.seed, guide=guide, mask=mask)
@@ -99,12 +99,12 @@ def _dream_picture(config: DreamAppConfig, network: Network, output: Path, folde
 def _dream_sheet(config: DreamAppConfig, network: Network, output: Path) -> None:
     """The strongest channels of each layer, side by side."""
     from deepdream.dreaming import Dreamer
-    from deepdream.dreaming.atlas import strongest_channels, visualize_channels
+    from deepdream.dreaming.channel_grid import strongest_channels, visualize_channels
     from deepdream.images import to_image, to_tensor
+    from deepdream.plots import contact_sheet
     from deepdream.provenance import write_picture
-    from deepdream.sheets import contact_sheet
 
-    photo = to_tensor(pictures.read_photo(config.image or pictures.DEFAULT_PHOTO))
+    photo = to_tensor(inputs.read_photo(config.image or inputs.DEFAULT_PHOTO))
     layer = config.dream.layers[0]
     channels = strongest_channels(network, layer, photo, config.dream.sheet)
     found = visualize_channels(network, config.dream, layer, channels, seed=config.seed)
@@ -201,10 +201,9 @@ def _print_layers(network: Network) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from deepdream.dreaming.character import character
-    from deepdream.dreaming.taps import list_layers
+    from deepdream.dreaming.layer_descriptions import character
 
-    layers = list_layers(network)
+    layers = network.layers()
     table = Table(title=f"layers of {network.source}", title_justify="left")
     table.add_column("layer")
     table.add_column("kind")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command, shown
-from deepdream.config import DataConfig, EvaluateConfig, as_data, read_choice, typed
+from deepdream.evaluating.config import EvaluateConfig
+from deepdream.scenes.config import DataConfig
+from deepdream.schema import as_data, read_choice, typed
 
 if TYPE_CHECKING:
     from deepdream.evaluating import Evaluation
@@ -61,7 +63,7 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
     config = typed(DataConfig, read_choice("data", "mit_indoor"), {**record, "download": False, "url": None}, given)
     data = SceneDataModule.from_config(config, seed=seed)
     data.prepare_data()
-    if len(data.classes) != len(network.classes) or (network.names_classes and data.classes != network.classes):
+    if len(data.classes) != len(network.classes) or (network.has_class_names and data.classes != network.classes):
         raise ValueError(
             f"{data.root} has {len(data.classes)} classes that are not the {len(network.classes)} of {network.source}"
         )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from deepdream.apps.checkpoints import BOX, chosen_network
 from deepdream.apps.command import command, describe, shown
-from deepdream.apps.pictures import DEFAULT_PHOTO, read_photo
-from deepdream.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
+from deepdream.apps.inputs import DEFAULT_PHOTO, read_photo
+from deepdream.explaining.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +34,13 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
     """A panel for each picture, a table of numbers, and with score=true a ranking of the methods."""
     from torch.utils.tensorboard import SummaryWriter
 
-    from deepdream.explaining import target_index
     from deepdream.hardware import best_device
 
     pictures = pictures_at(config.image)
     network = chosen_network(config.ckpt or BOX)
     network.model.to(best_device(config.device))
     if config.target is not None:
-        target_index(network, config.target)
+        network.class_index(config.target)
     with SummaryWriter(folder / "tensorboard") as writer:
         examinations = _examine_all(config, network, pictures, folder, writer)
         _write_numbers(examinations, folder / "explanations.csv")
@@ -78,7 +77,8 @@ def _examine_all(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from deepdream.explaining import draw_panel
-    from deepdream.figures import rendered, write_logged
+    from deepdream.loggers import write_and_log_image
+    from deepdream.plots import rendered
 
     panels = folder / "explanations"
     panels.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def _examine_all(
                 print(f"left out: {describe(error)}", file=sys.stderr)
                 continue
             picture = rendered(draw_panel(examination))
-            write_logged(picture, panels / f"{name}.png", writer, f"explanations/{name}")
+            write_and_log_image(panels / f"{name}.png", [writer], f"explanations/{name}", picture)
             examinations.append(examination)
             print(_line(examination))
     if not examinations:
@@ -141,13 +141,11 @@ def _before_the_dream(path: str) -> Image.Image | None:
 
 
 def _line(examination: Examination) -> str:
-    from deepdream.explaining import class_name
-
     share = 100 * float(examination.probabilities.max())
     was = ""
     if examination.before is not None:
         before = int(examination.before.argmax())
-        name = class_name(examination.classes, before)
+        name = examination.classes[before]
         was = f"; before the dream {name} {100 * float(examination.before[before]):.0f}%"
     confidence = 100 * examination.confidence
     return f"{examination.name}: {examination.answer} {share:.0f}%, {confidence:.0f}% of its neighbours agree{was}"
@@ -169,7 +167,8 @@ def _write_numbers(examinations: list[Examination], path: Path) -> None:
 def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryWriter) -> None:
     """The methods from the best to the worst: on the console, as CSV and beside it as PNG, and in TensorBoard."""
     from deepdream.explaining import draw_ranking, rank_methods
-    from deepdream.figures import rendered, write_logged
+    from deepdream.loggers import write_and_log_image
+    from deepdream.plots import rendered
 
     ranking = rank_methods([one.explanations for one in examinations])
     checks = list(ranking[0].means)
@@ -182,7 +181,7 @@ def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryW
             table.writerow([row.method, f"{row.mean_rank:.3f}", *values, f"{row.seconds:.3f}"])
     _print_ranking(ranking, checks, len(examinations))
     picture = rendered(draw_ranking(ranking, pictures=len(examinations)))
-    write_logged(picture, path.with_suffix(".png"), writer, "explanations/ranking")
+    write_and_log_image(path.with_suffix(".png"), [writer], "explanations/ranking", picture)
     cells = "\n".join(
         f"|{row.method}|{row.mean_rank:.2f}|" + "|".join(f"{row.means[check]:.3g}" for check in checks) + "|"
         for row in ranking

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps import pictures
+from deepdream.apps import inputs
 from deepdream.apps.command import shown
-from deepdream.config import DreamAppConfig
+from deepdream.dreaming.config import DreamAppConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +58,10 @@ def _plan(config: DreamAppConfig, network: Network) -> tuple[Make, int, float]:
     from deepdream.dreaming import films
     from deepdream.images import to_tensor
 
-    film, seed, guide = config.film, config.seed, pictures.guide(config)
+    film, seed, guide = config.film, config.seed, inputs.guide(config)
     if film.kind == "video":
         return _plan_video(config, network)
-    photo = to_tensor(pictures.photo(config.image, config))
+    photo = to_tensor(inputs.photo(config.image, config))
     fps = film.fps or FPS
     if film.kind == "zoom":
         make = films.zoom(network, config.dream, photo, film, seed=seed, guide=guide)
@@ -89,7 +89,7 @@ def _plan_video(config: DreamAppConfig, network: Network) -> tuple[Make, int, fl
     if count == 0:
         raise ValueError(f"{path} has no frames in it")
     make = dreamed_film(
-        network, config.dream, _frames(path, config), config.film, seed=config.seed, guide=pictures.guide(config)
+        network, config.dream, _frames(path, config), config.film, seed=config.seed, guide=inputs.guide(config)
     )
     return make, count, config.film.fps or frame_rate(path)
 

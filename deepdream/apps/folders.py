@@ -7,9 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps import pictures
+from deepdream.apps import inputs
 from deepdream.apps.command import shown
-from deepdream.config import DreamAppConfig
+from deepdream.dreaming.config import DreamAppConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,7 @@ def dream_folder(config: DreamAppConfig, network: Network, folder: Path, output:
     Each dreams as it would alone. With several devices each takes its share. A dream that is there already is kept, so
     that a folder that was interrupted goes on where it was.
     """
-    photos = pictures.in_folder(folder)
+    photos = inputs.in_folder(folder)
     todo = [path for path in photos if not _target(output, path).exists()]
     if len(todo) < len(photos):
         print(f"{len(photos) - len(todo)} of {len(photos)} pictures are there already")
@@ -61,7 +61,7 @@ def _dream_all(config: DreamAppConfig, network: Network, todo: list[Path], outpu
     waiting: dict[tuple[int, int], list[tuple[Path, Tensor]]] = defaultdict(list)
     for path in todo:
         try:
-            photo = pictures.photo(str(path), config)
+            photo = inputs.photo(str(path), config)
         except (OSError, ValueError) as error:
             print(f"passed by: {error}", file=sys.stderr)
             continue
@@ -86,8 +86,8 @@ def _dream_group(
 
     batch = torch.stack([photo for _, photo in group])
     try:
-        mask = pictures.mask(config.mask, network, batch[0]) if config.mask is not None else None
-        dreams = dreamer(batch, seed=config.seed, guide=pictures.guide(config), mask=mask)
+        mask = inputs.mask(config.mask, network, batch[0]) if config.mask is not None else None
+        dreams = dreamer(batch, seed=config.seed, guide=inputs.guide(config), mask=mask)
     except ValueError as error:
         for path, _ in group:
             print(f"passed by: {path}: {error}", file=sys.stderr)

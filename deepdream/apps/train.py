@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.command import command, shown
-from deepdream.apps.launched import in_one_folder, require_all, tell_folder
-from deepdream.apps.resuming import resumed
+from deepdream.apps.distributed import in_one_folder, require_all, tell_folder
+from deepdream.apps.resume import resumed
 from deepdream.apps.run_folder import alone_in
-from deepdream.config import DataConfig, TrainConfig
+from deepdream.scenes.config import DataConfig
+from deepdream.training.config import TrainConfig
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 def best_accuracy(folder: Path) -> float:
     """The best accuracy on held-out pictures of the run in `folder`: what a sweep looks for."""
-    from deepdream.training.compare import best_row
+    from deepdream.evaluating.sweeps import best_row
 
     return best_row(folder / "metrics.csv").get("val/accuracy", float("nan"))
 
@@ -43,20 +44,14 @@ def main(config: TrainConfig, folder: Path) -> None:
     import pytorch_lightning as pl
     from hydra.utils import instantiate
 
+    from deepdream.callbacks.checkpoints import MovedCheckpoints, RoomForCheckpoints
+    from deepdream.callbacks.ema import WeightAverage
+    from deepdream.callbacks.finite_loss import FiniteLoss
+    from deepdream.callbacks.seeding import SeededSteps
+    from deepdream.callbacks.signals import StopOnSignal
     from deepdream.models import start_from
     from deepdream.scenes import SceneDataModule
-    from deepdream.training import (
-        FiniteLoss,
-        MovedCheckpoints,
-        RoomForCheckpoints,
-        SceneClassifier,
-        SeededSteps,
-        StopOnSignal,
-        WeightAverage,
-        build_trainer,
-        quiet_lightning,
-        scaled_lr,
-    )
+    from deepdream.training import SceneClassifier, build_trainer, quiet_lightning, scaled_lr
 
     quiet_lightning()
     pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -117,7 +112,7 @@ def main(config: TrainConfig, folder: Path) -> None:
 
 def _fit(trainer: pl.Trainer, classifier: SceneClassifier, data: SceneDataModule, last: Path | None) -> None:
     """Train; what ends it early is said with the way to go on."""
-    from deepdream.training import how_to_go_on
+    from deepdream.callbacks.signals import how_to_go_on
 
     try:
         trainer.fit(classifier, data, ckpt_path=last, weights_only=True)
@@ -142,7 +137,7 @@ def _last_checkpoint(config: TrainConfig, folder: Path) -> Path | None:
     """
     import torch
 
-    from deepdream.training.averaging import RAW
+    from deepdream.callbacks.ema import RAW
 
     last = folder / "checkpoints" / "last.ckpt"
     if config.resume is None or not last.is_file():

@@ -8,20 +8,20 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deepdream.config import DreamConfig
-from deepdream.dreaming.anchor import Anchor, weaken_color
+from deepdream.acceleration.compiled import CompiledTaps
+from deepdream.acceleration.cuda_graphs import Recorder
 from deepdream.dreaming.canvas import CANVASES, Canvas, NormalizedCanvas, PixelCanvas, PlainCanvas
-from deepdream.dreaming.compiled import CompiledTaps
+from deepdream.dreaming.config import DreamConfig
 from deepdream.dreaming.fourier import FourierCanvas, PhaseCanvas
 from deepdream.dreaming.gradients import normalization, smoothing
-from deepdream.dreaming.moves import Frame, Move, is_warped, warp
 from deepdream.dreaming.objectives import LOGITS, Objective, Seen
 from deepdream.dreaming.octaves import Size
-from deepdream.dreaming.recorded import Recorder
-from deepdream.dreaming.silence import may_be_silent, wake
-from deepdream.dreaming.steppers import STEPPERS, Stepper
+from deepdream.dreaming.optimizers import STEPPERS, Stepper
+from deepdream.dreaming.preservation import Anchor, weaken_color
+from deepdream.dreaming.redirected_relu import may_be_silent, wake
 from deepdream.dreaming.taps import Taps
 from deepdream.dreaming.tiles import least_pixels, tiles
+from deepdream.dreaming.transforms import Frame, Move, is_warped, warp
 from deepdream.models import Network
 
 Maps = Mapping[str, Tensor]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deepdream.config import DreamConfig, closest
 from deepdream.dreaming import comparisons, objectives
+from deepdream.dreaming.config import DreamConfig
 from deepdream.dreaming.objectives import Objective
 from deepdream.dreaming.selection import Selection, select
-from deepdream.dreaming.taps import Layer
+from deepdream.models.layers import Layer
+from deepdream.schema import closest
 
 PLAIN: dict[str, Objective] = {
     "mean_square": objectives.mean_square,

@@ -11,22 +11,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.config import DreamConfig
+from deepdream.acceleration.compiled import CompiledTaps
+from deepdream.acceleration.frozen import frozen_copy
 from deepdream.dreaming.ascent import Ascent
 from deepdream.dreaming.budget import chosen_max_pixels, margin
 from deepdream.dreaming.canvas import Canvas
-from deepdream.dreaming.compiled import CompiledTaps
 from deepdream.dreaming.composing import compose, written_out
+from deepdream.dreaming.config import DreamConfig
 from deepdream.dreaming.fourier import FourierCanvas
 from deepdream.dreaming.gradients import PADDING
-from deepdream.dreaming.moves import Shift, moves
 from deepdream.dreaming.objectives import LOGITS, Objective
 from deepdream.dreaming.octaves import CARRIES, MIN_SIDE, SIZES, Size, check_sizes
-from deepdream.dreaming.silence import may_be_silent, relus
-from deepdream.dreaming.taps import Taps, choose_layers, evaluation_copy, probe
+from deepdream.dreaming.redirected_relu import may_be_silent, relus
+from deepdream.dreaming.taps import Taps
+from deepdream.dreaming.transforms import Shift, moves
 from deepdream.hardware import best_device, best_dtype, repeatable_convolutions
 from deepdream.models import Network
-from deepdream.models.frozen import frozen_copy
+from deepdream.models.layers import choose_layers, evaluation_copy, probe
 
 
 @dataclass(frozen=True)
@@ -202,9 +203,10 @@ class Dreamer:
                 keep += relus(self._network.model, self._layers)
             is_compiled = bool(self.config.compile and self._layers and not logits and not wakes)
             model = frozen_copy(self._network.model, network_dtype, self.device, keep, for_compiler=is_compiled)
+            names = [layer.name for layer in self._layers]
             self._ascents[dtype] = Ascent(
                 self._network,
-                CompiledTaps(model, self._layers) if is_compiled else Taps(model, self._layers, logits=logits),
+                CompiledTaps(model, names) if is_compiled else Taps(model, self._layers, logits=logits),
                 self.objective,
                 self.config,
                 dtype,

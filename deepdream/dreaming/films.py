@@ -14,14 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.config import DreamConfig, FilmConfig
 from deepdream.dreaming.balance import Balance
 from deepdream.dreaming.composing import compose
+from deepdream.dreaming.config import DreamConfig
 from deepdream.dreaming.dreamer import Dreamer
-from deepdream.dreaming.flow import along
-from deepdream.dreaming.taps import probe
+from deepdream.dreaming.film_config import FilmConfig
+from deepdream.dreaming.optical_flow import along
 from deepdream.images import read_image, to_image, to_tensor
 from deepdream.models import Network
+from deepdream.models.layers import probe
 
 Make = Callable[[int, Tensor | None], Tensor]  # number of the frame, the frame before -> the frame
 

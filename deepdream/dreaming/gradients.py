@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.config import DreamConfig
+from deepdream.dreaming.config import DreamConfig
 from deepdream.dreaming.pyramid import blur, normalize_levels
 
 KERNEL_SIZE = 9

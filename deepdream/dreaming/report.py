@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from deepdream.dreaming.dreamer import Dreamer
 from deepdream.dreaming.objectives import Seen, total_variation
-from deepdream.explaining import answer_probabilities, class_name, network_input, network_view
 from deepdream.images import to_image
 from deepdream.models import Network
 
@@ -57,10 +56,10 @@ def report(
 
 def top5(network: Network, picture: Tensor) -> list[tuple[str, float]]:
     """The five likeliest classes of all of a picture (3, H, W) in [0, 1], as `explain.py crop=false` shows them."""
-    answer = answer_probabilities(network, network_view(network, to_image(picture), crop=False))
+    answer = network.predict(network.preprocess(to_image(picture), crop=False))
     best = answer.topk(min(5, len(answer)))
     return [
-        (class_name(network.classes, index), round(share, 4))
+        (network.class_name(index), round(share, 4))
         for share, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     ]
 
@@ -77,7 +76,7 @@ def randomized(network: Network, picture: Tensor, seed: int) -> Network:
                 reset()
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.momentum = None  # the running statistics are then those of the picture
-    model.train()(network_input(network, picture))
+    model.train()(network.model_input(picture))
     return dataclasses.replace(network, model=model.eval(), source=f"{network.source}, random weights", digest="")
 
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from torch import Tensor
 
-from deepdream.dreaming.taps import Layer, choose_layers
+from deepdream.models.layers import Layer, choose_layers
 
 SYNTAX = "layer4, layer4:12 (a channel), layer4:12@3,5 (a unit), layer3.* (all below layer3), -0.5*layer4 (a weight)"
 # Possessive (++), so that a long text takes time in proportion to its length.

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from deepdream.config import FPS_RANGE
+from deepdream.dreaming.film_config import FPS_RANGE
 from deepdream.images import read_image
 from deepdream.provenance import MAX_PROVENANCE, PROVENANCE_KEY
 

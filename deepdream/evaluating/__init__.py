@@ -1,20 +1,5 @@
-"""Is it good, and where does it fail."""
+"""How good a network is, and where it fails."""
 
-from deepdream.evaluating.chapters import FIGURES, TEST_HEADER, paired_rows, with_interval, write_page
-from deepdream.evaluating.comparison import PairedTest, paired_tests
-from deepdream.evaluating.evaluation import Evaluation, write_evaluation
-from deepdream.evaluating.predictions import Predictions, predict
+import lazy_loader
 
-__all__ = [
-    "FIGURES",
-    "TEST_HEADER",
-    "Evaluation",
-    "PairedTest",
-    "Predictions",
-    "paired_rows",
-    "paired_tests",
-    "predict",
-    "with_interval",
-    "write_evaluation",
-    "write_page",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from deepdream.evaluating.predictions import Predictions
-from deepdream.figures import COLORS, figure_style
+from deepdream.plots import COLORS, figure_style
 
 BINS = 15
 

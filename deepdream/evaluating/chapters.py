@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepdream import __version__
-from deepdream.evaluating.comparison import PairedTest
 from deepdream.evaluating.evaluation import Evaluation
+from deepdream.evaluating.paired_tests import PairedTest
 from deepdream.evaluating.report import Chapter, Headline, Section, write_report
 
 # Each picture by its name: the section's title, and how to read it.

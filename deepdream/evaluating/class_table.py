@@ -6,7 +6,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from deepdream.evaluating.metrics import ClassFigures
-from deepdream.figures import figure_style
+from deepdream.plots import figure_style
 
 COUNTS = ("tp", "fp", "tn", "fn")
 SHARES = ("precision", "recall", "f1")

@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
 from scipy.spatial.distance import squareform
 
 from deepdream.evaluating.metrics import Counts
-from deepdream.figures import figure_style
+from deepdream.plots import figure_style
 
 # Up to this many classes the cells are large enough to carry their number.
 NUMBERED_CLASSES = 20

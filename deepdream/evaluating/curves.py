@@ -9,13 +9,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from deepdream.figures import COLORS, figure_style
+from deepdream.plots import COLORS, figure_style
 
 Curves = dict[str, dict[int, float]]
 
 
 def read_curves(path: Path) -> Curves:
-    """Each metric ("val/accuracy") at each epoch, counted from 1, from the file of `deepdream.training.MetricsFile`."""
+    """Each metric ("val/accuracy") at each epoch, counted from 1, from a run's metrics.csv."""
     curves: Curves = defaultdict(dict)
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):

@@ -21,7 +21,8 @@ from deepdream.evaluating.metrics import ClassFigures, Counts, class_figures, co
 from deepdream.evaluating.mistakes import confident_mistakes, draw_mistakes, draw_pairs
 from deepdream.evaluating.predictions import Predictions
 from deepdream.evaluating.projection import draw_points, project, write_projector
-from deepdream.figures import rendered, write_logged
+from deepdream.loggers import write_and_log_image
+from deepdream.plots import rendered
 
 SCALARS = (
     "accuracy",
@@ -80,7 +81,7 @@ def write_evaluation(
     _write_tables(evaluation, predictions, counts, paths)
     for key, picture in _pictures(evaluation, predictions, counts, metrics_csv, paths, writer, seed):
         picture = rendered(picture) if isinstance(picture, Figure) else picture
-        path = write_logged(picture, folder / f"{key}.png", writer, f"evaluation/{key}")
+        path = write_and_log_image(folder / f"{key}.png", [writer], f"evaluation/{key}", picture)
         evaluation.files.append(path)
     for key in SCALARS:
         writer.add_scalar(f"evaluation/{key}", evaluation.figures[key])

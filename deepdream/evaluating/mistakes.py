@@ -11,7 +11,7 @@ from PIL import Image
 from deepdream.evaluating.confusion import ConfusedPair
 from deepdream.evaluating.predictions import Predictions
 from deepdream.images import read_image
-from deepdream.sheets import contact_sheet
+from deepdream.plots import contact_sheet
 
 EXAMPLES = 5  # pictures of a pair
 SIZE = 168  # pixels of a picture on a sheet

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deepdream.acceleration.frozen import frozen_copy
 from deepdream.models import Network
-from deepdream.models.frozen import frozen_copy
-from deepdream.scenes.augment import normalize
+from deepdream.scenes.transforms import normalize
 
 THUMBNAIL = 48  # pixels a side
 

@@ -15,7 +15,7 @@ from sklearn.manifold import TSNE
 from torch.utils.tensorboard import SummaryWriter
 
 from deepdream.evaluating.predictions import Predictions
-from deepdream.figures import figure_style
+from deepdream.plots import figure_style
 
 MOST_PICTURES = 3000  # t-SNE takes minutes for more, and a picture of more points is no clearer
 PERPLEXITY = 30.0

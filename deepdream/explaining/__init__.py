@@ -1,29 +1,5 @@
-"""Why did it answer so, and can that answer be trusted."""
+"""Why a network predicts what it does, and whether an explanation can be trusted."""
 
-from deepdream.explaining.confidence import answer_probabilities, attribution_confidence
-from deepdream.explaining.examination import Examination, examine, network_view, overlay
-from deepdream.explaining.explanation import METHODS, Explanation, explain, grad_cam
-from deepdream.explaining.panels import CHECK_LABELS, draw_panel
-from deepdream.explaining.question import class_name, network_input, target_index
-from deepdream.explaining.ranking import MethodFigures, draw_ranking, rank_methods
+import lazy_loader
 
-__all__ = [
-    "CHECK_LABELS",
-    "METHODS",
-    "Examination",
-    "Explanation",
-    "MethodFigures",
-    "answer_probabilities",
-    "attribution_confidence",
-    "class_name",
-    "draw_panel",
-    "draw_ranking",
-    "examine",
-    "explain",
-    "grad_cam",
-    "network_input",
-    "network_view",
-    "overlay",
-    "rank_methods",
-    "target_index",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

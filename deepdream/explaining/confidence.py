@@ -5,16 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from deepdream.config import ExplainConfig
-from deepdream.explaining.gradients import integrated_gradients
-from deepdream.explaining.question import Question, ask
+from deepdream.explaining.config import ExplainConfig
+from deepdream.explaining.context import Question, ask
+from deepdream.explaining.gradient_methods import integrated_gradients
 from deepdream.models import Network
-
-
-def answer_probabilities(network: Network, image: Tensor, *, config: ExplainConfig | None = None) -> Tensor:
-    """The softmax probabilities, float32 (classes,), of an image (3, H, W) in [0, 1]."""
-    with ask(network, image, 0, config=config or ExplainConfig.preset()) as question:
-        return question.probabilities(question.picture)[0].cpu()
 
 
 def attribution_confidence(

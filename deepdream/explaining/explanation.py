@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from deepdream.config import ExplainConfig, check_method
+from deepdream.explaining.cam_layer import cam_layer
+from deepdream.explaining.config import ExplainConfig, check_method
+from deepdream.explaining.context import Question, ask
 from deepdream.explaining.faithfulness import check_map
-from deepdream.explaining.gradients import (
+from deepdream.explaining.gradient_methods import (
     gradcam,
     gradcam_plus_plus,
     guided_gradcam,
@@ -20,9 +22,7 @@ from deepdream.explaining.gradients import (
     saliency,
     smoothgrad,
 )
-from deepdream.explaining.layers import cam_layer
-from deepdream.explaining.perturbations import kernel_shap, lime, occlusion
-from deepdream.explaining.question import Question, ask, class_name
+from deepdream.explaining.perturbation_methods import kernel_shap, lime, occlusion
 from deepdream.models import Network
 
 Method = Callable[[Question], Tensor]
@@ -104,7 +104,7 @@ def explain(
             attribution = METHODS[method](question).float()
             seconds = time.perf_counter() - start
             scores = check_map(question, METHODS[method], attribution, checks)
-            name = class_name(network.classes, question.target)
+            name = network.class_name(question.target)
             values = attribution.cpu()
             explanations.append(
                 Explanation(method, name, question.target, heatmap(values, method), values, seconds, scores)

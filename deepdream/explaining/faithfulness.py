@@ -22,9 +22,10 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from deepdream.config import CHECKS, closest
-from deepdream.explaining.gradients import seeded
-from deepdream.explaining.question import Question
+from deepdream.explaining.config import CHECKS
+from deepdream.explaining.context import Question
+from deepdream.explaining.gradient_methods import seeded
+from deepdream.schema import closest
 
 SQUARE = 0.2  # smallest and ...
 LARGEST_SQUARE = 0.5  # ... largest side of a square that infidelity takes out, as shares of the shorter side

@@ -10,10 +10,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from PIL import Image
 
-from deepdream.explaining.examination import Examination, overlay
+from deepdream.explaining.explained_image import Examination, overlay
 from deepdream.explaining.explanation import Explanation
-from deepdream.explaining.question import class_name
-from deepdream.figures import figure_style
+from deepdream.plots import figure_style
 
 COLUMNS = 5
 COLORMAP = "inferno"  # from dark to light in even steps, told apart without seeing colour
@@ -110,7 +109,7 @@ def _draw_answers(axes: Axes, examination: Examination) -> None:
     if before is not None:
         axes.barh(places + width / 2, before[first], width, color="#BBBBBB")
     for place, index in zip(places, first, strict=True):
-        name = textwrap.shorten(class_name(examination.classes, index).replace("_", " "), 30, placeholder="…")
+        name = textwrap.shorten(examination.classes[index].replace("_", " "), 30, placeholder="…")
         was = "" if before is None else f" (before the dream {100 * float(before[index]):.0f}%)"
         axes.text(0, place - 0.33, f"{name} {100 * float(shares[index]):.0f}%{was}", fontsize=10, va="bottom")
     axes.set_ylim(len(first) - 0.4, -0.8)

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from deepdream.explaining.explanation import Explanation
 from deepdream.explaining.panels import CHECK_LABELS, TITLES
-from deepdream.figures import COLORS, figure_style
+from deepdream.plots import COLORS, figure_style
 
 HIGHER_IS_BETTER = ("insertion_auc",)
 NEAR_ZERO_IS_BETTER = ("randomised_correlation",)

@@ -1,10 +1,5 @@
-"""The network: a ResNet of any depth, and the one form in which every network is handed on."""
+"""ResNet of any depth, and `Network`, the one form in which every network is handed on."""
 
-from deepdream.models.box import BOX
-from deepdream.models.heads import default_head_size
-from deepdream.models.loading import load_network
-from deepdream.models.network import Network
-from deepdream.models.pretrained import start_from
-from deepdream.models.resnet import DEPTHS, ResNet
+import lazy_loader
 
-__all__ = ["BOX", "DEPTHS", "Network", "ResNet", "default_head_size", "load_network", "start_from"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

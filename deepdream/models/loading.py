@@ -12,8 +12,8 @@ from torch import Tensor
 
 from deepdream.images import MAX_PIXELS
 from deepdream.models.box import BOX, SHA256, box_path
+from deepdream.models.named import is_published, published
 from deepdream.models.network import Network, index_names
-from deepdream.models.published import is_published, published
 from deepdream.models.resnet import ResNet
 from deepdream.models.weights_file import read_weights_file, unpacked
 
@@ -29,7 +29,7 @@ def load_network(source: str | Path) -> Network:
     Names: "box", the network in the package; "imagenet/resnet18", 34, 50, 101, 152 (torchvision's weights);
     "places365/resnet18", 50 (CSAIL's). A file of such a name goes before.
     A checkpoint of a run with averaged weights yields these; in one without names of classes they go by their index,
-    see Network.names_classes. The model is on the CPU, in float32, in eval mode. A file is opened as data only: one
+    see Network.has_class_names. The model is on the CPU, in float32, in eval mode. A file is opened as data only: one
     that would need to run code is refused. Raises FileNotFoundError or ValueError, in one line, where there is no
     network to be had.
     """

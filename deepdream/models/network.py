@@ -1,4 +1,4 @@
-"""Network: what the whole right half of the house works on.
+"""Network: what everything on the right of training works on.
 
 A checkpoint of our own training, torchvision's and CSAIL's weights all become one (`load_network`); a user's own model
 is wrapped by hand:
@@ -10,22 +10,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from torch import nn
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from deepdream.images import normalize, to_tensor
+from deepdream.models.layers import Layer, list_layers
+from deepdream.schema import did_you_mean
+
+RESIZE_OVER_CROP = 256 / 224  # torchvision's ratio, where a network does not say how it was evaluated
 
 
 @dataclass(frozen=True)
 class Network:
-    """A classifier and what is needed to feed it and to read its answer.
+    """A classifier and what is needed to feed it and to read its predictions.
 
-    model: maps normalised pictures (N, 3, H, W) to logits (N, len(classes)); in eval mode.
+    model: maps normalised images (N, 3, H, W) to logits (N, len(classes)); in eval mode.
     classes: the name of each logit; `index_names` where nothing is known but their number.
-    mean, std: of red, green and blue, for pictures in [0, 1].
+    mean, std: of red, green and blue, for images in [0, 1].
     image_size: side in pixels of the centre crop that the network was evaluated at.
     source: where it came from: a path or a name.
     digest: SHA-256 of the file it was read from; empty where there was none.
     hyper_parameters: what else the checkpoint says of its making (data, version), as plain values.
+
+    >>> network = Network(nn.Identity(), ["bar", "pantry"], (0, 0, 0), (1, 1, 1), 32, source="mine")
+    >>> network.class_index("Pantry"), network.class_index("0"), network.class_name(1)
+    (1, 0, 'pantry')
     """
 
     model: nn.Module
@@ -38,11 +53,103 @@ class Network:
     hyper_parameters: Mapping[str, Any] | None = None
 
     @property
-    def names_classes(self) -> bool:
+    def has_class_names(self) -> bool:
         """Whether its classes have names, and do not go by their index."""
         return self.classes != index_names(len(self.classes))
 
+    def normalize(self, images: Tensor) -> Tensor:
+        """(images - mean) / std of images (..., 3, H, W), float in [0, 1]; in their dtype, on their device."""
+        return normalize(images, self.mean, self.std)
+
+    def model_input(self, images: Tensor) -> Tensor:
+        """`images`, (3, H, W) or (N, 3, H, W) in [0, 1], normalised, in the dtype and on the device of the weights.
+
+        Returns (N, 3, H, W), free of any autograd history.
+        """
+        weight = next((p for p in self.model.parameters() if p.is_floating_point()), torch.empty(0))
+        images = images.detach().clone().to(weight)  # a clone of an inference tensor can have a gradient
+        return self.normalize(images if images.dim() == 4 else images[None])
+
+    def preprocess(self, image: Image.Image, *, crop: bool = True) -> Tensor:
+        """`image` as the network sees it in its evaluation: float32 (3, H, W) in [0, 1].
+
+        crop: the centre of the image; False shows all of it at the same scale.
+        """
+        image = image.convert("RGB")
+        if crop:
+            pixels = transforms.pil_to_tensor(image)
+            resized = transforms.resize(pixels, [round(self.image_size * self._resize_over_crop)], _BILINEAR)
+            return transforms.center_crop(resized, [self.image_size]).to(torch.float32) / 255  # type: ignore[no-any-return]
+        scale = self.image_size / min(image.size)
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        return to_tensor(image.resize((width, height), Image.Resampling.BILINEAR))
+
+    def cropped(self, image: Image.Image) -> Image.Image:
+        """The square centre that `preprocess` shows the network, at the image's own resolution."""
+        side = max(1, round(min(image.size) / self._resize_over_crop))
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        return image.crop((left, top, left + side, top + side))
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Tensor:
+        """Softmax probabilities, float32 on the CPU: (classes,) of one image (3, H, W), (N, classes) of (N, 3, H, W).
+
+        images: float in [0, 1], as `preprocess` returns them. The model is run in eval mode and left as it was.
+        """
+        modes = {module: module.training for module in self.model.modules()}
+        try:
+            logits = self.model.eval()(self.model_input(images))
+        finally:
+            for module, training in modes.items():
+                module.training = training
+        probabilities: Tensor = logits.float().softmax(dim=1).cpu()
+        return probabilities if images.dim() == 4 else probabilities[0]
+
+    def class_index(self, target: str | int) -> int:
+        """The index of a class given by its name or its index.
+
+        The exact name goes first, then the name in any case. Raises ValueError, with close names, where there is none.
+        """
+        if isinstance(target, str):
+            if target in self.classes:
+                return self.classes.index(target)
+            names = {name.lower(): index for index, name in reversed(list(enumerate(self.classes)))}
+            if target.lower() in names:
+                return names[target.lower()]
+        if isinstance(target, int) or target.lstrip("-").isdigit():
+            index = int(target)
+            if not 0 <= index < len(self.classes):
+                raise ValueError(f"target is {index}; the index of a class is 0 to {len(self.classes) - 1}")
+            return index
+        if not self.has_class_names:
+            raise ValueError(f"target is {target!r}, but {self.source} does not name its classes; give an index")
+        raise ValueError(f"{self.source} has no class {target!r}{did_you_mean(target, self.classes)}")
+
+    def class_name(self, index: int) -> str:
+        """The name of a class; "class 3" where the network has no names."""
+        return self.classes[index] if index < len(self.classes) else f"class {index}"
+
+    def layers(self) -> list[Layer]:
+        """Every module that yields a feature map, in the order in which a forward pass ends with them.
+
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU())
+        >>> network = Network(model, ["bar", "pantry"], (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 32, source="mine")
+        >>> [(layer.name, layer.channels, layer.stride) for layer in network.layers()]
+        [('0', 8, 2), ('1', 8, 2)]
+        """
+        return list_layers(self.model, self.image_size)
+
+    @cached_property
+    def _resize_over_crop(self) -> float:
+        data = (self.hyper_parameters or {}).get("data") or {}
+        if data.get("resize") and data.get("image_size"):
+            return float(data["resize"]) / float(data["image_size"])
+        return RESIZE_OVER_CROP
+
+
+_BILINEAR = InterpolationMode.BILINEAR
+
 
 def index_names(count: int) -> list[str]:
-    """What classes without names are called: "class 0", "class 1" ..."""
+    """The names of classes of which nothing is known but their number: "class 0", "class 1" ..."""
     return [f"class {index}" for index in range(count)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from deepdream.models.loading import first_difference, load_network
-from deepdream.models.published import PUBLISHED
+from deepdream.models.named import PUBLISHED
 from deepdream.models.resnet import ResNet
 
 HEAD = ("spatial", "fc")  # the modules that belong to the classes and to the size of the pictures

@@ -11,8 +11,8 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from deepdream.config import check_variant
 from deepdream.models.blocks import BasicBlock, Bottleneck
+from deepdream.models.config import check_variant
 from deepdream.models.heads import SpatialWeights
 from deepdream.models.stems import STEMS, max_pool, rounded
 

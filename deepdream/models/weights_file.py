@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deepdream.config import closest
+from deepdream.schema import closest
 
 
 def read_weights_file(path: Path) -> tuple[dict[str, Any], str]:
@@ -58,7 +58,7 @@ def _refuse_compressed(path: Path, data: bytes) -> None:
 
 
 def unpacked(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights of a checkpoint by name, each a float tensor, also where it was packed (deepdream.models.packing)."""
+    """The weights of a checkpoint by name, each a float tensor, also where it was quantized."""
     scales = checkpoint.get("scales", {})
     return {
         name: value.float() * per_output_channel(scales[name], value) if name in scales else value

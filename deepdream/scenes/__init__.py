@@ -1,19 +1,5 @@
-"""Where pictures come from."""
+"""Photos of scenes: from a data set on the disk to batches."""
 
-from __future__ import annotations
+import lazy_loader
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from deepdream.scenes.datamodule import SceneDataModule
-
-__all__ = ["SceneDataModule"]
-
-
-def __getattr__(name: str) -> Any:
-    """SceneDataModule at its first use: it brings Lightning, and the processes that draw rooms do without."""
-    if name in __all__:
-        from deepdream.scenes import datamodule
-
-        return getattr(datamodule, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from deepdream.scenes.space import require_space
+from deepdream.files import require_space
 
 BLOCK = 1 << 20
 LONGEST_NAME = 255  # bytes, on every file system in use

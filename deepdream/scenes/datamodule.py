@@ -21,15 +21,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from deepdream.config import AugmentConfig, DataConfig, RoomsConfig, UrlConfig
 from deepdream.hardware import cores
-from deepdream.scenes.augment import Mixing, evaluation_transform, mixing, normalize, seeded, training_transform
-from deepdream.scenes.lists import SceneLists, read_lists
+from deepdream.rooms.dataset import write_rooms
+from deepdream.scenes.config import AugmentConfig, DataConfig, RoomsConfig, UrlConfig
+from deepdream.scenes.dataset import EpochSampler, Pictures
+from deepdream.scenes.image_cache import Prepared, prepare
+from deepdream.scenes.integrity import Finding, in_words
+from deepdream.scenes.layout import SceneLists, read_lists
 from deepdream.scenes.mit_indoor import arrive
-from deepdream.scenes.pictures import EpochSampler, Pictures
-from deepdream.scenes.rooms import write_rooms
-from deepdream.scenes.scan import Finding, in_words
-from deepdream.scenes.store import Prepared, prepare
+from deepdream.scenes.transforms import Mixing, evaluation_transform, mixing, normalize, seeded, training_transform
 
 Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[int]]
 
@@ -44,7 +44,7 @@ class SceneDataModule(pl.LightningDataModule):
     image_size, resize: evaluation brings the shorter side to `resize` and cuts the centre of `image_size` pixels;
         training crops at random, to `augment.crop_size` pixels or to `image_size`.
     store: keep the pictures decoded in `cache`, their shorter side `store_size` pixels (None: 1.14 times `image_size`,
-        rounded up to 32, and `resize` or more); see `deepdream.scenes.store`.
+        rounded up to 32, and `resize` or more); see `deepdream.scenes.image_cache`.
     batch_size: per process. workers: loading processes per training process; -1 chooses by the machine.
 
     Batches are (pictures, labels): float32 (N, 3, image_size, image_size), normalised, channels-last, once they are

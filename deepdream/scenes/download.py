@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from deepdream import __version__
-from deepdream.scenes.space import require_space
+from deepdream.files import require_space
 
 BLOCK = 1 << 18  # bytes asked for at once
 

@@ -33,10 +33,11 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from deepdream.config import UrlConfig, typed
 from deepdream.scenes.archive import Packed, pictures_in, unpack
+from deepdream.scenes.config import UrlConfig
 from deepdream.scenes.download import Patience, download
-from deepdream.scenes.lists import find_images, first_few, not_the_layout, read_list, read_lists
+from deepdream.scenes.layout import find_images, first_few, not_the_layout, read_list, read_lists
+from deepdream.schema import typed
 
 ARCHIVE = "indoorCVPR_09.tar"
 TRAIN_LIST, TEST_LIST = "TrainImages.txt", "TestImages.txt"

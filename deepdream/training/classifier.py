@@ -17,11 +17,11 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from deepdream import __version__
 from deepdream.models import ResNet, default_head_size
-from deepdream.training.adversary import Adversary
+from deepdream.training.adversarial import Adversary
 from deepdream.training.losses import in_full_precision, main_class, make_loss
 from deepdream.training.optimizers import MakeOptimizer, build_optimizer
-from deepdream.training.resolution import resized, side_at
-from deepdream.training.sharpness import sharpness_aware
+from deepdream.training.progressive import resized, side_at
+from deepdream.training.sam import sharpness_aware
 
 MakeSchedule = Callable[..., LRScheduler]
 Batch = tuple[Tensor, Tensor]

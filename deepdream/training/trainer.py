@@ -14,9 +14,9 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from deepdream.config import TrainerConfig
 from deepdream.hardware import best_device, has_fast_bf16
-from deepdream.training.checkpoints import WholeCheckpoints
+from deepdream.training.checkpoint_io import AtomicCheckpointIO
+from deepdream.training.config import TrainerConfig
 
 NOT_WARNED = (
     r"The '\w+_dataloader' does not have many workers",  # data.workers is chosen by the cores
@@ -50,7 +50,7 @@ def build_trainer(
             default_root_dir=folder,
             callbacks=[*callbacks, RichProgressBar(leave=False)] if bar else list(callbacks),
             logger=list(loggers),
-            plugins=[WholeCheckpoints(), *plugins],
+            plugins=[AtomicCheckpointIO(), *plugins],
             use_distributed_sampler=False,  # SceneDataModule shares out the pictures itself, exactly
             **arguments,
         )

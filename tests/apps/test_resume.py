@@ -14,8 +14,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from deepdream.apps.arguments import joined
-from deepdream.apps.resuming import resumed
+from deepdream.apps.overrides import joined
+from deepdream.apps.resume import resumed
 from tests.conftest import ROOT, TINY, data_of, run_app
 
 # Everything that draws at random in a step, and all that a checkpoint must keep.

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deepdream.training.compare import main as compare
+from deepdream.evaluating.sweeps import main as compare
 from tests.conftest import ROOT, TINY, data_of, run_app
 
 QUICK = [*TINY, "evaluate=false", "trainer.limit_val_batches=1"]

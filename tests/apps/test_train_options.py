@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 import deepdream.apps.train  # noqa: F401  # registers the schema
-from deepdream.config import TrainConfig
 from deepdream.models import load_network
+from deepdream.training.config import TrainConfig
 from tests.conftest import ROOT, TINY, run_app
 from tests.models.published import write_places365
 

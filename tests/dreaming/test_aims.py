@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from deepdream.dreaming import DreamConfig, Dreamer
-from deepdream.dreaming.atlas import strongest_channels, visualize_channels
+from deepdream.dreaming.channel_grid import strongest_channels, visualize_channels
 from deepdream.dreaming.report import gain, report, top5
 from tests.dreaming.networks import photo, small_network
 

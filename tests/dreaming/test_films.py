@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from deepdream.config import FilmConfig
 from deepdream.dreaming import DreamConfig, Dreamer, films
 from deepdream.dreaming.balance import Balance
+from deepdream.dreaming.film_config import FilmConfig
 from deepdream.dreaming.films import dreamed_film, frame_path, make_frames, morph, moved, zoom
-from deepdream.dreaming.flow import along, flicker, flow, warp
+from deepdream.dreaming.optical_flow import along, flicker, flow, warp
 from deepdream.images import read_image, to_tensor
 from deepdream.provenance import write_png
 from tests.dreaming.networks import photo, small_network

@@ -19,10 +19,10 @@ import pytest
 import torch
 from torch import nn
 
-from deepdream.config import choices
 from deepdream.dreaming import DreamConfig, Dreamer
-from deepdream.dreaming.atlas import strongest_channels, visualize_channels
+from deepdream.dreaming.channel_grid import strongest_channels, visualize_channels
 from deepdream.models import Network, ResNet
+from deepdream.schema import choices
 from tests.dreaming.networks import photo, wrap
 
 GOLDEN = Path(__file__).with_name("golden.json")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from deepdream.dreaming import list_layers
 from deepdream.dreaming.selection import Selection, select
 
 
@@ -37,7 +36,7 @@ def test_the_selected_part_of_a_map_keeps_four_dimensions():
 
 
 def test_a_pattern_stands_for_one_level_of_layers(resnet):
-    layers = list_layers(resnet)
+    layers = resnet.layers()
     assert [s.layer for s in select(["layer3.*"], layers)] == ["layer3.0", "layer3.1"]
     assert [str(s) for s in select(["-1*layer*:3", "layer1"], layers)] == [
         "-1*layer1:3", "-1*layer2:3", "-1*layer3:3", "-1*layer4:3", "layer1",
@@ -54,4 +53,4 @@ def test_a_pattern_stands_for_one_level_of_layers(resnet):
 )
 def test_what_the_network_lacks_is_an_error(resnet, text, message):
     with pytest.raises(ValueError, match=message):
-        select([text], list_layers(resnet))
+        select([text], resnet.layers())

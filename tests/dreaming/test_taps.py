@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from deepdream.dreaming.compiled import CompiledTaps
-from deepdream.dreaming.taps import Layer, Taps, choose_layers, list_layers
+from deepdream.acceleration.compiled import CompiledTaps
+from deepdream.dreaming.taps import Taps
 from deepdream.models import ResNet
+from deepdream.models.layers import Layer, choose_layers
 from tests.dreaming.networks import wrap
 
 
@@ -17,7 +18,7 @@ def hooks(model: nn.Module) -> int:
 
 
 def tapped(model: nn.Module, *names: str) -> list[Layer]:
-    return choose_layers(list(names), list_layers(wrap(model)))
+    return choose_layers(list(names), wrap(model).layers())
 
 
 class Reused(nn.Module):
@@ -39,7 +40,7 @@ class Failing(nn.Module):
 
 
 def test_layers_are_listed_with_kind_channels_and_stride(resnet):
-    rows = {row.name: row for row in list_layers(resnet)}
+    rows = {row.name: row for row in resnet.layers()}
     assert rows["layer3"] == Layer("layer3", "Sequential", 256, 16, 1)
     assert rows["layer4.1"] == Layer("layer4.1", "BasicBlock", 512, 32, 1)
     assert rows["layer1.0.relu"].calls == 2
@@ -50,14 +51,14 @@ def test_layers_are_listed_with_kind_channels_and_stride(resnet):
 
 @pytest.mark.parametrize(("depth", "kind"), [(18, "BasicBlock"), (50, "Bottleneck")])
 def test_our_own_resnet_is_listed(depth, kind):
-    rows = {row.name: row for row in list_layers(wrap(ResNet(depth, 5), 64))}
+    rows = {row.name: row for row in wrap(ResNet(depth, 5), 64).layers()}
     assert rows["layer2.0"].kind == kind
     assert [rows[f"layer{i}"].stride for i in (1, 2, 3, 4)] == [4, 8, 16, 32]
 
 
 def test_a_variant_is_listed_with_the_strides_of_the_classic_network():
     model = ResNet(14, 5, stem="deep", blur=True, stochastic_depth=0.1, head="wise", head_size=2)
-    rows = {row.name: row for row in list_layers(wrap(model, 64))}
+    rows = {row.name: row for row in wrap(model, 64).layers()}
     assert [rows[f"layer{i}"].stride for i in (1, 2, 3, 4)] == [4, 8, 16, 32]
     assert (rows["conv1.0"].stride, rows["maxpool.0"].stride, rows["maxpool"].stride) == (2, 2, 4)
     assert rows["layer2.0.blur"].kind == "BlurPool"
@@ -65,23 +66,23 @@ def test_a_variant_is_listed_with_the_strides_of_the_classic_network():
 
 def test_convolutions_without_padding_do_not_distort_the_stride():
     model = nn.Sequential(nn.Conv2d(3, 4, 7, stride=2), nn.Conv2d(4, 4, 7), nn.Conv2d(4, 4, 5, stride=2))
-    assert [row.stride for row in list_layers(wrap(model))] == [2, 2, 4]
+    assert [row.stride for row in wrap(model).layers()] == [2, 2, 4]
 
 
 def test_a_network_for_pictures_of_one_size_is_probed_at_that_size():
     model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(4 * 10 * 10, 2))
-    assert list_layers(wrap(model, 20)) == [Layer("0", "Conv2d", 4, 2, 1)]
+    assert wrap(model, 20).layers() == [Layer("0", "Conv2d", 4, 2, 1)]
 
 
 def test_an_unknown_layer_is_answered_with_the_close_ones(resnet):
-    with pytest.raises(ValueError, match=r"no layer 'layr3' .*layer3.*dream\.list_layers=true") as error:
-        choose_layers(["layer1", "layr3"], list_layers(resnet))
+    with pytest.raises(ValueError, match=r"no layer 'layr3' .*layer3.*mode=layers") as error:
+        choose_layers(["layer1", "layr3"], resnet.layers())
     assert "\n" not in str(error.value)
 
 
 def test_a_name_like_none_is_answered_in_a_short_line(resnet):
     with pytest.raises(ValueError, match="layer1") as error:
-        choose_layers(["xyz"], list_layers(resnet))
+        choose_layers(["xyz"], resnet.layers())
     assert len(str(error.value)) < 200
 
 
@@ -89,7 +90,7 @@ def test_listing_leaves_the_network_as_it_is():
     network = wrap(ResNet(10, 5))
     network.model.train()
     before = copy.deepcopy(network.model.state_dict())
-    list_layers(network)
+    network.layers()
     assert network.model.training
     assert hooks(network.model) == 0
     assert all(torch.equal(before[key], value) for key, value in network.model.state_dict().items())

@@ -9,8 +9,8 @@ import torch
 
 from deepdream.dreaming import DreamConfig, Dreamer
 from deepdream.dreaming.budget import CPU_PIXELS
-from deepdream.dreaming.moves import Move
 from deepdream.dreaming.tiles import Span, least_pixels, tiles
+from deepdream.dreaming.transforms import Move
 from tests.dreaming.networks import photo
 
 SIZES = [(300, 900), (900, 300), (2160, 3840), (1080, 1921), (1023, 1023), (40, 30_000), (30_000, 7), (330, 5_001)]

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deepdream.config import ExplainConfig
-from deepdream.explaining import answer_probabilities, attribution_confidence
+from deepdream.explaining import attribution_confidence
 from deepdream.explaining.confidence import change_probabilities
+from deepdream.explaining.config import ExplainConfig
 from deepdream.models import Network
 from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
 
@@ -36,7 +36,7 @@ def test_an_answer_that_rests_on_all_of_the_picture_is_kept_and_one_that_hangs_b
 def test_an_answer_that_rests_on_one_patch_alone_does_not_survive_its_loss() -> None:
     image = torch.full((3, 32, 32), 0.7)
     config = ExplainConfig.preset(confidence_share=0.06)  # as much as the patch has
-    assert answer_probabilities(patch_network(), image)[1] == pytest.approx(0.66, abs=0.01)
+    assert patch_network().predict(image)[1] == pytest.approx(0.66, abs=0.01)
     assert attribution_confidence(patch_network(), image, config=config) < 0.05
 
 
@@ -55,6 +55,6 @@ def test_the_confidence_is_a_share_that_the_seed_decides() -> None:
 
 def test_probabilities_are_the_networks_softmax() -> None:
     network = small_resnet()
-    probabilities = answer_probabilities(network, scene())
+    probabilities = network.predict(scene())
     assert probabilities.shape == (len(CLASSES),)
     assert float(probabilities.sum()) == pytest.approx(1)

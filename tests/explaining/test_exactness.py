@@ -8,10 +8,10 @@ from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from scipy.stats import spearmanr
 
-from deepdream.config import ExplainConfig
 from deepdream.explaining import explain
-from deepdream.explaining.perturbations import kernel_shap_values, lime_weights, mean_colours, superpixels
-from deepdream.explaining.question import ask, network_input
+from deepdream.explaining.config import ExplainConfig
+from deepdream.explaining.context import ask
+from deepdream.explaining.perturbation_methods import kernel_shap_values, lime_weights, mean_colours, superpixels
 from tests.explaining.networks import patch_network, scene, small_resnet
 
 FP32 = ExplainConfig.preset(precision="fp32")
@@ -23,7 +23,7 @@ def test_grad_cam_is_the_grad_cam_packages(method: str, package: type, target: i
     network, image = small_resnet(size=128), scene(128)
     ours = explain(network, image, [method], target, config=FP32)[0].heatmap
     with package(network.model, [network.model.layer4]) as cam:
-        theirs = cam(network_input(network, image), [ClassifierOutputTarget(target)])[0]
+        theirs = cam(network.model_input(image), [ClassifierOutputTarget(target)])[0]
     ours = (ours - ours.min()) / (ours.max() - ours.min())  # the package moves the least value to 0
     assert theirs.std() > 0.05
     assert ours.numpy() == pytest.approx(theirs, abs=2e-4)
@@ -57,7 +57,7 @@ def test_integrated_gradients_add_up_to_what_the_logit_gains(target: int) -> Non
     network, image = small_resnet(), scene()
     attribution = explain(network, image, ["integrated_gradients"], target)[0].attribution
     with torch.no_grad():
-        picture = network_input(network, image)
+        picture = network.model_input(image)
         gain = float((network.model(picture) - network.model(torch.zeros_like(picture)))[0, target])
     assert abs(gain) > 0.05
     assert float(attribution.sum()) == pytest.approx(gain, rel=0.01)

@@ -7,10 +7,10 @@ import torchvision
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from deepdream.config import METHODS as METHOD_NAMES
-from deepdream.config import ExplainConfig
 from deepdream.explaining import METHODS, explain, grad_cam
-from deepdream.explaining.question import ask
+from deepdream.explaining.config import METHODS as METHOD_NAMES
+from deepdream.explaining.config import ExplainConfig
+from deepdream.explaining.context import ask
 from deepdream.models import Network
 from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
 

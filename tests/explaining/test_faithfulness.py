@@ -7,8 +7,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from deepdream.config import CHECKS, ExplainConfig
 from deepdream.explaining import explain
+from deepdream.explaining.config import CHECKS, ExplainConfig
+from deepdream.explaining.context import Question, ask
 from deepdream.explaining.explanation import METHODS
 from deepdream.explaining.faithfulness import (
     deletion_auc,
@@ -17,7 +18,6 @@ from deepdream.explaining.faithfulness import (
     randomised_correlations,
     sensitivity,
 )
-from deepdream.explaining.question import Question, ask
 from tests.explaining.networks import patch_map, patch_network, scene, small_resnet
 
 CONFIG = ExplainConfig.preset(curve_steps=256, precision="fp32")

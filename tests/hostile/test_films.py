@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.config import FPS_RANGE
 from deepdream.dreaming import video
+from deepdream.dreaming.film_config import FPS_RANGE
 from deepdream.dreaming.video import frame_rate, read_film_provenance, read_frames, write_film
 from deepdream.provenance import MAX_PROVENANCE
 from tests.hostile.guard import guard, outcome

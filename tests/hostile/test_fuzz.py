@@ -14,20 +14,16 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deepdream.apps.again import recalled
-from deepdream.config import (
-    DreamAppConfig,
-    DreamConfig,
-    ExplainConfig,
-    FilmConfig,
-    ModelConfig,
-    read_choice,
-    typed,
-)
+from deepdream.apps.reproduce import recalled
+from deepdream.dreaming.config import DreamAppConfig, DreamConfig
+from deepdream.dreaming.film_config import FilmConfig
 from deepdream.dreaming.selection import Selection, select
-from deepdream.dreaming.taps import Layer
+from deepdream.explaining.config import ExplainConfig
+from deepdream.models.config import ModelConfig
+from deepdream.models.layers import Layer
 from deepdream.provenance import read_provenance, write_jpeg, write_png
-from deepdream.scenes.lists import read_list
+from deepdream.scenes.layout import read_list
+from deepdream.schema import read_choice, typed
 from tests.hostile.guard import guard, outcome
 from tests.hostile.test_pictures import config, kept_config
 from tests.pictures import chunk, png

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from deepdream.apps.again import recalled
-from deepdream.apps.pictures import read_photo
-from deepdream.config import DreamAppConfig, DreamConfig, FilmConfig, read_choice, typed
+from deepdream.apps.inputs import read_photo
+from deepdream.apps.reproduce import recalled
+from deepdream.dreaming.config import DreamAppConfig, DreamConfig
+from deepdream.dreaming.film_config import FilmConfig
 from deepdream.images import decode
 from deepdream.provenance import read_provenance, write_png
-from deepdream.scenes.scan import examine
+from deepdream.scenes.integrity import examine
+from deepdream.schema import read_choice, typed
 from tests.hostile import pictures
 from tests.hostile.guard import guard, outcome
 

@@ -55,10 +55,10 @@ def test_classes_without_names_go_by_their_index(tmp_path: Path, classes: list[s
     torch.save(content, tmp_path / "best.ckpt")
     network = load_network(tmp_path / "best.ckpt")
     assert network.classes == ["class 0", "class 1", "class 2"]
-    assert not network.names_classes
+    assert not network.has_class_names
     assert network.model(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
     torch.save(checkpoint(), tmp_path / "named.ckpt")
-    assert load_network(tmp_path / "named.ckpt").names_classes
+    assert load_network(tmp_path / "named.ckpt").has_class_names
 
 
 def test_a_file_that_needs_code_to_open_is_refused_and_runs_none(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
-from deepdream.config import AugmentConfig, typed
 from deepdream.scenes import SceneDataModule
+from deepdream.scenes.config import AugmentConfig
 from deepdream.scenes.datamodule import EpochSampler
+from deepdream.schema import typed
 from tests.scenes.layout import write_scenes
 
 SCENES6 = Path(__file__).parents[3] / "shared" / "scenes6"

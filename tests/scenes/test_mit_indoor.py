@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from deepdream.config import UrlConfig
 from deepdream.scenes import SceneDataModule
+from deepdream.scenes.config import UrlConfig
 from deepdream.scenes.download import DownloadError, Patience
-from deepdream.scenes.lists import read_lists
+from deepdream.scenes.layout import read_lists
 from deepdream.scenes.mit_indoor import arrive, main, official
 from tests.conftest import ROOT
 from tests.scenes.archives import CLASSES, PER_CLASS, lists, member, official_members, official_tar, pictures, tar

@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from deepdream.models import load_network
 from deepdream.scenes import SceneDataModule
 from deepdream.training import SceneClassifier
-from deepdream.training.schedules import warmup_cosine
+from deepdream.training.schedulers import warmup_cosine
 from tests.scenes.layout import write_scenes
 
 

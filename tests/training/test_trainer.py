@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from deepdream.config import TrainerConfig, typed
 from deepdream.hardware import has_fast_bf16
+from deepdream.schema import typed
 from deepdream.training import build_trainer
+from deepdream.training.config import TrainerConfig
 from deepdream.training.trainer import best_device, mixed_precision
 
 DEFAULT = OmegaConf.load(Path(__file__).parents[2] / "conf" / "trainer" / "default.yaml")

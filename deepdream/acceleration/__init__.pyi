@@ -1,0 +1,3 @@
+from .compiled import CompiledTaps as CompiledTaps
+from .cuda_graphs import Recorder as Recorder
+from .frozen import frozen_copy as frozen_copy

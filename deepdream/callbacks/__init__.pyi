@@ -1,0 +1,16 @@
+from .checkpoints import MovedCheckpoints as MovedCheckpoints
+from .checkpoints import RoomForCheckpoints as RoomForCheckpoints
+from .dreams import DreamWatch as DreamWatch
+from .early_stopping import PatientStopping as PatientStopping
+from .ema import WeightAverage as WeightAverage
+from .finite_loss import FiniteLoss as FiniteLoss
+from .first_batch import FirstBatch as FirstBatch
+from .gradcam import GradCAMWatch as GradCAMWatch
+from .metrics_file import MetricsFile as MetricsFile
+from .progress import EpochLine as EpochLine
+from .progress import NetworkSummary as NetworkSummary
+from .progress import OverlaidCurves as OverlaidCurves
+from .seeding import SeededSteps as SeededSteps
+from .signals import StopOnSignal as StopOnSignal
+from .signals import how_to_go_on as how_to_go_on
+from .speed import Speed as Speed

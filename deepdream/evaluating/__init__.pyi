@@ -1,0 +1,11 @@
+from .chapters import FIGURES as FIGURES
+from .chapters import TEST_HEADER as TEST_HEADER
+from .chapters import paired_rows as paired_rows
+from .chapters import with_interval as with_interval
+from .chapters import write_page as write_page
+from .evaluation import Evaluation as Evaluation
+from .evaluation import write_evaluation as write_evaluation
+from .paired_tests import PairedTest as PairedTest
+from .paired_tests import paired_tests as paired_tests
+from .predictions import Predictions as Predictions
+from .predictions import predict as predict

@@ -1,0 +1,14 @@
+from .confidence import attribution_confidence as attribution_confidence
+from .config import ExplainConfig as ExplainConfig
+from .explained_image import Examination as Examination
+from .explained_image import examine as examine
+from .explained_image import overlay as overlay
+from .explanation import METHODS as METHODS
+from .explanation import Explanation as Explanation
+from .explanation import explain as explain
+from .explanation import grad_cam as grad_cam
+from .panels import CHECK_LABELS as CHECK_LABELS
+from .panels import draw_panel as draw_panel
+from .ranking import MethodFigures as MethodFigures
+from .ranking import draw_ranking as draw_ranking
+from .ranking import rank_methods as rank_methods

@@ -1,0 +1,9 @@
+from .box import BOX as BOX
+from .config import ModelConfig as ModelConfig
+from .heads import default_head_size as default_head_size
+from .layers import Layer as Layer
+from .loading import load_network as load_network
+from .network import Network as Network
+from .pretrained import start_from as start_from
+from .resnet import DEPTHS as DEPTHS
+from .resnet import ResNet as ResNet

@@ -1,0 +1,24 @@
+"""One function for each class of rooms: from a palette to a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deepdream.rooms import halls, homes, passages
+from deepdream.rooms.palette import Palette
+from deepdream.rooms.scene import Scene
+
+INTERIORS: dict[str, Callable[[Palette], Scene]] = {
+    "auditorium": halls.auditorium,
+    "bathroom": homes.bathroom,
+    "bedroom": homes.bedroom,
+    "bowling": halls.bowling,
+    "corridor": passages.corridor,
+    "greenhouse": halls.greenhouse,
+    "kitchen": homes.kitchen,
+    "library": halls.library,
+    "poolinside": halls.poolside,
+    "stairscase": passages.stairscase,
+    "subway": passages.subway,
+    "winecellar": passages.winecellar,
+}

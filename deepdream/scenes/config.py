@@ -1,0 +1,129 @@
+"""Which photos, and what happens to them on their way to the network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from deepdream.checks import above, addresses, at_least, finite, fraction
+
+TTA = ("none", "flip", "multicrop")
+
+
+@dataclass
+class RoomsConfig:
+    """How many rooms are drawn, and how large (conf/data/rooms.yaml)."""
+
+    train_per_class: int
+    test_per_class: int
+    size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        at_least("data.rooms.train_per_class", self.train_per_class, 2)
+        at_least("data.rooms.test_per_class", self.test_per_class, 1)
+        at_least("data.rooms.size", self.size, 32)
+        at_least("data.rooms.seed", self.seed, 0)
+
+
+@dataclass
+class UrlConfig:
+    """Where MIT Indoor Scenes comes from, and what it should be (conf/data/mit_indoor.yaml)."""
+
+    archive: list[str]
+    train_list: list[str]
+    test_list: list[str]
+    train_sha256: str | None
+    test_sha256: str | None
+    classes: int | None
+    pictures: int | None
+
+    def __post_init__(self) -> None:
+        for key in ("archive", "train_list", "test_list"):
+            addresses(f"data.url.{key}", getattr(self, key))
+        for key in ("train_sha256", "test_sha256"):
+            digest = getattr(self, key)
+            if digest is not None and not re.fullmatch("[0-9a-f]{64}", digest):
+                raise ValueError(f"data.url.{key} is {digest!r}; it must be 64 digits of 0-9 and a-f, or null")
+        for key in ("classes", "pictures"):
+            if getattr(self, key) is not None:
+                at_least(f"data.url.{key}", getattr(self, key), 1)
+
+
+@dataclass
+class DataConfig:
+    """conf/data: which photos, and how they become batches."""
+
+    root: str
+    download: bool
+    url: UrlConfig | None
+    train_list: str
+    test_list: str
+    rooms: RoomsConfig | None
+    val_per_class: int
+    image_size: int
+    resize: int
+    store: bool
+    store_size: int | None
+    cache: str
+    mean: list[float]
+    std: list[float]
+    batch_size: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        at_least("data.val_per_class", self.val_per_class, 1)
+        at_least("data.image_size", self.image_size, 16)
+        at_least("data.batch_size", self.batch_size, 1)
+        at_least("data.workers", self.workers, -1)
+        if self.resize < self.image_size:
+            raise ValueError(
+                f"data.resize is {self.resize}; it must be data.image_size ({self.image_size}) or more, "
+                "because the centre crop is cut from the resized picture"
+            )
+        if self.store_size is not None and self.store_size < self.resize:
+            raise ValueError(
+                f"data.store_size is {self.store_size}; it must be data.resize ({self.resize}) or more, "
+                "because the evaluated pictures are taken from the store"
+            )
+        for key, values in (("data.mean", self.mean), ("data.std", self.std)):
+            if len(values) != 3:
+                raise ValueError(f"{key} has {len(values)} values; it needs three, for red, green and blue")
+        for value in self.mean:
+            finite("data.mean", value)
+        for value in self.std:
+            above("data.std", value, 0)
+
+
+@dataclass
+class AugmentConfig:
+    """conf/augment: what happens to a training picture before the network sees it."""
+
+    crop_scale: list[float]
+    crop_size: int | None
+    crop_ratio: list[float]
+    flip: float
+    brightness: float
+    saturation: float
+    hue: float
+    grayscale: float
+    trivial_augment: bool
+    erase: float
+    cutmix_alpha: float
+    mixup_alpha: float
+    mix_probability: float
+
+    def __post_init__(self) -> None:
+        for key, values in (("augment.crop_scale", self.crop_scale), ("augment.crop_ratio", self.crop_ratio)):
+            if len(values) != 2 or not 0 < values[0] <= values[1]:
+                raise ValueError(f"{key} is {list(values)}; it must be two numbers above 0, the smaller first")
+        if self.crop_size is not None:
+            at_least("augment.crop_size", self.crop_size, 16)
+        if self.crop_scale[1] > 1:
+            raise ValueError(f"augment.crop_scale is {list(self.crop_scale)}; no crop is larger than the picture, 1.0")
+        for key in ("flip", "brightness", "saturation", "grayscale", "erase", "mix_probability"):
+            fraction(f"augment.{key}", getattr(self, key))
+        if not 0 <= self.hue <= 0.5:
+            raise ValueError(f"augment.hue is {self.hue}; it must be between 0 and 0.5, half the colour circle")
+        for key in ("cutmix_alpha", "mixup_alpha"):
+            at_least(f"augment.{key}", getattr(self, key), 0)

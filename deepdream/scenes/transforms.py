@@ -1,0 +1,118 @@
+"""What happens to a picture on its way to the network.
+
+In the workers, on uint8, a picture at a time: crop, flip, colours, erasing for training; resize and centre crop for
+evaluation. On the device, a batch at a time: normalisation, channels-last, CutMix and MixUp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms import InterpolationMode, v2
+
+from deepdream.scenes.config import TTA, AugmentConfig
+
+Transform = Callable[[Tensor], Tensor]
+Mixing = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+GREY = (124, 116, 104)  # the mean colour of photos, for what an augmentation leaves without a colour
+
+
+def training_transform(image_size: int, augment: AugmentConfig) -> Transform:
+    """A random crop, flip, change of colour, erased rectangle: uint8 (3, H, W) -> uint8 (3, S, S).
+
+    S is `augment.crop_size`, or `image_size`. A random crop shows things larger than the centre crop of evaluation
+    does, so a network that trains on smaller pictures sees them at the size of then (Touvron et al., "FixRes", 2019).
+
+    The crop is that of Szegedy et al. (2015), then TrivialAugment (Müller & Hutter 2021) and random erasing (Zhong et
+    al. 2017). Parts that the config leaves at 0 take no time.
+    """
+    scale, ratio = tuple(augment.crop_scale), tuple(augment.crop_ratio)
+    steps: list[nn.Module] = [
+        v2.RandomResizedCrop(augment.crop_size or image_size, scale, ratio, InterpolationMode.BILINEAR),
+        v2.RandomHorizontalFlip(augment.flip),
+    ]
+    if augment.trivial_augment:
+        steps.append(v2.TrivialAugmentWide(fill=GREY))
+    if augment.brightness or augment.saturation or augment.hue:
+        steps.append(v2.ColorJitter(augment.brightness, saturation=augment.saturation, hue=augment.hue))
+    if augment.grayscale:
+        steps.append(v2.RandomGrayscale(augment.grayscale))
+    if augment.erase:
+        steps.append(v2.RandomErasing(augment.erase, scale=(0.02, 0.2), value=GREY))
+    return v2.Compose(steps)  # type: ignore[no-any-return]
+
+
+def evaluation_transform(image_size: int, resize: int, tta: str = "none") -> Transform:
+    """Shorter side to `resize`, then the centre: uint8 (3, H, W) -> uint8 (3, image_size, image_size).
+
+    tta: with "flip" or "multicrop" the result is (V, 3, image_size, image_size), V views whose answers are to be
+        averaged: the centre and its mirror image; or the four corners and the centre, each with its mirror image.
+    """
+    views: dict[str, nn.Module] = {
+        "none": v2.CenterCrop(image_size),
+        "flip": _Views(v2.CenterCrop(image_size)),
+        "multicrop": _Views(v2.FiveCrop(image_size)),
+    }
+    if tta not in views:
+        raise ValueError(f"tta is {tta!r}; it must be one of {', '.join(TTA)}")
+    return v2.Compose([v2.Resize(resize, InterpolationMode.BILINEAR), views[tta]])  # type: ignore[no-any-return]
+
+
+class _Views(nn.Module):
+    """One or several crops of a picture, then the mirror image of each: (3, H, W) -> (V, 3, S, S)."""
+
+    def __init__(self, crop: nn.Module) -> None:
+        super().__init__()
+        self.crop = crop
+
+    def forward(self, image: Tensor) -> Tensor:
+        crops = self.crop(image)
+        views = torch.stack(crops if isinstance(crops, tuple) else (crops,))
+        return torch.cat([views, views.flip(-1)])
+
+
+def mixing(augment: AugmentConfig, num_classes: int) -> Mixing | None:
+    """CutMix (Yun et al. 2019) and MixUp (Zhang et al. 2018), each as often as the other; None where both are off.
+
+    Maps normalised pictures (N, 3, H, W) and labels int64 (N,) to pictures mixed with those of their neighbours, and
+    the shares of the classes in each, float32 (N, num_classes).
+    """
+    kinds: list[nn.Module] = []
+    if augment.cutmix_alpha:
+        kinds.append(v2.CutMix(alpha=augment.cutmix_alpha, num_classes=num_classes))
+    if augment.mixup_alpha:
+        kinds.append(v2.MixUp(alpha=augment.mixup_alpha, num_classes=num_classes))
+    if not kinds or not augment.mix_probability:
+        return None
+    mix = v2.RandomApply([v2.RandomChoice(kinds)], augment.mix_probability)
+
+    def mixed(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        images, labels = mix(images, labels)
+        return images, labels if labels.is_floating_point() else F.one_hot(labels, num_classes).float()
+
+    return mixed
+
+
+def seeded(key: Sequence[int], function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """`function(...)` with every draw a function of `key`; the caller's random state is left as it was."""
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return function(*args, **kwargs)
+
+
+def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """(x / 255 - mean) / std of uint8 pictures (N, 3, H, W), as float32 in channels-last order."""
+    # One multiplication and one subtraction a value: x * (1 / (255 std)) - mean / std.
+    scale = 1 / (255 * torch.tensor(std, device=images.device).view(1, 3, 1, 1))
+    shift = torch.tensor(mean, device=images.device).view(1, 3, 1, 1) * 255 * scale
+    return torch.addcmul(-shift, images.contiguous(memory_format=torch.channels_last).float(), scale)

@@ -1,0 +1,28 @@
+"""How a checkpoint is written: whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins.io import TorchCheckpointIO
+from lightning_fabric.utilities.types import _PATH
+
+from deepdream.files import atomic_path
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it: a kill at any moment leaves the one before, or the new one.
+
+    Lightning's own is written to the folder for temporary files and moved, which copies between two disks.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
+        """Save to a file of this machine. Raises OSError where the disk is full or the folder cannot be written to."""
+        try:
+            with atomic_path(Path(path), sync=True) as partial:
+                torch.save(checkpoint, partial)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk by an error of its own
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise OSError(f"{path} could not be written: {reason}") from error

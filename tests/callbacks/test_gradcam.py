@@ -1,0 +1,40 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from deepdream.callbacks import GradCAMWatch
+from deepdream.models import Network, ResNet
+from deepdream.scenes import SceneDataModule
+from tests.scenes.layout import write_scenes
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> SceneDataModule:
+    root = write_scenes(tmp_path / "scenes", {"bar": (6, 2), "pub": (6, 2)})
+    return SceneDataModule(root, image_size=64, resize=64, val_per_class=3, batch_size=4, workers=0)
+
+
+def test_maps_are_made_within_inference_mode_and_leave_the_network_as_it_was(
+    data: SceneDataModule, tmp_path: Path
+) -> None:
+    watch = GradCAMWatch(tmp_path, every=1, pictures=2)
+    # Epoch 1: a run that goes on, which shows nothing at its start.
+    trainer = SimpleNamespace(datamodule=data, is_global_zero=True, current_epoch=1)
+    watch.on_train_start(trainer, None)  # type: ignore[arg-type]
+    model = ResNet(depth=10, num_classes=2).train()
+    network = Network(model, data.classes, data.mean, data.std, data.image_size, "a test")
+    calls: list[nn.Module] = []
+    handle = model.layer4.register_forward_hook(lambda module, *_: calls.append(module))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with torch.inference_mode():
+        sheet = watch.picture(network, 3)
+    handle.remove()
+    assert sheet.width > 2 * 160
+    assert model.layer4 not in calls
+    assert all(module.training for module in model.modules())
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
+    assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())

@@ -1,0 +1,109 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deepdream.scenes import SceneDataModule
+from deepdream.scenes.class_folders import main, write_layout
+from deepdream.scenes.layout import read_lists
+
+
+def write_photos(folder: Path, counts: dict[str, int], *, ending: str = ".jpg") -> Path:
+    for label, (name, count) in enumerate(counts.items()):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            color = (60 * label + 20, 9 * number % 256, 90)
+            Image.fromarray(np.full((24, 32, 3), color, np.uint8)).save(folder / name / f"{number:03d}{ending}")
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return write_photos(tmp_path / "photos", {"attic": 10, "über uns": 5})
+
+
+def test_a_share_of_each_class_is_for_the_test_and_nothing_is_in_both(photos: Path, tmp_path: Path) -> None:
+    train, test = write_layout(photos, tmp_path / "set", test_share=0.2)
+    assert [sum(e.startswith(c) for e in test) for c in ("attic", "über uns")] == [2, 1]
+    assert len(train) == 12
+    assert not set(train) & set(test)
+    lists = read_lists(tmp_path / "set")
+    assert lists.classes == ("attic", "über uns")
+    assert set(lists.train) == set(train)
+
+
+def test_the_draw_follows_from_the_seed(photos: Path, tmp_path: Path) -> None:
+    first, again, other = (
+        write_layout(photos, tmp_path / name, seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first == again
+    assert first != other
+
+
+def test_test_photos_of_their_own_may_have_the_names_of_training_photos(photos: Path, tmp_path: Path) -> None:
+    more = write_photos(tmp_path / "more", {"attic": 3})
+    train, test = write_layout(photos, tmp_path / "set", test=more)
+    assert (len(train), len(test)) == (15, 3)
+    assert read_lists(tmp_path / "set").test == tuple(test)
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_it_becomes_batches_and_the_photos_stay_where_they_are(photos: Path, tmp_path: Path, copy: bool) -> None:
+    before = sorted((p, p.stat().st_mtime_ns) for p in photos.rglob("*"))
+    write_layout(photos, tmp_path / "set", copy=copy)
+    data = SceneDataModule(tmp_path / "set", image_size=16, resize=18, val_per_class=1, batch_size=4, workers=0)
+    images, _ = next(iter(data.train_dataloader()))
+    assert images.shape == (4, 3, 16, 16)
+    assert sorted((p, p.stat().st_mtime_ns) for p in photos.rglob("*")) == before
+    linked = [p.is_symlink() for p in (tmp_path / "set" / "Images").rglob("*.jpg")]
+    assert all(linked) is not copy
+
+
+def test_what_is_no_photo_does_not_count(photos: Path, tmp_path: Path) -> None:
+    (photos / "attic" / "notes.txt").write_text("x")
+    (photos / "attic" / ".hidden.jpg").write_bytes(b"")
+    (photos / ".thumbnails").mkdir()
+    (photos / "empty").mkdir()
+    train, test = write_layout(photos, tmp_path / "set")
+    assert len(train + test) == 15
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("nowhere", "is not a folder; name one that holds"),
+        ("flat", "holds no folder with photos; it needs one for each class"),
+        ("one", "class attic has only 1 photo"),
+        ("share", "test_share is 1.5; it must be between 0 and 1"),
+        ("full", "is not empty; name a new folder"),
+        ("unknown", "has classes that .* has not: cellar"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    case: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "set"
+    counts = {"flat": {}, "one": {"attic": 1}}.get(case, {"attic": 4})
+    photos = tmp_path / "photos"
+    if case != "nowhere":
+        photos.mkdir()
+        write_photos(photos, counts)
+    arguments = [str(photos), "--root", str(root)]
+    if case == "share":
+        arguments += ["--test-share", "1.5"]
+    elif case == "full":
+        root.mkdir()
+        (root / "mine").write_text("x")
+    elif case == "unknown":
+        arguments += ["--test", str(write_photos(tmp_path / "more", {"cellar": 2}))]
+    assert main(arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(message, line)
+    assert not root.exists() or [p.name for p in root.iterdir()] == ["mine"]
+
+
+def test_the_command_says_what_it_made(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(photos), "--root", str(tmp_path / "set")]) == 0
+    assert "2 classes, 12 photos to train on, 3 to test on" in capsys.readouterr().out
