@@ -32,7 +32,7 @@ from sklearn.manifold import TSNE
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from deepdream.evaluating import Predictions, predict, write_evaluation, write_page
+from deepdream.evaluating import Predictions, predict, write_evaluation, write_report
 from deepdream.explaining import explain, grad_cam
 from deepdream.explaining.config import ExplainConfig
 from deepdream.hardware import best_dtype
@@ -124,13 +124,12 @@ def evaluate_runs(pictures: int, folder: Path) -> tuple[Callable[[], Any], Calla
 
     def whole() -> None:
         found = predict(net, batches, device=device, dtype=dtype)
-        known = Predictions(found.probabilities, found.labels, CLASSES, found.features, found.thumbnails)
+        paths = [path] * pictures
+        known = Predictions(found.probabilities, found.labels, CLASSES, found.features, found.thumbnails, paths)
         run = Path(tempfile.mkdtemp(dir=folder))
         with SummaryWriter(run / "tensorboard") as writer:
-            done = write_evaluation(
-                known, run / "figures", writer=writer, name="a", metrics_csv=metrics, paths=[path] * pictures
-            )
-        write_page(run / "report.html", [done])
+            done = write_evaluation(known, run / "figures", name="a", loggers=[writer], metrics_csv=metrics)
+        write_report(run / "report.html", [done])
 
     def forward() -> None:
         features: list[Tensor] = []

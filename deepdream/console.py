@@ -53,6 +53,11 @@ def print_error(message: str) -> None:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
 
 
+def invocation(app: str) -> str:
+    """How the user starts an app: "deepdream-train" where an installed script is at work, else "python train.py"."""
+    return f"deepdream-{app}" if Path(sys.argv[0]).name.startswith("deepdream-") else f"python {app}.py"
+
+
 def relative(path: str | Path) -> str:
     """A path as a user would type it here: relative where it lies below the current folder."""
     path = Path(path).absolute()

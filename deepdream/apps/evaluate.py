@@ -1,175 +1,169 @@
-"""python evaluate.py: how good a network is, and where it fails."""
+"""python evaluate.py: the metrics of a network on its test images, and its mistakes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.table import Table
+
+from deepdream import evaluating, models, scenes
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
-from deepdream.apps.command import command, shown
-from deepdream.evaluating.config import EvaluateConfig
+from deepdream.apps.command import command
+from deepdream.console import invocation, print_table, progress_bar, relative
+from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
+from deepdream.hardware import best_device, best_dtype
 from deepdream.scenes.config import DataConfig
-from deepdream.schema import as_data, read_choice, typed
+from deepdream.schema import as_data, preset
 
-if TYPE_CHECKING:
-    from deepdream.evaluating import Evaluation
-    from deepdream.models import Network
-    from deepdream.scenes import SceneDataModule
+# Keys of conf/data in checkpoints of version 0.1.0, and their names today.
+RENAMED = {"store": "cache_images", "store_size": "cache_image_size", "cache": "cache_dir"}
 
 
 @command("evaluate", EvaluateConfig)
 def main(config: EvaluateConfig, folder: Path) -> None:
-    """Evaluate checkpoints on the test pictures of the data they were trained on; compare several."""
+    """Evaluate checkpoints on the test images of their data; compare several."""
     names = config.checkpoints
     folders = [folder] if len(names) == 1 else [folder / f"{i + 1}" for i in range(len(names))]
     evaluations = []
-    for name, place in zip(names, folders, strict=True):
+    for name, each_folder in zip(names, folders, strict=True):
         network = chosen_network(name or LAST)
         data = data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
-        evaluation = evaluate_network(
-            network,
-            data,
-            place,
-            device=config.device,
-            precision=config.precision,
-            tta=config.tta,
-            seed=config.seed,
-        )
-        evaluations.append(evaluation)
+        evaluations.append(evaluate_network(network, data, each_folder, config))
     if len(evaluations) > 1:
         _compare(evaluations, folder)
-    print(f"look:       tensorboard --logdir {shown(folder)}")
+    print(f"look:       tensorboard --logdir {relative(folder)}")
 
 
-def data_of(network: Network, **overrides: Any) -> SceneDataModule:
-    """The data that a checkpoint was trained on, split as it was then; `overrides` that are None do not count.
+def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule:
+    """The data that a checkpoint was trained on, with the same split; `overrides` that are None do not count.
 
-    Raises ValueError for a network that does not say (torchvision's), or data with other classes.
+    Raises ValueError if the network has no record of its data, as torchvision's, or if the classes differ.
     """
-    from deepdream.scenes import SceneDataModule
-
-    kept = (network.hyper_parameters or {}).get("data")
-    if not isinstance(kept, dict) or not {"seed", "fingerprint"} <= kept.keys():
+    record = (network.hyper_parameters or {}).get("data")
+    if not isinstance(record, dict) or not {"seed", "fingerprint"} <= record.keys():
         raise ValueError(
-            f"{network.source} does not say which data it was trained on; evaluate a checkpoint of train.py"
+            f"{network.source} has no record of its training data; evaluate a checkpoint of `{invocation('train')}`"
         )
-    record = dict(as_data(kept, network.source))
-    seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
-    given = {key: value for key, value in overrides.items() if value is not None}
-    if not {"root"} & {*record, *given}:
-        raise ValueError(f"{network.source} does not say where its data are; name their folder with root=PATH")
-    # A checkpoint that is older than a key of the config takes the key's value from the YAML. And the pictures that it
-    # was trained on are there or they are not: nothing is fetched into the folder of that time.
-    config = typed(DataConfig, read_choice("data", "mit_indoor"), {**record, "download": False, "url": None}, given)
-    data = SceneDataModule.from_config(config, seed=seed)
+    known = [field.name for field in fields(DataConfig)]
+    values = current_keys(as_data(record, network.source), known)
+    seed, fingerprint = values.pop("seed"), values.pop("fingerprint")
+    if unknown := [str(key) for key in values if key not in known]:
+        raise ValueError(f"{network.source} has a record of its data with unknown keys: {', '.join(unknown)}")
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    if "root" not in values:
+        raise ValueError(f"{network.source} has no record of the folder of its data; name it with root=PATH")
+    # Keys that are younger than the checkpoint have the values of the YAML. Nothing is downloaded into a folder that
+    # only the checkpoint names.
+    config = preset(DataConfig, "data", "mit_indoor", {**values, "download": False, "url": None})
+    data = scenes.SceneDataModule.from_config(config, seed=seed)
     data.prepare_data()
     if len(data.classes) != len(network.classes) or (network.has_class_names and data.classes != network.classes):
         raise ValueError(
             f"{data.root} has {len(data.classes)} classes that are not the {len(network.classes)} of {network.source}"
         )
     if data.fingerprint != fingerprint:
-        print(f"note: the lists in {data.root} are not those of the training; a test picture may have been trained on")
+        print(f"note: the lists in {data.root} differ from those of the training; it may have had some of these images")
     return data
 
 
+def current_keys(record: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
+    """A checkpoint's record of its data with the keys of today, which are `known`.
+
+    >>> current_keys({"store": True, "resize": 146}, ["cache_images", "resize"])
+    {'cache_images': True, 'resize': 146}
+    """
+    return {key if key in known else RENAMED.get(key, key): value for key, value in record.items()}
+
+
 def evaluate_network(
-    network: Network,
-    data: SceneDataModule,
+    network: models.Network,
+    data: scenes.SceneDataModule,
     folder: Path,
+    options: EvaluationOptions | None = None,
     *,
-    device: str = "auto",
-    precision: str = "auto",
-    tta: str = "none",
-    seed: int = 0,
-) -> Evaluation:
-    """Evaluate on the test pictures: figures/, report.html and TensorBoard in `folder`, a table on the console."""
-    from rich.console import Console
-    from rich.progress import Progress
-    from torch.utils.tensorboard import SummaryWriter
+    loggers: Sequence[Any] | None = None,
+) -> evaluating.Evaluation:
+    """Evaluate on the test images: figures/ and report.html in `folder`, a table on the console.
 
-    from deepdream.evaluating import predict, write_evaluation, write_page
-    from deepdream.hardware import best_device, best_dtype
-
-    on = best_device(device)
-    loader = data.whole_loader("test", tta=tta)
-    with Progress(transient=True, disable=not Console().is_terminal) as progress:
-        task = progress.add_task("evaluating", total=len(data.split("test")))
-        predictions = predict(
+    loggers: take the plots and metrics; None writes them to `folder`/tensorboard.
+    """
+    options = options or EvaluationOptions()
+    device = best_device(options.device)
+    test = data.split("test")
+    with progress_bar("evaluating", total=len(test)) as update:
+        predictions = evaluating.predict(
             network,
-            loader,
-            device=on,
-            dtype=best_dtype(precision, on),
-            on_batch=lambda done: progress.update(task, completed=done),
+            data.whole_loader("test", tta=options.tta),
+            device=device,
+            dtype=best_dtype(options.precision, device),
+            on_batch=update,
         )
     metrics_csv = run_folder(network.source) / "metrics.csv"
-    with SummaryWriter(folder / "tensorboard") as writer:
-        evaluation = write_evaluation(
-            predictions,
+    with ExitStack() as stack:
+        if loggers is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            loggers = [stack.enter_context(SummaryWriter(folder / "tensorboard"))]
+        evaluation = evaluating.write_evaluation(
+            replace(predictions, paths=test.paths),
             folder / "figures",
-            writer=writer,
             name=_name(network, data),
+            loggers=loggers,
             metrics_csv=metrics_csv if metrics_csv.is_file() else None,
-            paths=data.split("test").paths,
-            seed=seed,
+            seed=options.seed,
         )
-    report = write_page(folder / "report.html", [evaluation])
-    _print_table(evaluation)
-    print(f"report:     {shown(report)}")
+    report = evaluating.write_report(folder / "report.html", [evaluation])
+    _print_metrics(evaluation)
+    print(f"report:     {relative(report)}")
     return evaluation
 
 
-def _name(network: Network, data: SceneDataModule) -> str:
-    """The data set and the run: what tells several checkpoints apart."""
+def _name(network: models.Network, data: scenes.SceneDataModule) -> str:
+    """The data set and the run: together they tell checkpoints apart."""
     path = Path(network.source)
     name = f"{run_folder(path).name}/{path.stem}" if path.is_file() else network.source
     return f"{data.root.name}, {name}"
 
 
-def _compare(evaluations: list[Evaluation], folder: Path) -> None:
-    """The figures side by side and the paired tests: on the console, as CSV, and as a report of all of them."""
-    import csv
-
-    from rich.console import Console
-    from rich.table import Table
-
-    from deepdream.evaluating import FIGURES, TEST_HEADER, paired_rows, paired_tests, with_interval, write_page
-
-    tests = paired_tests([each.predictions for each in evaluations])
-    figures = [[each.name, *(with_interval(each, key) for _, key in FIGURES)] for each in evaluations]
+def _compare(evaluations: list[evaluating.Evaluation], folder: Path) -> None:
+    """The metrics of all networks and the paired tests: on the console, as CSV, and as a report."""
+    tests = evaluating.paired_tests([each.predictions for each in evaluations])
     tables = {
-        "comparison": (["network", *(name for name, _ in FIGURES)], figures),
-        "paired_tests": (list(TEST_HEADER), paired_rows(evaluations, tests)),
+        "comparison": evaluating.metrics_table(evaluations),
+        "paired_tests": evaluating.paired_tests_table(evaluations, tests),
     }
-    for name, (header, rows) in tables.items():
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])
+    for name, (header, *rows) in tables.items():
+        evaluating.write_csv(folder / f"{name}.csv", header, rows)
         table = Table(title=name.replace("_", " "), title_justify="left")
         for column in header:
             table.add_column(column, overflow="fold")  # names of runs have no spaces to break at
         for row in rows:
             table.add_row(*row)
-        Console(width=None if Console().is_terminal else 120).print(table)
-    print(f"report:     {shown(write_page(folder / 'report.html', evaluations, tests))}")
+        print_table(table)
+    report = evaluating.write_report(folder / "report.html", evaluations, tests)
+    print(f"report:     {relative(report)}")
 
 
-def _print_table(evaluation: Evaluation) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from deepdream.evaluating import FIGURES
-
-    figures = evaluation.figures
-    title = f"{evaluation.name}: {figures['pictures']} test pictures, {figures['classes']} classes"
+def _print_metrics(evaluation: evaluating.Evaluation) -> None:
+    metrics = evaluation.metrics
+    title = f"{evaluation.name}: {metrics['images']} test images, {metrics['classes']} classes"
     table = Table(title=title, title_justify="left")
-    table.add_column("figure")
+    table.add_column("metric")
     table.add_column("value", justify="right")
-    table.add_column("95% interval", justify="right")
-    for name, key in FIGURES:
-        low, high = figures["intervals"][key]
-        table.add_row(name, f"{100 * figures[key]:.1f}%", f"{100 * low:.1f} to {100 * high:.1f}%")
-    table.add_row("expected calibration error", f"{100 * figures['expected_calibration_error']:.1f}%", "")
-    table.add_row("cross-entropy", f"{figures['loss']:.3f}", "")
-    Console().print(table)
+    table.add_column("95 % interval", justify="right")
+    for key, name in evaluating.METRICS.items():
+        table.add_row(name, evaluating.percent(metrics[key]), f"{evaluating.interval(evaluation, key)}%")
+    table.add_row("expected calibration error", evaluating.percent(metrics["expected_calibration_error"]), "")
+    table.add_row("cross-entropy", f"{metrics['loss']:.3f}", "")
+    print_table(table)
     for note in evaluation.notes:
         print(f"note: {note}")
-    print(f"figures:    {shown(evaluation.folder)}")
+    print(f"figures:    {relative(evaluation.folder)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -174,7 +174,7 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     figures = {"hp/val_accuracy": _best_score(trainer)}
     if config.evaluate:
         evaluation = evaluate_network(load_network(best), data, folder)
-        figures["hp/test_accuracy"] = evaluation.figures["accuracy"]
+        figures["hp/test_accuracy"] = evaluation.metrics["accuracy"]
     _log_hyper_parameters(config, trainer, figures)
     print(f"checkpoint: {shown(best)}")
     print(f"dream:      python dream.py ckpt={shown(best)} dream.layers=[layer3]")

@@ -1,20 +1,20 @@
-"""The figures of each class as a picture."""
+"""The metrics of each class as a plot."""
 
 from __future__ import annotations
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from deepdream.evaluating.metrics import ClassFigures
+from deepdream.evaluating.metrics import ClassMetrics
 from deepdream.plots import figure_style
 
 COUNTS = ("tp", "fp", "tn", "fn")
 SHARES = ("precision", "recall", "f1")
-ROW = 0.26  # inches
+ROW = 0.26  # height in inches
 
 
-def draw_class_table(classes: list[ClassFigures], *, title: str) -> Figure:
-    """A row for each class, the best F1 first; precision, recall and F1 as bars with their number."""
+def plot_class_table(classes: list[ClassMetrics], *, title: str) -> Figure:
+    """One row per class, sorted by F1 in descending order; precision, recall and F1 as bars with their values."""
     rows = sorted(classes, key=lambda row: -row.f1)
     with figure_style():
         figure = Figure(figsize=(10, 1.3 + ROW * len(rows)))
@@ -30,13 +30,13 @@ def draw_class_table(classes: list[ClassFigures], *, title: str) -> Figure:
         for i, name in enumerate(SHARES):
             axes.text(5.8 + 1.4 * i, -0.8, "F1" if name == "f1" else name, fontsize=10, va="center", weight="bold")
         colours = mpl.colormaps["cividis"]
-        for place, row in enumerate(rows):
-            axes.axhline(place + 0.5, color="#eeeeee", linewidth=0.8)
-            axes.text(0.15, place, row.name, fontsize=10, va="center")
+        for y, row in enumerate(rows):
+            axes.axhline(y + 0.5, color="#eeeeee", linewidth=0.8)
+            axes.text(0.15, y, row.name, fontsize=10, va="center")
             for i, name in enumerate(COUNTS):
-                axes.text(3.35 + 0.65 * i, place, str(getattr(row, name)), fontsize=10, va="center", ha="right")
+                axes.text(3.35 + 0.65 * i, y, str(getattr(row, name)), fontsize=10, va="center", ha="right")
             for i, name in enumerate(SHARES):
                 share = getattr(row, name)
-                axes.barh(place, 0.8 * share, 0.7, left=5.8 + 1.4 * i, color=colours(share))
-                axes.text(6.65 + 1.4 * i, place, f"{100 * share:.0f}%", fontsize=10, va="center")
+                axes.barh(y, 0.8 * share, 0.7, left=5.8 + 1.4 * i, color=colours(share))
+                axes.text(6.65 + 1.4 * i, y, f"{100 * share:.0f}%", fontsize=10, va="center")
     return figure

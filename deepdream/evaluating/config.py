@@ -1,4 +1,4 @@
-"""How good a network is."""
+"""The configuration of an evaluation; without torch, so that a misspelled key is answered at once."""
 
 from __future__ import annotations
 
@@ -9,29 +9,42 @@ from deepdream.checks import DEVICES, PRECISIONS, at_least, one_of
 from deepdream.scenes.config import TTA
 
 
-@dataclass
-class EvaluateConfig:
-    """conf/evaluate.yaml."""
+@dataclass(kw_only=True)
+class EvaluationOptions:
+    """How a network is evaluated; conf/evaluate.yaml has the same defaults.
 
-    ckpt: Any
-    root: str | None
-    batch_size: int | None
-    workers: int | None
-    device: str
-    precision: str
-    tta: str
-    seed: int
+    device: auto, cpu, cuda or mps. precision: auto, fp32, bf16 or fp16. tta: test-time augmentation, none, flip or
+    multicrop. seed: of the bootstrap, of t-SNE, and of the sample of images that it shows.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    tta: str = "none"
+    seed: int = 0
 
     def __post_init__(self) -> None:
         one_of("device", self.device, DEVICES)
         one_of("precision", self.precision, PRECISIONS)
         one_of("tta", self.tta, TTA)
         at_least("seed", self.seed, 0)
+
+
+@dataclass(kw_only=True)
+class EvaluateConfig(EvaluationOptions):
+    """conf/evaluate.yaml."""
+
+    ckpt: Any
+    root: str | None
+    batch_size: int | None
+    workers: int | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         names = self.ckpt if isinstance(self.ckpt, list) else [self.ckpt or ""]
         if not names or not all(isinstance(name, str) for name in names):  # OmegaConf has no type for "text or list"
             raise ValueError(f"ckpt is {self.ckpt!r}; it must be a path, or a list of paths: ckpt=[a.ckpt,b.ckpt]")
 
     @property
     def checkpoints(self) -> list[str | None]:
-        """The checkpoints as a list; [None] where the newest is meant."""
+        """The checkpoints as a list; [None] stands for the newest."""
         return list(self.ckpt) if isinstance(self.ckpt, list) else [self.ckpt]

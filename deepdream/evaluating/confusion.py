@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the confusion matrix as a picture, and its most confused pairs."""
+"""The confusion matrix as a plot, and its most confused pairs of classes."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from scipy.spatial.distance import squareform
 from deepdream.evaluating.metrics import Counts
 from deepdream.plots import figure_style
 
-# Up to this many classes the cells are large enough to carry their number.
+# Up to this number of classes the cells are large enough for their counts.
 NUMBERED_CLASSES = 20
 
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """count pictures of class `label` were taken for class `answer`: `share` of all of class `label`."""
+    """`count` images of class `label` were predicted as class `predicted`: `share` of all images of class `label`."""
 
     label: int
-    answer: int
+    predicted: int
     count: int
     share: float
 
 
 def confused_pairs(counts: Counts, *, most: int = 10) -> list[ConfusedPair]:
-    """The `most` pairs (true class, answer) with the most mistakes, the most first; fewer where there are fewer."""
+    """Up to `most` pairs (true class, predicted class), sorted by their number of mistakes in descending order."""
     total = counts.sum(axis=1)
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    pairs = [divmod(int(place), len(counts)) for place in order]
+    pairs = [divmod(int(cell), len(counts)) for cell in order]
     return [ConfusedPair(i, j, int(wrong[i, j]), float(wrong[i, j] / total[i])) for i, j in pairs if wrong[i, j] > 0]
 
 
 def confusion_order(counts: Counts) -> npt.NDArray[np.int64]:
-    """An order of the classes, (classes,), in which those that are confused stand together.
+    """An order of the classes, (classes,), that puts confused classes next to each other.
 
-    Hierarchical clustering (average linkage) on how often two classes are taken for one another, its leaves in the
-    order that puts the most alike beside each other (Bar-Joseph et al. 2001).
+    Hierarchical clustering (average linkage) of how often two classes are confused, with optimal leaf ordering
+    (Bar-Joseph et al. 2001).
     """
     if len(counts) < 3:
         return np.arange(len(counts))
     shares = _shares(counts)
-    alike = shares + shares.T
-    distance = alike.max() - alike
+    similarity = shares + shares.T
+    distance = similarity.max() - similarity
     np.fill_diagonal(distance, 0)
     condensed = squareform(distance, checks=False)
     order: npt.NDArray[np.int64] = leaves_list(optimal_leaf_ordering(linkage(condensed, "average"), condensed))
     return order
 
 
-def draw_confusion(counts: Counts, classes: list[str], *, title: str) -> Figure:
-    """Confusion counts (classes, classes), each row as shares of its true class: the diagonal is the recall.
+def plot_confusion(counts: Counts, classes: list[str], *, title: str) -> Figure:
+    """Confusion counts (classes, classes), each row normalised by its true class: the diagonal is the recall.
 
-    The classes stand in `confusion_order`.
+    The classes are in `confusion_order`.
     """
     order = confusion_order(counts)
     counts, names = counts[np.ix_(order, order)], [classes[i] for i in order]
@@ -68,7 +68,7 @@ def draw_confusion(counts: Counts, classes: list[str], *, title: str) -> Figure:
         axes = figure.subplots()
         image = axes.imshow(shares, vmin=0, vmax=1)
         axes.set_title(title)
-        axes.set_xlabel("answer")
+        axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
         size = 11 if len(names) <= NUMBERED_CLASSES else 8
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
@@ -83,7 +83,7 @@ def draw_confusion(counts: Counts, classes: list[str], *, title: str) -> Figure:
 
 
 def _shares(counts: Counts) -> npt.NDArray[np.float64]:
-    """Each row divided by its sum; a class without pictures has a row of zeros."""
+    """Each row divided by its sum; zeros for a class without images."""
     total = counts.sum(axis=1, keepdims=True)
     shares: npt.NDArray[np.float64] = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
     return shares

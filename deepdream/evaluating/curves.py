@@ -1,14 +1,14 @@
-"""Accuracy and loss over the epochs of a run, from its metrics.csv."""
+"""Learning curves: accuracy and loss over the epochs of a run, from its metrics.csv."""
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from deepdream.evaluating.csv_files import read_metrics
 from deepdream.plots import COLORS, figure_style
 
 Curves = dict[str, dict[int, float]]
@@ -17,18 +17,16 @@ Curves = dict[str, dict[int, float]]
 def read_curves(path: Path) -> Curves:
     """Each metric ("val/accuracy") at each epoch, counted from 1, from a run's metrics.csv."""
     curves: Curves = defaultdict(dict)
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if not row.get("epoch"):
-                continue
+    for row in read_metrics(path):
+        if "epoch" in row:
             for key, value in row.items():
-                if "/" in key and value:
-                    curves[key][int(float(row["epoch"])) + 1] = float(value)
+                if "/" in key:
+                    curves[key][int(row["epoch"]) + 1] = value
     return dict(curves)
 
 
-def draw_curves(curves: Curves, *, title: str) -> Figure:
-    """Accuracy and loss of train, val and test, side by side; the best epoch by val is marked."""
+def plot_curves(curves: Curves, *, title: str) -> Figure:
+    """Accuracy and loss of train, val and test, side by side; a line marks the epoch with the best val accuracy."""
     with figure_style():
         figure = Figure(figsize=(12, 4.8))
         figure.suptitle(title, x=0.01, ha="left", fontsize=14)
@@ -46,9 +44,9 @@ def draw_curves(curves: Curves, *, title: str) -> Figure:
             if metric == "accuracy":
                 axes.set_ylim(0, 1)
                 axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-                chosen = curves.get("val/accuracy")
-                if chosen:
-                    best = max(chosen, key=lambda epoch: chosen[epoch])
+                validation = curves.get("val/accuracy")
+                if validation:
+                    best = max(validation, key=lambda epoch: validation[epoch])
                     axes.axvline(best, color="#888888", linestyle=":", label=f"best by val: epoch {best}")
             axes.legend()
     return figure

@@ -1,51 +1,53 @@
-"""Everything that is known of a network's answers, written into a folder and into TensorBoard."""
+"""An evaluation: its metrics, tables and plots, written into a folder and into experiment loggers."""
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 from PIL import Image
-from torch.utils.tensorboard import SummaryWriter
 
-from deepdream.evaluating.calibration import calibration, draw_reliability
-from deepdream.evaluating.class_table import draw_class_table
-from deepdream.evaluating.confusion import ConfusedPair, confused_pairs, draw_confusion
-from deepdream.evaluating.curves import draw_curves, read_curves
-from deepdream.evaluating.metrics import ClassFigures, Counts, class_figures, confusion_counts, summary
-from deepdream.evaluating.mistakes import confident_mistakes, draw_mistakes, draw_pairs
+from deepdream.evaluating.calibration import calibration, plot_reliability
+from deepdream.evaluating.class_table import plot_class_table
+from deepdream.evaluating.confusion import ConfusedPair, confused_pairs, plot_confusion
+from deepdream.evaluating.csv_files import write_csv
+from deepdream.evaluating.curves import plot_curves, read_curves
+from deepdream.evaluating.metrics import (
+    METRICS,
+    ClassMetrics,
+    Counts,
+    class_metrics,
+    compute_metrics,
+    confusion_counts,
+)
+from deepdream.evaluating.mistakes import confident_mistakes, plot_mistakes, plot_pairs
 from deepdream.evaluating.predictions import Predictions
-from deepdream.evaluating.projection import draw_points, project, write_projector
-from deepdream.loggers import write_and_log_image
+from deepdream.evaluating.projection import log_projector, plot_points, project
+from deepdream.loggers import log_metrics, write_and_log_image
 from deepdream.plots import rendered
 
-SCALARS = (
-    "accuracy",
-    "mean_class_accuracy",
-    "top5_accuracy",
-    "macro_f1",
-    "expected_calibration_error",
-)
-DRAWN_PAIRS = 6
+PLOTTED_PAIRS = 6
+
+Plot = Figure | Image.Image
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """figures: see `metrics.summary`. classes: one row each. pairs: the most confused.
+    """What is known about a network's predictions.
 
-    name: what was evaluated. predictions: the answers themselves. folder: where `files` were written.
-    notes: what could not be drawn, and why.
+    name: of the network. metrics: see `compute_metrics`. classes: the metrics of each class. pairs: the most confused.
+    counts: see `confusion_counts`. folder: where `files` were written. notes: which plots are missing, and why.
     """
 
     name: str
     predictions: Predictions
-    figures: dict[str, Any]
-    classes: list[ClassFigures]
+    metrics: dict[str, Any]
+    counts: Counts
+    classes: list[ClassMetrics]
     pairs: list[ConfusedPair]
     folder: Path
     files: list[Path] = field(default_factory=list)
@@ -56,147 +58,112 @@ def write_evaluation(
     predictions: Predictions,
     folder: Path,
     *,
-    writer: SummaryWriter,
     name: str,
+    loggers: Iterable[Any] = (),
     metrics_csv: Path | None = None,
-    paths: Sequence[Path] | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Write tables (JSON, CSV) and pictures (PNG) into `folder`, the pictures and the projector into TensorBoard.
+    """Write tables (JSON, CSV) and plots (PNG) into `folder`; log the plots, METRICS and the features.
 
-    name: what was evaluated, for the titles. metrics_csv: of the training run; with it, curves.png too.
-    paths: of the pictures, in the order of `predictions`; with them, sheets of mistakes too.
-    seed: of bootstrap, projections and the draw of pictures to project.
+    predictions: with `paths`, there are contact sheets of the mistakes too. name: of the network, for the titles.
+    loggers: SummaryWriters or Lightning loggers. metrics_csv: of the training run; with it, there are learning curves.
+    seed: of the bootstrap, of t-SNE, and of the sample of images that it shows.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    loggers = list(loggers)
     counts = confusion_counts(predictions)
     evaluation = Evaluation(
         name,
         predictions,
-        summary(predictions, seed=seed),
-        class_figures(counts, predictions.classes),
+        compute_metrics(predictions, seed=seed),
+        counts,
+        class_metrics(predictions),
         confused_pairs(counts),
         folder,
     )
-    _write_tables(evaluation, predictions, counts, paths)
-    for key, picture in _pictures(evaluation, predictions, counts, metrics_csv, paths, writer, seed):
-        picture = rendered(picture) if isinstance(picture, Figure) else picture
-        path = write_and_log_image(folder / f"{key}.png", [writer], f"evaluation/{key}", picture)
+    evaluation.files.extend(_write_tables(evaluation))
+    for key, plot in _plots(evaluation, metrics_csv, loggers, seed):
+        image = rendered(plot) if isinstance(plot, Figure) else plot
+        path = write_and_log_image(folder / f"{key}.png", loggers, f"evaluation/{key}", image)
         evaluation.files.append(path)
-    for key in SCALARS:
-        writer.add_scalar(f"evaluation/{key}", evaluation.figures[key])
-    writer.flush()
+    logged = (*METRICS, "expected_calibration_error")
+    log_metrics(loggers, {f"evaluation/{key}": evaluation.metrics[key] for key in logged})
     return evaluation
 
 
-def _pictures(
-    evaluation: Evaluation,
-    predictions: Predictions,
-    counts: Counts,
-    metrics_csv: Path | None,
-    paths: Sequence[Path] | None,
-    writer: SummaryWriter,
-    seed: int,
-) -> Iterable[tuple[str, Figure | Image.Image]]:
-    """The pictures by name, one at a time; what cannot be drawn becomes a note."""
-    name, figures, classes = evaluation.name, evaluation.figures, predictions.classes
-    title = f"{name}: {100 * figures['accuracy']:.1f}% of {figures['pictures']} pictures right"
-    yield "confusion", draw_confusion(counts, classes, title=title)
-    yield "per_class", draw_class_table(evaluation.classes, title=f"{name}: each class against all others")
-    yield "reliability", draw_reliability(calibration(predictions), title=f"{name}: is it as sure as it is right?")
+def _plots(
+    evaluation: Evaluation, metrics_csv: Path | None, loggers: Sequence[Any], seed: int
+) -> Iterator[tuple[str, Plot]]:
+    """The plots by name, one at a time. Adds a note for each that cannot be made."""
+    name, metrics, predictions = evaluation.name, evaluation.metrics, evaluation.predictions
+    title = f"{name}: accuracy {100 * metrics['accuracy']:.1f}% on {metrics['images']} images"
+    yield "confusion", plot_confusion(evaluation.counts, predictions.classes, title=title)
+    yield "per_class", plot_class_table(evaluation.classes, title=f"{name}: metrics of each class")
+    yield "reliability", plot_reliability(calibration(predictions), title=f"{name}: reliability diagram")
     if metrics_csv is not None and (curves := read_curves(metrics_csv)):
-        yield "curves", draw_curves(curves, title=f"{name}: training")
-    if paths is not None:
-        yield from _mistakes(evaluation, predictions, paths)
-    yield from _projections(evaluation, predictions, writer, seed)
+        yield "curves", plot_curves(curves, title=f"{name}: training")
+    if predictions.paths is not None:
+        yield from _mistakes(evaluation)
+    yield from _projections(evaluation, loggers, seed)
 
 
-def _mistakes(
-    evaluation: Evaluation, predictions: Predictions, paths: Sequence[Path]
-) -> Iterable[tuple[str, Image.Image]]:
+def _mistakes(evaluation: Evaluation) -> Iterator[tuple[str, Plot]]:
+    predictions = evaluation.predictions
     mistakes = confident_mistakes(predictions)
     if not mistakes:
-        evaluation.notes.append("every answer is right, so there are no mistakes to show")
+        evaluation.notes.append("every prediction is correct: there are no mistakes to plot")
         return
-    pairs = evaluation.pairs[:DRAWN_PAIRS]
-    yield "confused_pairs", draw_pairs(predictions, paths, pairs, title="the most confused classes")
-    yield "mistakes", draw_mistakes(predictions, paths, mistakes, title="the most confident mistakes")
+    pairs = evaluation.pairs[:PLOTTED_PAIRS]
+    yield "confused_pairs", plot_pairs(predictions, pairs, title="most confused classes")
+    yield "mistakes", plot_mistakes(predictions, mistakes, title="most confident mistakes")
 
 
-def _projections(
-    evaluation: Evaluation, predictions: Predictions, writer: SummaryWriter, seed: int
-) -> Iterable[tuple[str, Figure]]:
+def _projections(evaluation: Evaluation, loggers: Sequence[Any], seed: int) -> Iterator[tuple[str, Plot]]:
+    name, predictions, notes = evaluation.name, evaluation.predictions, evaluation.notes
     if predictions.features is None:
-        evaluation.notes.append("the network has no linear layer whose input could be laid out in a plane")
+        notes.append("no PCA, no t-SNE: the network has no linear layer, whose input they would show")
         return
     if len(predictions.features) < 3:
-        evaluation.notes.append("fewer than three pictures cannot be laid out in a plane")
+        notes.append("no PCA, no t-SNE: there are fewer than three images")
         return
     projection = project(predictions.features, seed=seed)
-    labels = predictions.labels[projection.chosen]
+    labels, classes = predictions.labels[projection.indices], predictions.classes
     if len(labels) < len(predictions.labels):
-        evaluation.notes.append(f"of {len(predictions.labels)} pictures {len(labels)} are laid out in a plane")
-    axes = tuple(
-        f"component {i + 1}, {100 * share:.0f}% of the variance" for i, share in enumerate(projection.variance)
-    )
-    yield (
-        "pca",
-        draw_points(
-            projection.pca, labels, predictions.classes, title=f"{evaluation.name}: PCA", axes_names=(axes[0], axes[1])
-        ),
-    )
+        notes.append(f"PCA and t-SNE show {len(labels)} of {len(predictions.labels)} images")
+    shares = [f"component {i + 1}, {100 * share:.0f}% of the variance" for i, share in enumerate(projection.variance)]
+    axes_names = shares[0], shares[1]
+    yield "pca", plot_points(projection.pca, labels, classes, title=f"{name}: PCA", axes_names=axes_names)
     if projection.tsne is None:
-        evaluation.notes.append(f"{len(labels)} pictures are too few, or too much alike, for t-SNE")
+        notes.append(f"no t-SNE: {len(labels)} images are too few, or too similar")
     else:
-        title = f"{evaluation.name}: t-SNE, perplexity {projection.perplexity:.0f}"
-        yield "tsne", draw_points(projection.tsne, labels, predictions.classes, title=title)
-    write_projector(writer, predictions, projection)
+        title = f"{name}: t-SNE, perplexity {projection.perplexity:.0f}"
+        yield "tsne", plot_points(projection.tsne, labels, classes, title=title)
+    log_projector(loggers, predictions, projection)
 
 
-def _write_tables(
-    evaluation: Evaluation, predictions: Predictions, counts: Counts, paths: Sequence[Path] | None
-) -> None:
-    folder, classes = evaluation.folder, predictions.classes
-    figures = json.dumps(evaluation.figures, indent=2)
-    (folder / "evaluation.json").write_text(figures + "\n", encoding="utf-8")
+def _write_tables(evaluation: Evaluation) -> list[Path]:
+    """Write evaluation.json and the CSV files; returns their paths."""
+    predictions, classes = evaluation.predictions, evaluation.predictions.classes
     columns = ("tp", "fp", "tn", "fn", "precision", "recall", "f1")
-    values = [[getattr(row, column) for column in columns] for row in evaluation.classes]
-    _write_csv(
-        folder / "per_class.csv",
-        ["class", *columns],
-        ([row.name, *map(_text, each)] for row, each in zip(evaluation.classes, values, strict=True)),
+    per_class = ([row.name, *(_text(getattr(row, column)) for column in columns)] for row in evaluation.classes)
+    confusion = ([name, *row] for name, row in zip(classes, evaluation.counts.tolist(), strict=True))
+    pairs = ([classes[p.label], classes[p.predicted], p.count, _text(p.share)] for p in evaluation.pairs)
+    rows = zip(
+        [""] * len(predictions.labels) if predictions.paths is None else map(str, predictions.paths),
+        (classes[label] for label in predictions.labels),
+        (classes[predicted] for predicted in predictions.predicted),
+        map(_text, predictions.confidence.tolist()),
+        strict=True,
     )
-    _write_csv(
-        folder / "confusion.csv",
-        ["true class \\ answer", *classes],
-        ([name, *row] for name, row in zip(classes, counts.tolist(), strict=True)),
-    )
-    _write_csv(
-        folder / "confused_pairs.csv",
-        ["class", "taken_for", "pictures", "share_of_class"],
-        ([classes[p.label], classes[p.answer], p.count, _text(p.share)] for p in evaluation.pairs),
-    )
-    _write_csv(
-        folder / "answers.csv",
-        ["picture", "class", "answer", "probability"],
-        (
-            ["" if paths is None else paths[i], classes[label], classes[answer], _text(float(row[answer]))]
-            for i, (label, answer, row) in enumerate(
-                zip(predictions.labels, predictions.answers, predictions.probabilities, strict=True)
-            )
-        ),
-    )
-    evaluation.files.extend(
-        folder / name
-        for name in ("evaluation.json", "per_class.csv", "confusion.csv", "confused_pairs.csv", "answers.csv")
-    )
-
-
-def _write_csv(path: Path, header: list[str], rows: Iterable[list[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        table = csv.writer(file)
-        table.writerow(header)
-        table.writerows(rows)
+    tables: dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]] = {
+        "per_class.csv": (["class", *columns], per_class),
+        "confusion.csv": (["true class \\ predicted class", *classes], confusion),
+        "confused_pairs.csv": (["class", "prediction", "images", "share_of_class"], pairs),
+        "predictions.csv": (["image", "class", "prediction", "probability"], rows),
+    }
+    path = evaluation.folder / "evaluation.json"
+    path.write_text(json.dumps(evaluation.metrics, indent=2) + "\n", encoding="utf-8")
+    return [path, *(write_csv(evaluation.folder / name, *table) for name, table in tables.items())]
 
 
 def _text(value: float) -> str:

@@ -1,9 +1,6 @@
-"""Where it fails, to be looked at: the most confused pairs and the most confident mistakes, with their pictures."""
+"""Contact sheets of the mistakes: the most confident ones, and examples of the most confused pairs of classes."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,40 +10,42 @@ from deepdream.evaluating.predictions import Predictions
 from deepdream.images import read_image
 from deepdream.plots import contact_sheet
 
-EXAMPLES = 5  # pictures of a pair
-SIZE = 168  # pixels of a picture on a sheet
+EXAMPLES = 5  # images per pair
+SIZE = 168  # pixels of an image on a sheet
 
 
 def confident_mistakes(predictions: Predictions, *, most: int = 20) -> list[int]:
-    """The pictures with wrong answers, by index, the most sure of them first; fewer where there are fewer."""
-    wrong = np.flatnonzero(~predictions.right)
-    sure = predictions.probabilities[wrong].max(axis=1)
-    return [int(index) for index in wrong[np.argsort(-sure, kind="stable")][:most]]
+    """Indices of up to `most` wrongly predicted images, sorted by confidence in descending order."""
+    return _most_confident(predictions, np.flatnonzero(~predictions.correct))[:most]
 
 
-def draw_mistakes(predictions: Predictions, paths: Sequence[Path], indices: list[int], *, title: str) -> Image.Image:
-    """A contact sheet of pictures, by index, each with what it is, what it was taken for and how surely."""
-    captions = [
-        f"{predictions.classes[predictions.labels[i]]}\ntaken for {predictions.classes[predictions.answers[i]]}\n"
-        f"{100 * predictions.probabilities[i].max():.0f}% sure"
-        for i in indices
-    ]
-    return contact_sheet([_picture(paths[i]) for i in indices], captions, columns=5, size=SIZE, title=title)
+def plot_mistakes(predictions: Predictions, indices: list[int], *, title: str) -> Image.Image:
+    """A contact sheet of images, each with its true class, the predicted class and the confidence.
+
+    predictions: with paths. indices: of the images, one or more.
+    """
+    assert predictions.paths is not None
+    predicted, confidence = predictions.predicted, predictions.confidence
+    images, captions = [], []
+    for i in indices:
+        image = read_image(predictions.paths[i])
+        image.thumbnail((2 * SIZE, 2 * SIZE))
+        images.append(image)
+        names = predictions.classes[predictions.labels[i]], predictions.classes[predicted[i]]
+        captions.append(f"{names[0]}\npredicted: {names[1]}\nconfidence {100 * confidence[i]:.0f}%")
+    return contact_sheet(images, captions, columns=5, size=SIZE, title=title)
 
 
-def draw_pairs(
-    predictions: Predictions, paths: Sequence[Path], pairs: list[ConfusedPair], *, title: str
-) -> Image.Image:
-    """A contact sheet with the surest examples of each pair of classes, a pair after the other."""
+def plot_pairs(predictions: Predictions, pairs: list[ConfusedPair], *, title: str) -> Image.Image:
+    """A contact sheet with the most confident examples of each pair, up to EXAMPLES per pair, pair after pair."""
     indices: list[int] = []
     for pair in pairs:
-        found = np.flatnonzero((predictions.labels == pair.label) & (predictions.answers == pair.answer))
-        sure = predictions.probabilities[found, pair.answer]
-        indices += [int(i) for i in found[np.argsort(-sure, kind="stable")][:EXAMPLES]]
-    return draw_mistakes(predictions, paths, indices, title=title)
+        found = np.flatnonzero((predictions.labels == pair.label) & (predictions.predicted == pair.predicted))
+        indices += _most_confident(predictions, found)[:EXAMPLES]
+    return plot_mistakes(predictions, indices, title=title)
 
 
-def _picture(path: Path) -> Image.Image:
-    picture = read_image(path)
-    picture.thumbnail((2 * SIZE, 2 * SIZE))
-    return picture
+def _most_confident(predictions: Predictions, indices: np.ndarray) -> list[int]:
+    """`indices` sorted by confidence in descending order."""
+    order = np.argsort(-predictions.confidence[indices], kind="stable")
+    return [int(index) for index in indices[order]]

@@ -1,9 +1,9 @@
-"""Several networks on the same pictures: is the difference real."""
+"""McNemar's test: do two networks differ in accuracy on the same images?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -14,11 +14,11 @@ from deepdream.evaluating.predictions import Predictions
 
 @dataclass(frozen=True)
 class PairedTest:
-    """McNemar's exact test (McNemar 1947) of two networks on the same pictures.
+    """McNemar's exact test (McNemar 1947) of two networks on the same images.
 
-    first, second: which two. first_only, second_only: pictures that only the one or only the other has right.
-    difference: of their accuracies, first minus second. p: the chance of a split as uneven or more where both are
-    equally good, two-sided. adjusted_p: after Holm's correction for the number of pairs.
+    first, second: indices of the networks. first_only, second_only: the number of images that only this network
+    predicts correctly. difference: accuracy of the first minus that of the second. p: two-sided p-value under equal
+    accuracy. adjusted_p: with Holm's correction for the number of pairs.
     """
 
     first: int
@@ -31,33 +31,30 @@ class PairedTest:
 
 
 def paired_tests(predictions: Sequence[Predictions]) -> list[PairedTest]:
-    """The test of each pair of networks. Raises ValueError where they did not answer to the same pictures."""
+    """The test of each pair of networks. Raises ValueError unless all were evaluated on the same images.
+
+    SciPy's exact binomial test is all that McNemar's needs; statsmodels has it by name, and would be one dependency
+    more.
+    """
     labels = predictions[0].labels
     for other in predictions[1:]:
         if not np.array_equal(other.labels, labels):
-            raise ValueError(
-                "the checkpoints were evaluated on different pictures; only on the same can they be compared"
-            )
+            raise ValueError("the checkpoints were evaluated on different images; a comparison needs the same images")
     tests = []
     for i, j in combinations(range(len(predictions)), 2):
-        right, other_right = predictions[i].right, predictions[j].right
-        first_only, second_only = int((right & ~other_right).sum()), int((~right & other_right).sum())
-        split = first_only + second_only
-        p = float(binomtest(first_only, split, 0.5).pvalue) if split else 1.0
-        difference = float(right.mean() - other_right.mean())
-        tests.append(PairedTest(i, j, first_only, second_only, difference, p, p))
-    return _adjusted(tests)
+        first, second = predictions[i].correct, predictions[j].correct
+        first_only, second_only = int((first & ~second).sum()), int((~first & second).sum())
+        discordant = first_only + second_only
+        p = float(binomtest(first_only, discordant, 0.5).pvalue) if discordant else 1.0
+        tests.append(PairedTest(i, j, first_only, second_only, float(first.mean() - second.mean()), p, p))
+    return _holm(tests)
 
 
-def _adjusted(tests: list[PairedTest]) -> list[PairedTest]:
-    """Holm's step-down correction: the smallest p counts as often as there are tests, and so on, never falling."""
-    order = sorted(range(len(tests)), key=lambda i: tests[i].p)
-    adjusted = [0.0] * len(tests)
+def _holm(tests: list[PairedTest]) -> list[PairedTest]:
+    """The tests with Holm's step-down correction: the k-th smallest of n p-values times n - k + 1, never decreasing."""
+    adjusted = list(tests)
     highest = 0.0
-    for place, i in enumerate(order):
-        highest = max(highest, min(1.0, tests[i].p * (len(tests) - place)))
-        adjusted[i] = highest
-    return [
-        PairedTest(t.first, t.second, t.first_only, t.second_only, t.difference, t.p, adjusted[i])
-        for i, t in enumerate(tests)
-    ]
+    for rank, i in enumerate(sorted(range(len(tests)), key=lambda i: tests[i].p)):
+        highest = max(highest, min(1.0, tests[i].p * (len(tests) - rank)))
+        adjusted[i] = replace(tests[i], adjusted_p=highest)
+    return adjusted

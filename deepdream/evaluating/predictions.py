@@ -1,10 +1,11 @@
-"""What a network answers to a set of pictures, and what it knew just before it answered."""
+"""The predictions of a network for a set of images, and the features that they are computed from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepdream.acceleration.frozen import frozen_copy
+from deepdream.acceleration import frozen_copy
 from deepdream.models import Network
 from deepdream.scenes.transforms import normalize
 
@@ -22,11 +23,11 @@ THUMBNAIL = 48  # pixels a side
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of N pictures, in order.
+    """The predictions for N images, in order.
 
     probabilities: float32 (N, classes), each row sums to 1. labels: int64 (N,). classes: their names.
-    features: float32 (N, channels), the input of the network's last linear layer; None where it has none.
-    thumbnails: uint8 (N, 3, THUMBNAIL, THUMBNAIL), of what the network saw.
+    features: float32 (N, channels), the input of the network's last linear layer; None if it has none.
+    thumbnails: uint8 (N, 3, THUMBNAIL, THUMBNAIL), the network's input made small. paths: the N files, if known.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -34,18 +35,25 @@ class Predictions:
     classes: list[str]
     features: npt.NDArray[np.float32] | None = None
     thumbnails: npt.NDArray[np.uint8] | None = None
+    paths: Sequence[Path] | None = None
 
     @property
-    def answers(self) -> npt.NDArray[np.int64]:
-        """The most probable class of each picture, (N,)."""
-        answers: npt.NDArray[np.int64] = self.probabilities.argmax(axis=1)
-        return answers
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The most probable class of each image, (N,)."""
+        predicted: npt.NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return predicted
 
     @property
-    def right(self) -> npt.NDArray[np.bool_]:
-        """Whether each answer is right, (N,)."""
-        right: npt.NDArray[np.bool_] = self.answers == self.labels
-        return right
+    def confidence(self) -> npt.NDArray[np.float32]:
+        """The probability of the predicted class, (N,)."""
+        confidence: npt.NDArray[np.float32] = self.probabilities.max(axis=1)
+        return confidence
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether the predicted class is the true one, (N,)."""
+        correct: npt.NDArray[np.bool_] = self.predicted == self.labels
+        return correct
 
 
 @torch.inference_mode()
@@ -57,30 +65,31 @@ def predict(
     dtype: torch.dtype = torch.float32,
     on_batch: Callable[[int], None] | None = None,
 ) -> Predictions:
-    """The network's probabilities for every picture of `batches`: uint8 (N, 3, H, W) and int64 (N,).
+    """The network's predictions for every image of `batches`: uint8 (N, 3, H, W) and int64 (N,).
 
-    Pictures may come as V views each, (N, V, 3, H, W): their probabilities and features are averaged.
-    dtype: what the network computes in. on_batch is told how many pictures are done.
+    Test-time augmentation brings V views of each image, (N, V, 3, H, W): probabilities and features are their means.
+    dtype: of the forward pass. on_batch: called with the number of images done so far. Raises ValueError without
+    images.
     """
     model = frozen_copy(network.model.eval(), dtype, device, keep=())
     probabilities, labels, features, thumbnails = [], [], [], []
     done = 0
-    with _penultimate(model) as seen:
+    with _last_linear_input(model) as activations:
         for images, batch_labels in batches:
             count, views = len(images), images.shape[1] if images.dim() == 5 else 1
             thumbnails.append(_thumbnails(images if views == 1 and images.dim() == 4 else images[:, 0]))
             images = images.reshape(count * views, *images.shape[-3:]).to(device, non_blocking=True)
-            view = normalize(images, network.mean, network.std).to(dtype, memory_format=torch.channels_last)
-            logits = model(view)
+            images = normalize(images, network.mean, network.std).to(dtype, memory_format=torch.channels_last)
+            logits = model(images)
             probabilities.append(_mean_of_views(logits.float().softmax(dim=1), views))
-            if seen:
-                features.append(_mean_of_views(seen.pop().float().flatten(1), views))
+            if activations:
+                features.append(_mean_of_views(activations.pop().float().flatten(1), views))
             labels.append(batch_labels)
             done += count
             if on_batch is not None:
                 on_batch(done)
     if not probabilities:
-        raise ValueError("there is no picture to evaluate")
+        raise ValueError("there is no image to evaluate")
     return Predictions(
         torch.cat(probabilities).cpu().numpy(),
         torch.cat(labels).numpy(),
@@ -91,17 +100,17 @@ def predict(
 
 
 @contextmanager
-def _penultimate(model: nn.Module) -> Iterator[list[Tensor]]:
-    """A list that gets, at each forward pass, what the model's last linear layer is given."""
-    seen: list[Tensor] = []
+def _last_linear_input(model: nn.Module) -> Iterator[list[Tensor]]:
+    """A list that holds the input of the model's last linear layer after each forward pass; empty if it has none."""
+    activations: list[Tensor] = []
 
-    def keep(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        seen[:] = [inputs[0]]
+    def record(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        activations[:] = [inputs[0]]
 
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    handles = [module.register_forward_pre_hook(keep) for module in linear[-1:]]
+    handles = [module.register_forward_pre_hook(record) for module in linear[-1:]]
     try:
-        yield seen
+        yield activations
     finally:
         for handle in handles:
             handle.remove()

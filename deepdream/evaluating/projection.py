@@ -1,8 +1,10 @@
-"""The features just before the answer, laid out in a plane: what the network finds alike stands together."""
+"""The features of the images in two dimensions: PCA, t-SNE, and TensorBoard's projector."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,31 +14,32 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from torch.utils.tensorboard import SummaryWriter
 
 from deepdream.evaluating.predictions import Predictions
+from deepdream.loggers import tensorboard_writer
 from deepdream.plots import figure_style
 
-MOST_PICTURES = 3000  # t-SNE takes minutes for more, and a picture of more points is no clearer
+MAX_IMAGES = 3000  # t-SNE takes minutes for more, and a plot of more points is no clearer
 PERPLEXITY = 30.0
 COMPONENTS = 50  # of PCA, before t-SNE
-FEWEST_FOR_TSNE = 5
+MIN_IMAGES_FOR_TSNE = 5
 
-# Okabe & Ito's colours, yellow darkened, and nine shapes. Both change from class to class: 72 pairs, since 8 and 9 have
-# no common divisor.
+# Okabe & Ito's colours, yellow darkened, and nine shapes. Both change from class to class: 72 combinations, because 8
+# and 9 have no common divisor.
 HUES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#B8A90A")
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
-NAMED_CLASSES = 20  # up to this many classes their names fit among the points
+NAMED_CLASSES = 20  # up to this number of classes their names fit among the points
 
 
 @dataclass(frozen=True)
 class Projection:
-    """chosen: which pictures, (n,). pca, tsne: where they stand, (n, 2). variance: the share of each PCA axis, (2,).
+    """Two-dimensional coordinates of n images.
 
-    reduced: on the first PCA axes, up to COMPONENTS, (n, axes).
+    indices: of the images, (n,). reduced: coordinates on the first PCA axes, up to COMPONENTS, (n, axes).
+    pca, tsne: (n, 2); tsne is None where it cannot be computed. variance: explained share of both PCA axes, (2,).
     """
 
-    chosen: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
     reduced: npt.NDArray[np.float32]
     pca: npt.NDArray[np.float64]
     variance: npt.NDArray[np.float64]
@@ -45,33 +48,34 @@ class Projection:
 
 
 def project(features: npt.NDArray[np.float32], *, seed: int = 0) -> Projection:
-    """PCA, and t-SNE of its first COMPONENTS axes, of features (N, channels).
+    """PCA of features (N, channels), and t-SNE of the first COMPONENTS axes.
 
-    Of more than MOST_PICTURES a seeded draw is taken. The perplexity is PERPLEXITY or a third of the pictures, what is
-    less; with fewer than FEWEST_FOR_TSNE pictures there is no t-SNE. Raises ValueError for fewer than 3 pictures.
+    More than MAX_IMAGES are sampled by `seed`. The perplexity is PERPLEXITY, or a third of the number of images if that
+    is less. There is no t-SNE of fewer than MIN_IMAGES_FOR_TSNE images, nor of equal ones. Raises ValueError for fewer
+    than 3 images.
     """
     if len(features) < 3:
-        raise ValueError(f"there are {len(features)} pictures; a plane of their features needs at least 3")
+        raise ValueError(f"there are {len(features)} images; a projection of their features needs at least 3")
     rng = np.random.default_rng(seed)
-    chosen = np.arange(len(features))
-    if len(features) > MOST_PICTURES:
-        chosen = np.sort(rng.choice(len(features), MOST_PICTURES, replace=False))
-    values = features[chosen].astype(np.float64)
+    indices = np.arange(len(features))
+    if len(features) > MAX_IMAGES:
+        indices = np.sort(rng.choice(len(features), MAX_IMAGES, replace=False))
+    values = features[indices].astype(np.float64)
     pca = PCA(min(COMPONENTS, *values.shape), svd_solver="full", random_state=seed)
-    with np.errstate(invalid="ignore"):  # the shares of the variance of pictures that are all alike
+    with np.errstate(invalid="ignore"):  # equal images have no variance to explain
         reduced = pca.fit_transform(values).astype(np.float32)
-    plane = np.zeros((len(chosen), 2))
-    plane[:, : min(2, reduced.shape[1])] = reduced[:, :2]
+    points = np.zeros((len(indices), 2))
+    points[:, : min(2, reduced.shape[1])] = reduced[:, :2]
     variance = np.zeros(2)
     variance[: min(2, reduced.shape[1])] = np.nan_to_num(pca.explained_variance_ratio_[:2])
-    perplexity = min(PERPLEXITY, (len(chosen) - 1) / 3)
+    perplexity = min(PERPLEXITY, (len(indices) - 1) / 3)
     tsne = None
-    if len(chosen) >= FEWEST_FOR_TSNE and reduced.std() > 0:
+    if len(indices) >= MIN_IMAGES_FOR_TSNE and reduced.std() > 0:
         tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
-    return Projection(chosen, reduced, plane, variance, tsne, perplexity)
+    return Projection(indices, reduced, points, variance, tsne, perplexity)
 
 
-def draw_points(
+def plot_points(
     points: npt.NDArray[np.floating],
     labels: npt.NDArray[np.int64],
     classes: list[str],
@@ -79,7 +83,7 @@ def draw_points(
     title: str,
     axes_names: tuple[str, str] | None = None,
 ) -> Figure:
-    """Points (n, 2), each in the colour and shape of its class, with a legend of the classes that have points."""
+    """Points (n, 2) in the colour and shape of their class, with a legend of the classes that have points."""
     present = sorted(set(labels.tolist()))
     columns = -(-len(present) // 24)
     with figure_style():
@@ -113,26 +117,28 @@ def draw_points(
     return figure
 
 
-def write_projector(writer: SummaryWriter, predictions: Predictions, projection: Projection) -> None:
-    """The features into TensorBoard's PROJECTOR tab, with thumbnails, classes and answers, to be turned by hand.
+def log_projector(loggers: Iterable[Any], predictions: Predictions, projection: Projection) -> None:
+    """The features for TensorBoard's PROJECTOR tab, with thumbnails, true and predicted classes.
 
-    On their first PCA axes: written as text, and loaded by a browser, all channels take ten times as long.
+    The first PCA axes stand for all channels, which take ten times as long to write, and to load in a browser.
+    Loggers without TensorBoard are skipped.
     """
     if predictions.thumbnails is None:
         return
-    chosen = projection.chosen
+    indices = projection.indices
     names = np.array(predictions.classes, dtype=object)
-    labels, answers = names[predictions.labels[chosen]], names[predictions.answers[chosen]]
-    writer.add_embedding(
-        torch.from_numpy(projection.reduced),
-        metadata=[
-            [label, answer, "right" if label == answer else "wrong"]
-            for label, answer in zip(labels, answers, strict=True)
-        ],
-        metadata_header=["class", "answer", "right"],
-        label_img=torch.from_numpy(predictions.thumbnails[chosen]).float() / 255,
-        tag="features",
-    )
+    labels, predicted = names[predictions.labels[indices]], names[predictions.predicted[indices]]
+    correct = np.where(predictions.correct[indices], "yes", "no")
+    for logger in loggers:
+        writer: Any = tensorboard_writer(logger)
+        if hasattr(writer, "add_embedding"):
+            writer.add_embedding(
+                torch.from_numpy(projection.reduced),
+                metadata=np.stack([labels, predicted, correct], axis=1).tolist(),
+                metadata_header=["class", "predicted", "correct"],
+                label_img=torch.from_numpy(predictions.thumbnails[indices]).float() / 255,
+                tag="features",
+            )
 
 
 def _look(label: int) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from deepdream.apps.checkpoints import chosen_checkpoint, chosen_network
 from deepdream.apps.evaluate import data_of, evaluate_network
 from deepdream.dreaming import DreamConfig, Dreamer
 from deepdream.dreaming.report import top5
+from deepdream.evaluating import EvaluationOptions
 from deepdream.explaining import explain
 
 
@@ -65,8 +66,10 @@ def test_a_checkpoint_without_class_names_is_evaluated_explained_and_dreamed_by_
     assert [share for _, share in answers[0]] == [share for _, share in answers[1]]
     assert [named.classes[int(name.removeprefix("class "))] for name, _ in answers[0]] == [n for n, _ in answers[1]]
 
-    evaluation = evaluate_network(network, data_of(network, workers=0), tmp_path / "run", device="cpu")
+    evaluation = evaluate_network(
+        network, data_of(network, workers=0), tmp_path / "run", EvaluationOptions(device="cpu")
+    )
     assert [row.name for row in evaluation.classes] == [f"class {index}" for index in range(count)]
-    assert evaluation.figures["pictures"] == 2 * count
+    assert evaluation.metrics["images"] == 2 * count
     again = explain(network, picture, target=2)[0]  # what evaluating did to the weights forbids no gradient
     assert torch.allclose(again.heatmap, by_index.heatmap, atol=1e-4)

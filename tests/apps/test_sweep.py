@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deepdream.evaluating.sweeps import main as compare
+from deepdream.apps.compare import main as compare
 from tests.conftest import ROOT, TINY, data_of, run_app
 
 QUICK = [*TINY, "evaluate=false", "trainer.limit_val_batches=1"]
@@ -63,7 +63,7 @@ def test_the_runs_of_a_sweep_are_compared_the_best_first(
 ) -> None:
     folder, _, _ = sweep
     assert compare([str(folder)]) == 0
-    assert "the best first" in capsys.readouterr().out
+    assert "in descending order" in capsys.readouterr().out
     with (folder / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows[-1]["run"] == "1"
@@ -77,7 +77,7 @@ def test_the_runs_of_a_sweep_are_compared_the_best_first(
 
 def test_a_folder_without_runs_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare([str(tmp_path)]) == 1
-    assert "holds no runs; give the folder of a sweep" in capsys.readouterr().err
+    assert "has no runs; give the folder of a sweep" in capsys.readouterr().err
 
 
 @pytest.mark.slow
