@@ -18,7 +18,7 @@ COLORS = {"train": "#0072B2", "val": "#E69F00", "test": "#009E73"}
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Large enough to read at half size, no frame where it says nothing."""
+    """The style of every plot in this block: legible at half size, without a frame on the top and the right."""
     style: Any = {
         "figure.dpi": 150,
         "figure.constrained_layout.use": True,
@@ -38,7 +38,7 @@ def figure_style() -> Iterator[None]:
 
 
 def rendered(figure: Figure) -> Image.Image:
-    """The figure as a picture, drawn once however often it is written."""
+    """The figure as an image, 8-bit RGB: rendered once, for a file and for the loggers."""
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
@@ -48,43 +48,43 @@ INK, PAPER = "#1a1a1a", "white"
 
 
 def contact_sheet(
-    pictures: Sequence[Image.Image], captions: Sequence[str], *, columns: int = 8, size: int = 128, title: str = ""
+    images: Sequence[Image.Image], captions: Sequence[str], *, columns: int = 8, size: int = 128, title: str = ""
 ) -> Image.Image:
-    """The pictures in rows of `columns`, each whole within `size` x `size` pixels, its caption beneath.
+    """The images in rows of `columns`, each scaled to fit into `size` x `size` pixels, with its caption below.
 
-    A caption may have several lines; one that is too wide ends in "…". Raises ValueError where there is no picture,
-    or not one caption a picture.
+    A caption may have several lines; lines that are too wide end in "…". Raises ValueError for no images, and for
+    another number of captions than of images.
     """
-    if not pictures:
-        raise ValueError("there is no picture for a contact sheet")
-    if len(pictures) != len(captions):
-        raise ValueError(f"there are {len(pictures)} pictures and {len(captions)} captions; each needs one")
-    columns = min(columns, len(pictures))
+    if not images:
+        raise ValueError("there is no image for a contact sheet")
+    if len(images) != len(captions):
+        raise ValueError(f"there are {len(images)} images and {len(captions)} captions; each image needs one")
+    columns = min(columns, len(images))
     gap = max(4, size // 16)
     points, heading_points = max(11, size // 11), max(14, size // 7)
     font, heading = ImageFont.load_default(size=points), ImageFont.load_default(size=heading_points)
-    texts = [[_fitted(line, font, size) for line in caption.splitlines()] for caption in captions]
+    texts = [[_shortened(line, font, size) for line in caption.splitlines()] for caption in captions]
     line_height = int(points * 1.3)
     cell = size + max(map(len, texts)) * line_height + gap
     top = gap + (int(heading_points * 1.6) if title else 0)
 
-    rows = -(-len(pictures) // columns)
+    rows = -(-len(images) // columns)
     width = max(gap + columns * (size + gap), int(heading.getlength(title)) + 2 * gap)
     sheet = Image.new("RGB", (width, top + rows * cell + gap // 2), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((gap, gap), title, fill=INK, font=heading)
-    for number, (picture, lines) in enumerate(zip(pictures, texts, strict=True)):
+    for number, (image, lines) in enumerate(zip(images, texts, strict=True)):
         row, column = divmod(number, columns)
         left, upper = gap + column * (size + gap), top + row * cell
-        small = ImageOps.contain(picture.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
+        small = ImageOps.contain(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
         sheet.paste(small, (left + (size - small.width) // 2, upper + size - small.height))
         for i, line in enumerate(lines):
             pen.text((left + size / 2, upper + size + 2 + i * line_height), line, fill=INK, font=font, anchor="ma")
     return sheet
 
 
-def _fitted(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """`text`, shortened until it is at most `width` pixels wide."""
+def _shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    """`text`, shortened to at most `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:

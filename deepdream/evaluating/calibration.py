@@ -67,8 +67,8 @@ def plot_reliability(result: Calibration, *, title: str) -> Figure:
         upper.set_xlim(0, 1)
         upper.set_ylim(0, 1.02)
         upper.yaxis.set_major_formatter(PercentFormatter(1.0))
-        title = f"expected calibration error {100 * result.expected_error:.1f}%"
-        upper.legend(loc="upper left", title=title, frameon=True, framealpha=0.85, edgecolor="none")
+        legend = f"expected calibration error {100 * result.expected_error:.1f}%"
+        upper.legend(loc="upper left", title=legend, frameon=True, framealpha=0.85, edgecolor="none")
         lower.bar(centres, result.images, width * 0.92, color="#777777")
         lower.set_ylabel("images")
         lower.set_xlabel("confidence (probability of the predicted class)")

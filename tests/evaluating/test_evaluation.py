@@ -5,13 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from deepdream.evaluating import Predictions, predict, write_evaluation
-from deepdream.evaluating.curves import draw_curves, read_curves
+from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
+from deepdream.evaluating.curves import plot_curves, read_curves
 from deepdream.models import Network
+from tests.conftest import ROOT
 
 METRICS = """epoch,step,train/accuracy,train/loss,val/accuracy,val/loss,test/accuracy,test/loss
 0,9,,,0.25,1.5,0.2,1.6
@@ -22,7 +26,7 @@ METRICS = """epoch,step,train/accuracy,train/loss,val/accuracy,val/loss,test/acc
 
 
 class MeanColor(nn.Module):
-    """Answers with the channel that is brightest."""
+    """Predicts the brightest channel."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return 20 * images.mean(dim=(2, 3))
@@ -32,22 +36,22 @@ def _network() -> Network:
     return Network(MeanColor(), ["red", "green", "blue"], (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 8, "brightest channel")
 
 
-def test_predict_answers_every_picture_in_order() -> None:
+def test_predictions_are_in_the_order_of_the_images() -> None:
     images = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
     labels = torch.tensor([0, 1, 2, 1, 0])
     images[torch.arange(5), labels] = 200
     done: list[int] = []
     batches = [(images[:2], labels[:2]), (images[2:], labels[2:])]
     predictions = predict(_network(), batches, device=torch.device("cpu"), on_batch=done.append)
-    assert predictions.answers.tolist() == labels.tolist()
+    assert predictions.predicted.tolist() == labels.tolist()
     assert predictions.probabilities.sum(axis=1) == pytest.approx(np.ones(5))
     assert done == [2, 5]
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="no image"):
         predict(_network(), [], device=torch.device("cpu"))
 
 
 @pytest.mark.parametrize("classes", [3, 67])
-def test_everything_is_written_and_can_be_read_back(tmp_path: Path, classes: int) -> None:
+def test_tables_and_plots_can_be_read_back(tmp_path: Path, classes: int) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(4 * classes) % classes
     probabilities = np.eye(classes, dtype=np.float32)[np.where(rng.random(labels.size) < 0.7, labels, 0)]
@@ -58,33 +62,39 @@ def test_everything_is_written_and_can_be_read_back(tmp_path: Path, classes: int
     (tmp_path / "metrics.csv").write_text(METRICS)
     with SummaryWriter(tmp_path / "tensorboard") as writer:
         evaluation = write_evaluation(
-            Predictions(probabilities, labels, names, features),
+            Predictions(probabilities, labels, names, features, paths=[photo] * len(labels)),
             tmp_path / "figures",
-            writer=writer,
             name="a run",
+            loggers=[writer],
             metrics_csv=tmp_path / "metrics.csv",
-            paths=[photo] * len(labels),
         )
     assert {f.name for f in evaluation.files} == {p.name for p in (tmp_path / "figures").iterdir()}
-    figures = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
+    metrics = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
     rows = list(csv.DictReader((tmp_path / "figures" / "per_class.csv").open()))
     assert [row["class"] for row in rows] == names
-    assert sum(int(row["tp"]) for row in rows) == pytest.approx(figures["accuracy"] * labels.size)
+    assert sum(int(row["tp"]) for row in rows) == pytest.approx(metrics["accuracy"] * labels.size)
     counts = np.array([r[1:] for r in csv.reader((tmp_path / "figures" / "confusion.csv").open())][1:], int)
     assert counts.sum() == labels.size
     assert counts.trace() == sum(int(row["tp"]) for row in rows)
+    predictions = list(csv.DictReader((tmp_path / "figures" / "predictions.csv").open()))
+    assert list(predictions[0]) == ["image", "class", "prediction", "probability"]
+    assert sum(row["class"] == row["prediction"] for row in predictions) == counts.trace()
+    assert {row["image"] for row in predictions} == {str(photo)}
     for name in ("confusion", "curves", "per_class", "reliability", "pca", "tsne", "mistakes", "confused_pairs"):
-        with Image.open(tmp_path / "figures" / f"{name}.png") as picture:
-            assert min(picture.size) > 250
-    assert any((tmp_path / "tensorboard").iterdir())
+        with Image.open(tmp_path / "figures" / f"{name}.png") as image:
+            assert min(image.size) > 250
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    (accuracy,) = events.Scalars("evaluation/mean_per_class_accuracy")
+    assert accuracy.value == pytest.approx(metrics["mean_per_class_accuracy"])
+    assert "evaluation/tsne" in events.Tags()["images"]
 
 
-def test_curves_are_read_by_epoch_from_one(tmp_path: Path) -> None:
+def test_curves_count_epochs_from_one(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text(METRICS)
     curves = read_curves(tmp_path / "metrics.csv")
     assert curves["val/accuracy"] == {1: 0.25, 2: 0.5}
     assert curves["train/loss"] == {1: 1.4, 2: 0.9}
-    labels = draw_curves(curves, title="t").axes[0].get_legend_handles_labels()[1]
+    labels = plot_curves(curves, title="t").axes[0].get_legend_handles_labels()[1]
     assert labels == ["train", "val", "test", "best by val: epoch 2"]
 
 
@@ -99,7 +109,7 @@ class Linear(nn.Module):
         return self.last(self.first(images.mean(dim=(2, 3))).relu())
 
 
-def test_features_are_what_the_last_layer_is_given_and_no_hook_stays() -> None:
+def test_features_are_the_input_of_the_last_layer_and_no_hook_stays() -> None:
     torch.manual_seed(0)
     network = Network(Linear().eval(), ["red", "green", "blue"], (0.5,) * 3, (0.25,) * 3, 8, "test")
     images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
@@ -112,7 +122,7 @@ def test_features_are_what_the_last_layer_is_given_and_no_hook_stays() -> None:
     assert predict(_network(), [(images, torch.zeros(6))], device=torch.device("cpu")).features is None
 
 
-def test_views_of_a_picture_answer_together() -> None:
+def test_predictions_are_averaged_over_the_views_of_an_image() -> None:
     torch.manual_seed(0)
     network = Network(Linear().eval(), ["red", "green", "blue"], (0.5,) * 3, (0.25,) * 3, 8, "test")
     views = torch.randint(0, 256, (5, 3, 3, 8, 8), dtype=torch.uint8)
@@ -122,3 +132,10 @@ def test_views_of_a_picture_answer_together() -> None:
     assert together.probabilities == pytest.approx(np.mean([a.probabilities for a in alone], axis=0), abs=1e-6)
     assert together.features == pytest.approx(np.mean([a.features for a in alone], axis=0), abs=1e-6)
     assert np.array_equal(together.thumbnails, alone[0].thumbnails)
+
+
+def test_python_and_command_line_have_the_same_defaults() -> None:
+    values = OmegaConf.load(ROOT / "conf" / "evaluate.yaml")
+    of_command = EvaluateConfig(**{str(key): values[key] for key in EvaluateConfig.__dataclass_fields__})
+    of_python = EvaluationOptions()
+    assert {key: getattr(of_command, key) for key in vars(of_python)} == vars(of_python)
