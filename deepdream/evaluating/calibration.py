@@ -50,25 +50,18 @@ def plot_reliability(result: Calibration, *, title: str) -> Figure:
     centres = result.edges[:-1] + width / 2
     filled = result.images > 0
     with figure_style():
-        figure = Figure(figsize=(6.4, 7.2))
+        figure = Figure(figsize=(6.4, 7.6))
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         upper.plot([0, 1], [0, 1], color="#888888", linestyle=":", label="perfect calibration")
         upper.bar(centres[filled], result.accuracy[filled], width * 0.92, color=COLORS["test"], label="accuracy")
-        upper.plot(
-            result.confidence[filled],
-            result.accuracy[filled],
-            "o",
-            color="black",
-            markersize=5,
-            label="mean of the bin",
-        )
-        upper.set_title(title)
+        means = result.confidence[filled], result.accuracy[filled]
+        upper.plot(*means, "o", color="black", markersize=5, label="mean of the bin")
+        upper.set_title(f"{title}\nexpected calibration error {100 * result.expected_error:.1f}%")
         upper.set_ylabel("accuracy")
         upper.set_xlim(0, 1)
         upper.set_ylim(0, 1.02)
         upper.yaxis.set_major_formatter(PercentFormatter(1.0))
-        legend = f"expected calibration error {100 * result.expected_error:.1f}%"
-        upper.legend(loc="upper left", title=legend, frameon=True, framealpha=0.85, edgecolor="none")
+        figure.legend(loc="outside lower center", ncols=3, fontsize=10)
         lower.bar(centres, result.images, width * 0.92, color="#777777")
         lower.set_ylabel("images")
         lower.set_xlabel("confidence (probability of the predicted class)")

@@ -34,5 +34,5 @@ def test_perfect_calibration_has_no_error_and_full_confidence_has_the_error_rate
 
 def test_reliability_diagram_shows_the_expected_error() -> None:
     result = calibration(random_predictions())
-    legend = plot_reliability(result, title="t").axes[0].get_legend()
-    assert f"{100 * result.expected_error:.1f}%" in legend.get_title().get_text()
+    title = plot_reliability(result, title="t").axes[0].get_title(loc="left")
+    assert f"{100 * result.expected_error:.1f}%" in title
