@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command, shown
 from deepdream.evaluating.config import EvaluateConfig
-from deepdream.scenes.config import DataConfig
-from deepdream.schema import as_data, read_choice, typed
+from deepdream.scenes.config import FORMER_KEYS, DataConfig
+from deepdream.schema import as_data
 
 if TYPE_CHECKING:
     from deepdream.evaluating import Evaluation
@@ -53,15 +53,15 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
         raise ValueError(
             f"{network.source} does not say which data it was trained on; evaluate a checkpoint of train.py"
         )
-    record = dict(as_data(kept, network.source))
+    record = {FORMER_KEYS.get(str(key), str(key)): value for key, value in as_data(kept, network.source).items()}
     seed, fingerprint = record.pop("seed"), record.pop("fingerprint")
     given = {key: value for key, value in overrides.items() if value is not None}
     if not {"root"} & {*record, *given}:
         raise ValueError(f"{network.source} does not say where its data are; name their folder with root=PATH")
     # A checkpoint that is older than a key of the config takes the key's value from the YAML. And the pictures that it
     # was trained on are there or they are not: nothing is fetched into the folder of that time.
-    config = typed(DataConfig, read_choice("data", "mit_indoor"), {**record, "download": False, "url": None}, given)
-    data = SceneDataModule.from_config(config, seed=seed)
+    config = DataConfig.preset(**{**record, "download": False, "url": None, **given})
+    data = SceneDataModule(config, seed=seed)
     data.prepare_data()
     if len(data.classes) != len(network.classes) or (network.has_class_names and data.classes != network.classes):
         raise ValueError(
