@@ -37,7 +37,7 @@ from deepdream.explaining import explain, grad_cam
 from deepdream.explaining.config import ExplainConfig
 from deepdream.hardware import best_dtype
 from deepdream.models import Network, ResNet
-from deepdream.scenes.transforms import normalize
+from deepdream.scenes.transforms import normalize_uint8
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLASSES = ["bathroom", "bedroom", "dining_room", "entrance_hall", "kitchen", "living_room"]
@@ -136,7 +136,7 @@ def evaluate_runs(pictures: int, folder: Path) -> tuple[Callable[[], Any], Calla
         handle = net.model.avgpool.register_forward_hook(lambda module, inputs, output: features.append(output))
         with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             for batch, _ in batches:
-                net.model(normalize(batch, MEAN, STD))
+                net.model(normalize_uint8(batch, MEAN, STD))
         handle.remove()
         values = torch.cat(features).flatten(1).float().numpy()
         TSNE(init="pca", random_state=0).fit_transform(PCA(50, random_state=0).fit_transform(values))

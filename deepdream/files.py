@@ -1,8 +1,9 @@
-"""Files and folders that appear whole or not at all, locks, and room on the disk."""
+"""Files and folders that appear whole or not at all, locks between processes, and free disk space."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import shutil
@@ -15,20 +16,24 @@ from rich.filesize import decimal
 
 PARTIAL = ".partial"
 
+_LONGEST_STEM = 180  # bytes of a name to which some more are added; file systems allow 255
+_LONGEST_SUFFIX = 16
+
 
 @contextmanager
 def atomic_path(path: Path, *, unique: bool = False, sync: bool = False) -> Iterator[Path]:
     """A path beside `path` to write to: it becomes `path` when the block ends, and is removed when the block raises.
 
-    unique: two processes may write the same file at once. Otherwise there is one name for each target, so that what a
-        killed process leaves is overwritten by the next.
-    sync: wait until the disk holds the content (os.fsync), so that a power cut loses nothing either.
+    unique: allows several processes to write the same file at once; the last one wins. Without it the partial file has
+        one name per target, so that the next run overwrites what a killed process left.
+    sync: wait until the disk holds the content (os.fsync): after a power cut `path` is the old file or the new one.
 
-    The parent folder is made. A file that was at `path` before stays until then. Raises OSError.
+    The parent folder is created. An existing `path` stays until the block ends. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = f".{secrets.token_hex(8)}{PARTIAL}" if unique else f".{path.name}{PARTIAL}"
-    partial = path.with_name(name + path.suffix)  # libraries choose the format by the suffix
+    stem = f".{secrets.token_hex(8)}{PARTIAL}" if unique else _partial_name(path)
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    partial = path.with_name(stem + suffix)  # libraries choose the format by the suffix
     try:
         yield partial
         if sync:
@@ -36,35 +41,47 @@ def atomic_path(path: Path, *, unique: bool = False, sync: bool = False) -> Iter
                 os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # already renamed, or on a disk that fails: the first error counts
             partial.unlink()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all, whenever this process ends. Raises OSError."""
+    """Write `content` to `path`, whole or not at all, even if the process is killed. Raises OSError."""
     with atomic_path(path, sync=True) as partial:
         partial.write_bytes(content)
 
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` to fill: it takes the place of `folder` when the block ends.
+    """A new folder beside `folder` to fill: it replaces `folder` when the block ends, and is removed when it raises.
 
-    It is removed when the block raises; what a killed process has left is removed first. Raises OSError.
+    What a killed process left is removed first. Where several processes may write the same folder, the caller lets one
+    in at a time (`exclusive`). Raises OSError; the old folder is then still there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}{PARTIAL}-"
+    prefix = f"{_partial_name(folder)}-"
     for leftover in folder.parent.iterdir():
         if leftover.name.startswith(prefix):
             shutil.rmtree(leftover, ignore_errors=True)
     partial = folder.with_name(f"{prefix}{secrets.token_hex(4)}")
+    replaced = partial.with_name(f"{partial.name}-replaced")
     partial.mkdir()
     try:
         yield partial
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(replaced)
         partial.rename(folder)
     finally:
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
         shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _partial_name(path: Path) -> str:
+    """`.name.partial`; of a long name its hash, so that what is appended still fits the file system."""
+    name = os.fsencode(path.name)
+    return f".{path.name if len(name) <= _LONGEST_STEM else hashlib.sha256(name).hexdigest()[:16]}{PARTIAL}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What this machine computes with: the device, and the precision that is fast and safe on it."""
+"""The hardware of this machine: the device to compute on, and the precision that is fast and safe there."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ if TYPE_CHECKING:
 
 
 def best_device(name: str = "auto") -> torch.device:
-    """The device called `name` (cpu, cuda, mps), or with "auto" the fastest that is there.
+    """The device called `name` (cpu, cuda, mps); "auto" takes the fastest available.
 
-    Raises ValueError where the named device is not on this machine.
+    Raises ValueError where this machine does not have the device.
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, is_there in there.items() if is_there))
-    if not there.get(name.partition(":")[0], False):
-        raise ValueError(f"device={name} is not on this machine; there is {', '.join(k for k in there if there[k])}")
+        return torch.device(next(kind for kind, is_available in available.items() if is_available))
+    if not available.get(name.partition(":")[0], False):
+        names = ", ".join(kind for kind, is_available in available.items() if is_available)
+        raise ValueError(f"device={name} is not available on this machine; available: {names}")
     return torch.device(name)
 
 
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is faster than float32: on a GPU since Ampere, on a CPU with AMX, on AMD's with AVX-512 BF16.
 
-    Intel's AVX-512 BF16 without AMX is not enough. Forward and backward passes of ResNet-18 at 112 px, PyTorch 2.13 and
-    2.14: 1.9 times as fast in bfloat16 on an AMD EPYC with AVX-512 BF16, 0.7 times on an Intel Xeon with it.
+    Intel's AVX-512 BF16 without AMX is not enough. Measured on forward and backward passes of ResNet-18 at 112 px with
+    PyTorch 2.13 and 2.14: bfloat16 is 1.9x as fast on an AMD EPYC with AVX-512 BF16, 0.7x on an Intel Xeon with it.
     """
     import torch
 
@@ -43,7 +44,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def best_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The number format for `precision` (auto, fp32, bf16, fp16); "auto" is bfloat16 where the machine has it."""
+    """The number format for `precision` (auto, fp32, bf16, fp16); "auto" is bfloat16 where that is faster."""
     import torch
 
     if precision == "auto":
@@ -53,7 +54,7 @@ def best_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 @contextmanager
 def repeatable_convolutions() -> Iterator[None]:
-    """Convolutions on a GPU yield the same bits each time: none is chosen by its speed, or adds up in any order."""
+    """Convolutions on a GPU give the same bits each time: cuDNN runs no benchmark and no nondeterministic kernel."""
     import torch
 
     cudnn = torch.backends.cudnn
@@ -71,13 +72,13 @@ def cores() -> int:
 
 
 def let_threads_sleep() -> None:
-    """Have OpenMP's threads sleep while they wait for one another. To be called before torch is imported.
+    """Make OpenMP's threads sleep while they wait for one another. Call it before torch is imported.
 
-    By default they spin, and keep the very core that the other thread, or a loading process, needs. Seen on 2 cores:
-    with other processes at work a training step takes a half to a quarter of the time, on an idle machine the same.
-    Before they sleep they spin for some 50 microseconds: a dream's operations follow each other sooner than that, and
-    to wake a thread, in a virtual machine, takes as long. Seen: on an idle machine a dream takes 0.65 to 0.9 of the
-    time, beside another process 1.0 to 1.1. What the user has set stays.
+    By default they spin, and occupy the core that another thread or a loading process needs. Measured on 2 cores: with
+    other processes at work a training step takes 25 to 50 % of the time, on an idle machine the same time.
+    They spin for about 50 microseconds before they sleep: the operations of a dream follow each other sooner than that,
+    and waking a thread in a virtual machine takes as long. Measured: a dream takes 65 to 90 % of the time on an idle
+    machine, 100 to 110 % beside another process. OMP_WAIT_POLICY set by the user wins.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
@@ -85,10 +86,10 @@ def let_threads_sleep() -> None:
 
 
 def let_pages_be_large() -> None:
-    """Have PyTorch ask Linux for pages of 2 MB for large tensors on a CPU. To be called before torch is imported.
+    """Make PyTorch ask Linux for pages of 2 MB for large CPU tensors. Call it before torch is imported.
 
-    A step makes and drops hundreds of MB of maps, and each new page of 4 kB costs the kernel a turn. Seen in a virtual
-    machine: steps of a dream take 5 to 10% less time. Elsewhere than on Linux nothing changes; what the user has set
-    stays.
+    A step allocates and frees hundreds of MB of feature maps, and each new page of 4 kB costs a page fault. Measured in
+    a virtual machine: steps of a dream take 5 to 10 % less time. Has no effect on other systems; THP_MEM_ALLOC_ENABLE
+    set by the user wins.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

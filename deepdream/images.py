@@ -1,11 +1,12 @@
-"""Read and resize image files.
+"""Read and resize image files; images to tensors and back.
 
-Every file is treated as untrusted: its size is checked before its pixels are decoded, and whatever is wrong with it
-is said in one line that names the file.
+Every file is untrusted: its size is checked before its pixels are decoded, and every error is one line that names the
+file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import io
 import math
@@ -19,39 +20,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-if TYPE_CHECKING:  # what only reads files does without torch, its seconds and its 600 MB
+if TYPE_CHECKING:  # reading files works without torch, which takes seconds and 600 MB to import
     import torch
     from torch import Tensor
 
 SAMPLES = ("china", "flower")
 MAX_FILE_PIXELS = 178_000_000  # just under the size that Pillow itself refuses, 2 * Image.MAX_IMAGE_PIXELS
-MAX_PIXELS = 100_000_000  # of a picture made here, which a network then has to look at
+MAX_PIXELS = 100_000_000  # of an image made here
 
-# The kinds of files that are read. Pillow knows thirty more; one of them, EPS, is a program, for which it starts an
-# interpreter: that must not happen to a file only because it lies in a folder of photos.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA")
-
-# How to turn a picture upright, by its EXIF orientation.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+# The formats that are read, by Pillow's names, and the suffixes of their files. Pillow reads thirty more; for one of
+# them, EPS, it starts an interpreter: that must not happen only because a file lies in a folder of photos.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif", ".avifs"),
+    "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
 }
+IMAGE_SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)  # in lower case
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture and what its file held.
+    """An image and the properties of its file.
 
-    image: upright, 8-bit RGB. size: width and height as stored. mode, format: as Pillow calls them.
-    share: of the rows that were there. truncated: whether the file ended too soon; a progressive JPEG may then still
-        have all of its rows, in less detail.
+    image: upright, 8-bit RGB. size: width and height as stored. mode, format: Pillow's names.
+    share: fraction of the rows that the file holds. truncated: whether the file ends too early; a progressive JPEG may
+        then still hold all of its rows, in less detail.
     """
 
     image: Image.Image
@@ -63,23 +65,23 @@ class Decoded:
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """The picture in a file: upright, 8-bit RGB, fully decoded.
+    """The image in a file: upright, 8-bit RGB, fully decoded, without metadata.
 
-    Transparent parts are laid over white, 16-bit and float greys are scaled to 8 bits, and of an animation the first
-    frame is taken. Nothing of the file's metadata stays with the picture.
+    Transparency is composited over white, 16-bit and float grey is scaled to 8 bits, and an animation gives its first
+    frame.
 
     Raises FileNotFoundError, IsADirectoryError or PermissionError where there is no file to read, and ValueError for
-    one that is empty, no picture, damaged, truncated, or larger than MAX_FILE_PIXELS; all in one line.
+    one that is empty, not an image, damaged, truncated, or larger than MAX_FILE_PIXELS; each in one line.
     """
     return decode(path).image
 
 
 def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = None) -> Decoded:
-    """What `read_image` reads, and what the file held.
+    """The image that `read_image` reads, and the properties of its file.
 
-    least: of a truncated picture the rows that are there are returned, if they are at least this share of all.
-    shorter_side: lets a JPEG be decoded at a half, a quarter or an eighth of its size, which is quicker, as long as its
-        shorter side keeps as many pixels.
+    least: accept a truncated file that holds at least this fraction of the rows; the image then has only those.
+    shorter_side: decode a JPEG at 1/2, 1/4 or 1/8 of its size, which is faster, while its shorter side keeps at least
+        this many pixels.
 
     Raises what `read_image` raises.
     """
@@ -98,20 +100,21 @@ def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = N
             image, share = _rows_there(file)
             truncated = True
             if share < least:
-                raise ValueError(f"truncated: {share:.0%} of its rows are there") from None
-        orientation = _orientation(file)  # after load(), which turns a TIFF upright by itself
-        picture = _to_rgb(image)
-    picture.info = {}
-    if orientation in _UPRIGHT:
-        picture = picture.transpose(_UPRIGHT[orientation])
-    return Decoded(picture, size, mode, kind, share, truncated)
+                raise ValueError(f"truncated: it holds {share:.0%} of its rows") from None
+        rgb = _to_rgb(image)
+        rgb.info = {}
+        with contextlib.suppress(Exception):  # broken EXIF is no reason to refuse the image
+            # After load(), which turns a TIFF upright by itself; of the file, because not every conversion keeps EXIF.
+            rgb.getexif()[ExifTags.Base.Orientation] = file.getexif()[ExifTags.Base.Orientation]
+        ImageOps.exif_transpose(rgb, in_place=True)
+    return Decoded(rgb, size, mode, kind, share, truncated)
 
 
 def read_sample(name: str = "china") -> Image.Image:
-    """A photo that comes with scikit-learn, 640x427: one of SAMPLES. Raises ValueError for another name."""
+    """A photo bundled with scikit-learn, 640x427: one of SAMPLES. Raises ValueError for another name."""
     if name not in SAMPLES:
-        raise ValueError(f"there is no sample photo {name!r}; there are {', '.join(SAMPLES)}")
-    from sklearn.datasets import load_sample_image  # a second to import, and few runs need it
+        raise ValueError(f"there is no sample photo {name!r}; it must be one of {', '.join(SAMPLES)}")
+    from sklearn.datasets import load_sample_image  # takes a second to import, and few runs need it
 
     return Image.fromarray(load_sample_image(f"{name}.jpg"))
 
@@ -119,8 +122,8 @@ def read_sample(name: str = "china") -> Image.Image:
 def noise_image(height: int, width: int, seed: int) -> Image.Image:
     """Colour noise around mid-grey, close to Gaussian: mean 127.5, standard deviation 26.
 
-    Each value is the mean of eight random bytes. Only whole numbers take part, so a seed gives the same picture on
-    every machine. Raises ValueError for a side under 1 and for more than MAX_PIXELS.
+    Each value is the mean of eight random bytes, in integer arithmetic: a seed gives the same image on every machine.
+    Raises ValueError for a side under 1 and for more than MAX_PIXELS.
     """
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
         raise ValueError(f"noise of {width}x{height} pixels cannot be made; it needs 1 to {MAX_PIXELS:,} pixels")
@@ -132,18 +135,18 @@ def noise_image(height: int, width: int, seed: int) -> Image.Image:
 
 
 def resize_to_width(image: Image.Image, width: int) -> Image.Image:
-    """The picture as RGB, `width` pixels wide and as high as its proportions say: int(H * (width / W)), 1 or more.
+    """The image as RGB, `width` pixels wide, its aspect ratio kept: int(H * (width / W)) pixels high, at least 1.
 
     Cubic convolution with a = -0.75 and no antialiasing, rounded to uint8: what OpenCV's INTER_CUBIC computes, and so
     what pytorch-deepdream dreams on. Raises ValueError for a width under 1 and for a result over MAX_PIXELS.
     """
     if width < 1:
-        raise ValueError(f"a picture cannot be resized to width {width}; it must be 1 or more, for example 600")
+        raise ValueError(f"an image cannot be resized to width {width}; it must be 1 or more, for example 600")
     height = max(1, int(image.height * (width / image.width)))
     if width * height > MAX_PIXELS:
         most = max(1, math.isqrt(MAX_PIXELS * image.width // image.height))
         raise ValueError(
-            f"the picture is {image.width}x{image.height}; resized to width {width} it would be {width}x{height}, "
+            f"the image is {image.width}x{image.height}; resized to width {width} it would be {width}x{height}, "
             f"over {MAX_PIXELS:,} pixels; choose dream.width={most} or less"
         )
     image = image.convert("RGB")
@@ -160,25 +163,25 @@ def resize_to_width(image: Image.Image, width: int) -> Image.Image:
 
 
 def to_tensor(image: Image.Image, dtype: torch.dtype | None = None) -> Tensor:
-    """The picture as a (3, H, W) tensor in [0, 1], on the CPU. Anything but RGB is converted to RGB first."""
+    """The image as a (3, H, W) tensor in [0, 1], float32 or `dtype`, on the CPU. Other modes are converted to RGB."""
     import torch
 
     values = torch.from_numpy(np.array(image.convert("RGB")))  # (H, W, 3) uint8
     return values.permute(2, 0, 1).contiguous().to(dtype or torch.float32).div_(255)
 
 
-def to_image(picture: Tensor) -> Image.Image:
-    """The RGB picture of a floating-point (3, H, W) tensor in [0, 1], rounded half up; what lies outside is clamped.
+def to_image(image: Tensor) -> Image.Image:
+    """The RGB image of a floating-point (3, H, W) tensor in [0, 1], clamped and rounded half up.
 
     Raises ValueError for another shape or dtype, and for NaN.
     """
-    if picture.ndim != 3 or picture.shape[0] != 3 or 0 in picture.shape or not picture.is_floating_point():
-        raise ValueError(f"a picture is a floating-point tensor (3, H, W); this is {picture.dtype} {(*picture.shape,)}")
-    picture = picture.detach().cpu()
-    if picture.isnan().any():
-        raise ValueError("the picture holds NaN and cannot be shown; the computation before it went wrong")
+    if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape or not image.is_floating_point():
+        raise ValueError(f"an image is a floating-point tensor (3, H, W); this is {image.dtype} {(*image.shape,)}")
+    image = image.detach().cpu()
+    if image.isnan().any():
+        raise ValueError("the image holds NaN; the computation that made it diverged")
     # In float64, where 255 x + 0.5 is exact for a float32 x and no value just under a half is rounded up.
-    values = picture.double().mul(255).add_(0.5).floor_().clamp_(0, 255).byte()
+    values = image.double().mul(255).add_(0.5).floor_().clamp_(0, 255).byte()
     return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
 
 
@@ -194,7 +197,7 @@ def denormalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> 
 
 
 def _per_channel(values: Sequence[float], like: Tensor) -> Tensor:
-    """One value a colour channel, (3, 1, 1), in the dtype and on the device of `like`."""
+    """One value per colour channel, (3, 1, 1), in the dtype and on the device of `like`."""
     import torch
 
     return torch.tensor(list(values), dtype=like.dtype, device=like.device).view(3, 1, 1)
@@ -202,11 +205,11 @@ def _per_channel(values: Sequence[float], like: Tensor) -> Tensor:
 
 @contextmanager
 def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """The file's header, within MAX_FILE_PIXELS. What Pillow raises inside `with` becomes one line about the file."""
+    """The file with its header read, within MAX_FILE_PIXELS. Pillow's errors inside `with` become one-line errors."""
     if os.path.isdir(path):
-        raise IsADirectoryError(f"{path} is a folder; name one picture in it")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(f"{path} is a pipe or a device, which could keep us waiting for ever; name a file")
+        raise IsADirectoryError(f"{path} is a folder; name one image in it")
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
+        raise ValueError(f"{path} is not a regular file")
     try:
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -214,7 +217,7 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     except OSError as error:
         raise type(error)(f"{path} cannot be opened ({reason(error)}); check the name and its permissions") from error
     with file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is raised
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; errors are raised
         if os.fstat(file.fileno()).st_size == 0:
             raise ValueError(f"{path} is empty (0 bytes); get the file again")
         try:
@@ -230,30 +233,30 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
             raise ValueError(f"{path} is too large to open ({too_large}); scale it down first") from error
         except UnidentifiedImageError as error:
             raise ValueError(
-                f"{path} is not a picture of a kind that can be read, or only the start of one; save it as JPEG or PNG"
+                f"{path} is not an image of a supported format, or only the start of one; save it as JPEG or PNG"
             ) from error
-        except Exception as error:  # Pillow's decoders answer a damaged file with a dozen kinds of exception
+        except Exception as error:  # Pillow's decoders raise a dozen kinds of exception for a damaged file
             raise ValueError(
-                f"{path} is damaged, truncated or of a rare kind ({reason(error)}); "
+                f"{path} is damaged, truncated or of a rare variant ({reason(error)}); "
                 "get the file again, or save it as JPEG or PNG"
             ) from error
 
 
 @cache
 def _readable() -> tuple[str, ...]:
-    """FORMATS, as far as this Pillow knows them: AVIF came late."""
+    """Those of FORMATS that this Pillow reads: old ones lack AVIF."""
     Image.init()
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
 def _rows_there(file: ImageFile.ImageFile) -> tuple[Image.Image, float]:
-    """The rows of a truncated picture that are there, and their share of all. What is missing has one flat colour."""
+    """The rows that a truncated file holds, and their fraction of all. Missing rows have one flat colour."""
     if file.info.get("progressive") and file.fp is not None:
-        # Each pass of a progressive JPEG goes over the whole picture: an end mark lays those together that are there.
+        # Each scan of a progressive JPEG covers the whole image: an end marker makes libjpeg use those that are there.
         file.fp.seek(0)
         file = Image.open(io.BytesIO(file.fp.read() + b"\xff\xd9"))
         file.load()
-    file.tile = []  # nothing is left to decode: what is there is the picture
+    file.tile = []  # nothing is left to decode
     values = np.asarray(file).reshape(file.height, file.width, -1)
     there = np.flatnonzero((values != values[-1, -1]).any(axis=(1, 2)))
     if not len(there):
@@ -275,29 +278,21 @@ def _missing(path: Path) -> str:
     return f"there is no file {path}; {hint}"
 
 
-def _orientation(image: Image.Image) -> object:
-    """The EXIF orientation, 1 to 8 in a sound file; None where there is none."""
-    try:
-        return image.getexif().get(0x0112)
-    except Exception:  # broken EXIF is no reason to refuse the picture
-        return None
-
-
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """A new 8-bit RGB picture; see `read_image` for what becomes of other modes."""
+    """A new 8-bit RGB image; `read_image` documents the conversion of other modes."""
     if image.mode == "F" or image.mode.startswith("I"):
         return _grey_to_8_bits(image).convert("RGB")
     if image.has_transparency_data:
-        picture = image.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
 
 
 def _grey_to_8_bits(image: Image.Image) -> Image.Image:
-    """A grey picture of integers or floats, scaled from the range it was most likely stored in.
+    """A grey image of integers or floats, scaled to 0..255 from the range it was most likely stored in.
 
-    Integers: 0 to 65535. Floats: 0 to 1, 255 or 65535, the least that holds them all. Values outside: their own range.
+    Integers: 0 to 65535. Floats: 0 to 1, 255 or 65535, the smallest that holds them. Else: minimum to maximum.
     """
     values = np.array(image, dtype=np.float64)  # (H, W)
     values[~np.isfinite(values)] = 0
@@ -308,6 +303,6 @@ def _grey_to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def reason(error: Exception) -> str:
-    """What an exception says, in one line and without an errno or a path."""
+    """The message of an exception in one line, without an errno or a path."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())

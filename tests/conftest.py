@@ -89,7 +89,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def data_of(trained: Path) -> tuple[str, str]:
     """The arguments for the rooms of that run, drawn and decoded already."""
-    return f"data.root={trained / 'rooms'}", f"data.cache={trained / 'data' / 'cache'}"
+    return f"data.root={trained / 'rooms'}", f"data.cache_dir={trained / 'data' / 'cache'}"
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ COMMANDS = {
     "dream": "deepdream.apps.dream",
     "evaluate": "deepdream.apps.evaluate",
     "explain": "deepdream.apps.explain",
-    "mit_indoor": "deepdream.scenes.mit_indoor",
-    "scenes": "deepdream.apps.data",
+    "download": "deepdream.apps.download",
+    "data": "deepdream.apps.data",
 }
 
 _FORKS = multiprocessing.get_context("forkserver")

@@ -16,11 +16,8 @@ from deepdream.apps.command import command
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
 from deepdream.hardware import best_device, best_dtype
-from deepdream.scenes.config import DataConfig
-from deepdream.schema import as_data, preset
-
-# Keys of conf/data in checkpoints of version 0.1.0, and their names today.
-RENAMED = {"store": "cache_images", "store_size": "cache_image_size", "cache": "cache_dir"}
+from deepdream.scenes.config import FORMER_KEYS, DataConfig
+from deepdream.schema import as_data
 
 
 @command("evaluate", EvaluateConfig)
@@ -58,8 +55,8 @@ def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule
         raise ValueError(f"{network.source} has no record of the folder of its data; name it with root=PATH")
     # Keys that are younger than the checkpoint have the values of the YAML. Nothing is downloaded into a folder that
     # only the checkpoint names.
-    config = preset(DataConfig, "data", "mit_indoor", {**values, "download": False, "url": None})
-    data = scenes.SceneDataModule.from_config(config, seed=seed)
+    config = DataConfig.preset(**{**values, "download": False, "url": None})
+    data = scenes.SceneDataModule(config, seed=seed)
     data.prepare_data()
     if len(data.classes) != len(network.classes) or (network.has_class_names and data.classes != network.classes):
         raise ValueError(
@@ -76,7 +73,7 @@ def current_keys(record: Mapping[str, Any], known: Sequence[str]) -> dict[str, A
     >>> current_keys({"store": True, "resize": 146}, ["cache_images", "resize"])
     {'cache_images': True, 'resize': 146}
     """
-    return {key if key in known else RENAMED.get(key, key): value for key, value in record.items()}
+    return {key if key in known else FORMER_KEYS.get(key, key): value for key, value in record.items()}
 
 
 def evaluate_network(

@@ -86,9 +86,9 @@ def read_photo(name: str) -> Image.Image:
 def _drawn(room: str) -> Image.Image:
     from PIL import Image
 
-    from deepdream.rooms.dataset import draw
+    from deepdream.rooms import render_room
 
-    return Image.fromarray(draw(room, ROOMS[room], size=ROOM_SIDE))
+    return Image.fromarray(render_room(room, ROOMS[room], size=ROOM_SIDE))
 
 
 def _square(side: int) -> Image.Image:

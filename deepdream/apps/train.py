@@ -73,7 +73,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         pictures = config.data.batch_size * config.trainer.accumulate_grad_batches * trainer.world_size
         config.optimizer["lr"] = scaled_lr(config.optimizer["lr"], pictures)
 
-    data = SceneDataModule.from_config(config.data, seed=config.seed, augment=config.augment)
+    data = SceneDataModule(config.data, config.augment, seed=config.seed)
     data.prepare_data()
     architecture = asdict(config.model)
     pretrained = architecture.pop("pretrained")
@@ -156,7 +156,7 @@ def _last_checkpoint(config: TrainConfig, folder: Path) -> Path | None:
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
     """What a checkpoint keeps of its data: how to find it and split it again, and which it was."""
-    places = {"root": str(data.root.resolve()), "cache": str(Path(config.cache).resolve())}
+    places = {"root": str(data.root.resolve()), "cache_dir": str(Path(config.cache_dir).resolve())}
     return {**asdict(config), **places, "seed": seed, "fingerprint": data.fingerprint}
 
 

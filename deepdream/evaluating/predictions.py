@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from deepdream.acceleration import frozen_copy
 from deepdream.models import Network
-from deepdream.scenes.transforms import normalize
+from deepdream.scenes.transforms import normalize_uint8
 
 THUMBNAIL = 48  # pixels a side
 
@@ -79,7 +79,7 @@ def predict(
             count, views = len(images), images.shape[1] if images.dim() == 5 else 1
             thumbnails.append(_thumbnails(images if views == 1 and images.dim() == 4 else images[:, 0]))
             images = images.reshape(count * views, *images.shape[-3:]).to(device, non_blocking=True)
-            images = normalize(images, network.mean, network.std).to(dtype, memory_format=torch.channels_last)
+            images = normalize_uint8(images, network.mean, network.std).to(dtype, memory_format=torch.channels_last)
             logits = model(images)
             probabilities.append(_mean_of_views(logits.float().softmax(dim=1), views))
             if activations:

@@ -1,4 +1,4 @@
 from .dataset import CLASSES as CLASSES
-from .dataset import contact_sheet as contact_sheet
-from .dataset import draw as draw
+from .dataset import render_room as render_room
+from .dataset import room_sheet as room_sheet
 from .dataset import write_rooms as write_rooms

@@ -72,7 +72,7 @@ def window(scene: Scene, tones: Palette, wall: str, u: Span, v: Span, *, shine: 
 
 
 def curtains(scene: Scene, tones: Palette, wall: str, u: Span, v: Span) -> None:
-    """Two drawn-back curtains beside a window that spans u, hung from v[1] down to v[0]."""
+    """Two open curtains beside a window that spans u, hung from v[1] down to v[0]."""
     cloth = tones.paint(tones.accent() if tones.rng.random() < 0.5 else tones.light(), "pleats", 0.16)
     share = (u[1] - u[0]) * tones.rng.uniform(0.15, 0.3)
     scene.panel(wall, (u[0] - 0.25, u[0] + share), v, cloth, out=0.05)

@@ -1,6 +1,6 @@
 """Large rooms with one purpose: auditorium, bowling alley, greenhouse, library, swimming bath.
 
-One function a class: it draws a scene from a palette, which is also its source of chance. Sizes are in metres.
+One function per class: it builds a scene from a palette, which is also its random generator. Sizes are in metres.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def auditorium(tones: Palette) -> Scene:
         )
         scene.panel("back", (-half * 0.56, half * 0.56), (stage + 0.8, top - 0.4), screen, out=0.03)
         scene.lamp((0, (stage + top) / 2, scene.end - 1), 0.8)
-    for sign in (-1, 1):  # the drawn curtain and its pelmet
+    for sign in (-1, 1):  # the open curtain and its pelmet
         a, b = sorted((sign * half, sign * half * u(0.62, 0.75)))
         z = scene.end - 0.6
         scene.face([(a, stage, z), (b, stage, z), (b, top, z), (a, top, z)], cloth, layer=FITTED)

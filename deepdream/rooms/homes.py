@@ -1,6 +1,6 @@
 """Rooms of a home: bathroom, bedroom, kitchen.
 
-One function a class: it draws a scene from a palette, which is also its source of chance. Sizes are in metres.
+One function per class: it builds a scene from a palette, which is also its random generator. Sizes are in metres.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What surfaces are made of: tiles, boards, bricks, book spines, ... as functions of texture coordinates.
+"""The materials of surfaces: tiles, boards, bricks, book spines, ... as functions of texture coordinates.
 
 A material gets, for N pixels, two linear RGB colours a and b (3, N), texture coordinates u and v (N,) in units of one
-tile, board, ..., and w (N,), the width of a pixel in those units, which sets how far it draws fine lines: what is
-finer than a pixel fades to its mean instead of flickering. It gives back the colours, (3, N).
+tile, board, ..., and w (N,), the width of a pixel in those units, which limits fine lines: what is finer than a
+pixel fades to its mean instead of flickering. It returns the colours, (3, N).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["MATERIALS", "texture"]
 
 Material = Callable[[Floats, Floats, Floats, Floats, Floats], Floats]
 
-GRAIN = 512  # side of the noise picture, which repeats
+GRAIN = 512  # side of the noise image, which repeats
 
 
 @cache
 def _tables() -> tuple[Floats, Floats]:
-    """Fixed noise, the same in every picture and process: smooth (GRAIN, GRAIN) of unit deviation; white (4096,)."""
+    """Fixed noise, the same in every image and process: smooth (GRAIN, GRAIN) of unit deviation; white (4096,)."""
     rng = np.random.default_rng(20090620)
     waves = np.fft.fftfreq(GRAIN)
     strength = 1 / (0.004 + np.hypot(waves[:, None], waves))
@@ -256,6 +256,6 @@ def texture(kinds: NDArray[np.int8], a: Floats, b: Floats, u: Floats, v: Floats,
     colour = a.copy()
     for kind in np.flatnonzero(np.bincount(kinds, minlength=len(MATERIALS))):
         mine = np.flatnonzero(kinds == kind)
-        draw = _ALL[MATERIALS[kind]]
-        colour[:, mine] = draw(a[:, mine], b[:, mine], u[mine], v[mine], w[mine])
+        paint = _ALL[MATERIALS[kind]]
+        colour[:, mine] = paint(a[:, mine], b[:, mine], u[mine], v[mine], w[mine])
     return np.maximum(colour, 0)

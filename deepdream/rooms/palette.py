@@ -1,4 +1,4 @@
-"""The colours, light and camera of one picture, drawn from one distribution for all classes.
+"""The colours, light and camera of one image, sampled from one distribution for all classes.
 
 Colour alone must not tell a library from a bathroom, as it does not in photographs: what makes a class is its shape.
 """
@@ -17,7 +17,7 @@ __all__ = ["Palette", "empty_room", "take_film"]
 
 
 class Palette:
-    """The colours of one picture: two or three hues, everything in them; and its source of chance, `rng`."""
+    """The colours of one image, in two or three hues, and its random generator, `rng`."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -35,7 +35,7 @@ class Palette:
         return float(self.rng.uniform(low, high))
 
     def tone(self, value: Span, saturation: Span, hue: float | None = None) -> Floats:
-        """A linear RGB colour (3,) with value and saturation drawn from these ranges of sRGB."""
+        """A linear RGB colour (3,) with value and saturation sampled from these ranges of sRGB."""
         rng = self.rng
         if hue is None:
             hue = self.hues[int(np.searchsorted((0.52, 0.92), rng.random()))]
@@ -45,7 +45,7 @@ class Palette:
         return np.array(shade, np.float32) ** 2
 
     def light(self) -> Floats:
-        """The colour of most walls: pale, or deep in a picture of dark walls."""
+        """The colour of most walls: pale, or deep in an image of dark walls."""
         return self.tone((0.3, 0.6), (0.1, 0.6)) if self.dim else self.tone((0.7, 0.97), (0.03, 0.4))
 
     def mid(self) -> Floats:
@@ -61,7 +61,7 @@ class Palette:
         return self.tone((0.5, 0.95), (0.6, 1.0))
 
     def leaf(self) -> Floats:
-        """The picture's plants, green in every second picture."""
+        """The image's plants, green in every second image."""
         return self.tone((0.3, 0.75), (0.4, 0.9), self.leaf_hue)
 
     def water(self) -> Floats:
@@ -86,7 +86,7 @@ class Palette:
         return Paint(colour, second, material, scale, glow=glow)
 
     def wood(self, scale: float = 1.0, *, turn: bool = False) -> Paint:
-        """Boards of the picture's one kind of wood (or painted wood)."""
+        """Boards of the image's one kind of wood (or painted wood)."""
         return Paint(self.board, self.board * 0.4, "wood", scale, turn=turn)
 
     def floor(self, kinds: Sequence[str] = ("tiles", "checker", "planks", "stone", "carpet", "plain")) -> Paint:
@@ -114,7 +114,7 @@ class Palette:
 
 
 def take_film(tones: Palette) -> Film:
-    """Light and camera, drawn alike for every class."""
+    """Light and camera, sampled alike for every class."""
     rng = tones.rng
     cast = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.22), 1.0), np.float32)
     warm = np.array(colorsys.hsv_to_rgb(rng.uniform(0.04, 0.14), rng.uniform(0, 0.3), 1.0), np.float32)

@@ -1,6 +1,6 @@
-"""The camera: a scene in, a picture out, with NumPy and Pillow only.
+"""The camera: a scene in, an image out, with NumPy and Pillow only.
 
-Pillow fills each face's polygon, back to front, with the face's number. The rest is NumPy on that one picture of
+Pillow fills each face's polygon, back to front, with the face's number. The rest is NumPy on that one image of
 numbers: a ray per pixel meets the plane of its face, which gives position, normal and perspective-correct texture
 coordinates; lamps, corners, soft shadows, reflections on polished floors, glow and film follow.
 """
@@ -20,19 +20,19 @@ from deepdream.rooms.scene import Face, Floats, Point, Scene
 
 __all__ = ["Film", "render"]
 
-SUPERSAMPLE = 2  # a side; polygons are not antialiased when filled
+SUPERSAMPLE = 2  # per side; polygons are not antialiased when filled
 NEAR = 0.15  # metres; faces are cut here before they are projected
 
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """How the picture is taken: everything between the light and the file, drawn alike for every class."""
+    """How the image is taken: everything between the light and the file, sampled alike for every class."""
 
     ambient: float  # share of light without direction
     light: Floats  # (3,) colour of the lamps
     sky: Floats  # (3,) colour of the light without direction
     haze: float  # per metre
-    exposure: float  # mean of the linear picture
+    exposure: float  # mean of the linear image
     vignette: float
     saturation: float
     contrast: float
@@ -72,11 +72,11 @@ def _cut_near(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def _fill(
     scene: Scene, polygons: Sequence[Sequence[Point]], side: int, mode: str, values: Sequence[int]
 ) -> Image.Image:
-    """A side x side picture with each polygon (world coordinates) filled with its value, later ones on top."""
+    """A side x side image with each polygon (world coordinates) filled with its value, later ones on top."""
     canvas = Image.new(mode, (side, side), 128 if mode == "L" else 0)
     if not polygons:
         return canvas
-    draw = ImageDraw.Draw(canvas)
+    pen = ImageDraw.Draw(canvas)
     seen, frame = _project(scene, np.array([point for polygon in polygons for point in polygon], np.float64))
     flat = (frame * side - 0.5).tolist()
     near = seen[:, 2] < NEAR
@@ -86,13 +86,13 @@ def _fill(
         stop = start + len(polygon)
         hidden = behind[stop] - behind[start]
         if hidden == 0:
-            draw.polygon([(p[0], p[1]) for p in flat[start:stop]], fill=value)
+            pen.polygon([(p[0], p[1]) for p in flat[start:stop]], fill=value)
         elif hidden < len(polygon):
             part = _cut_near(seen[start:stop])
             place = part[:, :2] / part[:, 2:] * scene.focal
             x = (0.5 + scene.shift[0] + place[:, 0]) * side - 0.5
             y = (0.5 - scene.shift[1] - place[:, 1]) * side - 0.5
-            draw.polygon(list(zip(x.tolist(), y.tolist(), strict=True)), fill=value)
+            pen.polygon(list(zip(x.tolist(), y.tolist(), strict=True)), fill=value)
         start = stop
     return canvas
 
@@ -179,7 +179,7 @@ def _reflect(scene: Scene, light: Floats, position: Floats, sight: Floats, side:
 
 
 def _light(scene: Scene, film: Film, side: int) -> Floats:
-    """The linear picture before the film, (3, side * side)."""
+    """The linear image before the film, (3, side * side)."""
     faces = sorted(scene.faces, key=lambda face: face.order)
     numbers = _fill(scene, [face.points for face in faces], side, "I", range(len(faces)))
     ids = np.asarray(numbers).reshape(-1).astype(np.intp)
@@ -260,23 +260,23 @@ def _develop(light: Floats, film: Film, side: int, noise: np.random.Generator) -
     size = side // SUPERSAMPLE
     light = np.minimum(light, 6.0).reshape(3, size, SUPERSAMPLE, size, SUPERSAMPLE)
     exposed = 1 - np.exp(-light)
-    picture = exposed.mean(axis=(2, 4)).transpose(1, 2, 0)  # (H, W, 3)
+    image = exposed.mean(axis=(2, 4)).transpose(1, 2, 0)  # (H, W, 3)
     spill = np.clip(light.mean(axis=(2, 4)).transpose(1, 2, 0) - 0.9, 0, 2) * 127
     blurred = Image.fromarray(spill.astype(np.uint8)).reduce(2).filter(ImageFilter.GaussianBlur(size / 50))
-    picture += np.asarray(blurred.resize((size, size), Image.Resampling.BILINEAR), np.float32) / 127 * 0.35
+    image += np.asarray(blurred.resize((size, size), Image.Resampling.BILINEAR), np.float32) / 127 * 0.35
     ticks = np.linspace(-1, 1, size, dtype=np.float32)
-    picture *= (1 - np.float32(film.vignette) * (ticks[:, None] ** 2 + ticks**2) / 2)[..., None]
-    picture = np.sqrt(np.clip(picture, 0, 1))
-    grey = picture.mean(axis=2, keepdims=True)
-    picture = grey + (picture - grey) * film.saturation
-    picture += film.contrast * (picture - 0.5) * (1 - np.abs(2 * picture - 1))
+    image *= (1 - np.float32(film.vignette) * (ticks[:, None] ** 2 + ticks**2) / 2)[..., None]
+    image = np.sqrt(np.clip(image, 0, 1))
+    grey = image.mean(axis=2, keepdims=True)
+    image = grey + (image - grey) * film.saturation
+    image += film.contrast * (image - 0.5) * (1 - np.abs(2 * image - 1))
     grain = noise.standard_normal((size, size, 4), dtype=np.float32)
-    picture = picture * 255 + film.noise * (0.7 * grain[..., 3:] + 0.5 * grain[..., :3])
-    done = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    image = image * 255 + film.noise * (0.7 * grain[..., 3:] + 0.5 * grain[..., :3])
+    done = np.clip(image + 0.5, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(done[:, ::-1]) if film.mirrored else done
 
 
 def render(scene: Scene, film: Film, size: int, noise: np.random.Generator) -> NDArray[np.uint8]:
-    """Take the picture: (size, size, 3) uint8. The geometry does not depend on size."""
+    """Render the image: (size, size, 3) uint8. The geometry does not depend on size."""
     side = size * SUPERSAMPLE
     return _develop(_light(scene, film, side), film, side, noise)

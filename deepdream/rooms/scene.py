@@ -1,4 +1,4 @@
-"""What a room is made of, before anybody looks: faces and solids with their paint, and lamps.
+"""A room before it is rendered: faces and solids with their paint, and lamps.
 
 Metres throughout: x to the right, y up, z away from the camera, which stands near z = 0 at `Scene.eye`.
 """
@@ -25,7 +25,7 @@ SIDES = 14  # of a polygon that stands for a circle
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """What a face is made of. Colours are linear RGB in [0, 1]; `second` is what the material draws with.
+    """What a face is made of. Colours are linear RGB in [0, 1]; `second` is the material's other colour.
 
     `scale` is the size in metres of one tile, board, book, ...; `turn` swaps the two directions of the material;
     `glow` is light that the face sends out by itself; `gloss` in [0, 1] is how much an upward face mirrors.
@@ -55,8 +55,8 @@ class Face:
 class Scene:
     """A room of width x height x depth metres, seen from inside; add faces and solids, then `render` it.
 
-    eye is the camera's position; focal is in picture widths (0.5 is wide, 1.0 is narrow); shift moves the vanishing
-    point, in picture widths to the right and up; yaw turns the camera to the right, in radians.
+    eye is the camera's position; focal is in image widths (0.5 is wide, 1.0 is narrow); shift moves the vanishing
+    point, in image widths to the right and up; yaw turns the camera to the right, in radians.
     """
 
     def __init__(

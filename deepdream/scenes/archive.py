@@ -1,7 +1,7 @@
-"""The pictures of a tar archive, unpacked so that nothing in it decides where a file is written.
+"""Safe unpacking of the images in a tar archive: its paths are never trusted.
 
 Only regular files at Images/<class>/<file> (or indoorCVPR_09/Images/<class>/<file>) are read, and each is written to a
-path made here of those two names. An archive that holds anything dangerous is refused whole: it is not what it says.
+path built here from those two names. An archive with any dangerous member is refused as a whole.
 """
 
 from __future__ import annotations
@@ -18,62 +18,67 @@ from deepdream.files import require_space
 BLOCK = 1 << 20
 LONGEST_NAME = 255  # bytes, on every file system in use
 
-# What tarfile is known to raise for headers that make no sense.
+# What tarfile raises for invalid headers.
 _DAMAGED = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
-class Packed:
-    """Where a picture lies in an archive. entry: `class/file`; offset and size in bytes."""
+class ArchivedImage:
+    """The position of an image in an archive. entry: `class/file`; offset and size in bytes."""
 
     entry: str
     offset: int
     size: int
 
 
-def pictures_in(archive: Path) -> list[Packed]:
-    """The pictures of an uncompressed tar, in its order; other files (annotations) are passed over.
+def list_images(archive: Path) -> list[ArchivedImage]:
+    """The images of an uncompressed tar, in its order; other files (annotations) are ignored.
 
-    Raises ValueError, in one line, for a file that is no tar or ends too soon, and for an archive that holds a link, a
+    Raises ValueError, in one line, for a file that is no tar or is truncated, and for an archive that holds a link, a
     device, a sparse file, or a name that leads elsewhere.
     """
-    pictures = {}
+    images = {}
     for member in _members(archive):
         danger = _danger(member)
         if danger is not None:
             raise ValueError(f"{archive.name} is refused, because its member {member.name[:80]!r} {danger}")
         entry = _entry(member)
         if entry is not None:
-            pictures[entry] = Packed(entry, member.offset_data, member.size)  # the last of a name counts, as in tar
-    if not pictures:
-        raise ValueError(f"{archive.name} holds no pictures at Images/<class>/<file>")
-    return sorted(pictures.values(), key=lambda picture: picture.offset)
+            # Of several members of one name the last counts, as in tar.
+            images[entry] = ArchivedImage(entry, member.offset_data, member.size)
+    if not images:
+        raise ValueError(f"{archive.name} holds no images at Images/<class>/<file>")
+    return sorted(images.values(), key=lambda image: image.offset)
 
 
 def unpack(
-    archive: Path, pictures: Iterable[Packed], folder: Path, *, on_picture: Callable[[int, int], None] | None = None
+    archive: Path,
+    images: Iterable[ArchivedImage],
+    folder: Path,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write each picture to folder/<class>/<file>. `folder` is made and must not be there.
+    """Write each image to folder/<class>/<file>. `folder` is created and must not exist.
 
-    on_picture(done, total) is called after each. Raises OSError where the disk is too full, and ValueError where the
-    archive ends too soon.
+    on_progress(done, total) is called after each. Raises OSError where the disk has too little space, and ValueError
+    where the archive is truncated.
     """
-    pictures = list(pictures)
+    images = list(images)
     folder.mkdir()
-    require_space(folder, sum(picture.size for picture in pictures), f"unpacking {archive.name}")
+    require_space(folder, sum(image.size for image in images), f"unpacking {archive.name}")
     with archive.open("rb") as file:
-        for done, picture in enumerate(pictures, start=1):
-            label, _, name = picture.entry.partition("/")
+        for done, image in enumerate(images, start=1):
+            label, _, name = image.entry.partition("/")
             (folder / label).mkdir(exist_ok=True)
             with (folder / label / name).open("wb") as target:
-                for block in _blocks(file, picture, archive):
+                for block in _blocks(file, image, archive):
                     target.write(block)
-            if on_picture is not None:
-                on_picture(done, len(pictures))
+            if on_progress is not None:
+                on_progress(done, len(images))
 
 
 def _members(archive: Path) -> Iterator[tarfile.TarInfo]:
-    """Every member, in order. Each begins after the one before: a negative size would have tarfile read in circles."""
+    """Every member, in order. Each must begin after the previous one: a negative size would make tarfile loop."""
     length, last = archive.stat().st_size, -1
     try:
         with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as tar:
@@ -81,19 +86,19 @@ def _members(archive: Path) -> Iterator[tarfile.TarInfo]:
                 if member.size < 0 or member.offset <= last:
                     raise tarfile.ReadError("a header is damaged")
                 if tar.offset > length:
-                    raise tarfile.ReadError("it ends too soon")
+                    raise tarfile.ReadError("it is truncated")
                 last = member.offset
                 yield member
             file.seek(tar.offset)
-            if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # tarfile takes a header that it cannot read for the end
+            if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # tarfile takes an unreadable header for the end
                 raise tarfile.ReadError("a header is damaged")
     except _DAMAGED as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{archive.name} is not a whole tar archive ({said})") from error
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{archive.name} is not a complete tar archive ({cause})") from error
 
 
 def _danger(member: tarfile.TarInfo) -> str | None:
-    """Why a member must not be unpacked; None where nothing speaks against it."""
+    """Why a member must not be unpacked; None if it is safe."""
     if member.issym() or member.islnk():
         return "is a link"
     if member.isdev():
@@ -113,20 +118,20 @@ def _danger(member: tarfile.TarInfo) -> str | None:
 
 
 def _entry(member: tarfile.TarInfo) -> str | None:
-    """`class/file` of a picture; None for anything else, hidden files among it."""
+    """`class/file` of an image; None for anything else, including hidden files."""
     match = re.fullmatch(r"(?:\./)?(?:indoorCVPR_09/)?Images/([^./][^/]*)/([^./][^/]*)", member.name, re.DOTALL)
     if match is None or not member.isreg():
         return None
-    # Where a backslash or a colon means something to the file system, a name that holds one is no plain name.
+    # On Windows a name with a backslash or a colon is not a plain name.
     return f"{match[1]}/{match[2]}" if all(PurePath(part).name == part for part in match.groups()) else None
 
 
-def _blocks(file: BinaryIO, picture: Packed, archive: Path) -> Iterator[bytes]:
-    file.seek(picture.offset)
-    left = picture.size
+def _blocks(file: BinaryIO, image: ArchivedImage, archive: Path) -> Iterator[bytes]:
+    file.seek(image.offset)
+    left = image.size
     while left:
         block = file.read(min(BLOCK, left))
         if not block:
-            raise ValueError(f"{archive.name} ends inside {picture.entry}")
+            raise ValueError(f"{archive.name} ends inside {image.entry}")
         left -= len(block)
         yield block

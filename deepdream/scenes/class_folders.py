@@ -1,20 +1,19 @@
-"""Photos sorted into one folder a class become a data set in the official layout.
+"""From photos sorted into one folder per class to a data set in the official layout.
 
-`python -m deepdream folders PHOTOS --root DIR` does it from the command line. The photos stay where they are:
-DIR/Images holds links to them, DIR/TrainImages.txt and DIR/TestImages.txt name them.
+The photos stay where they are: root/Images holds links to them, root/TrainImages.txt and root/TestImages.txt name them.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from deepdream.files import atomic_folder
+from deepdream.images import IMAGE_SUFFIXES
 
 Photos = Mapping[str, Sequence[Path]]  # class: its files
 
@@ -24,54 +23,47 @@ def write_layout(
 ) -> tuple[list[str], list[str]]:
     """Make `root` a data set of photos/<class>/<file>; returns its training and test list.
 
-    test: a folder of the same form whose pictures are the test list; without one, `test_share` of each class is drawn
-        for it, from (seed, class). copy: copy the files instead of linking them.
+    test: a folder of the same form with the test photos; without one, `test_share` of each class is drawn, from
+        (seed, class). copy: copy the files instead of linking them.
 
     `root` is new or empty, and appears whole or not at all. Raises ValueError, in one line, where there are no class
-    folders, where a class is too small to be split, and for test classes that are not trained on; FileExistsError
-    where `root` holds something.
+    folders, where a class is too small to be split, and for test classes without training photos; FileExistsError
+    where `root` is not empty.
     """
     if not 0 < test_share < 1:
-        raise ValueError(f"test_share is {test_share}; it must be between 0 and 1, and neither of them")
+        raise ValueError(f"test_share is {test_share}; it must be more than 0 and less than 1")
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise FileExistsError(f"{root} is not empty; name a new folder for the data set")
-    of_class = find_photos(photos)
+    train_files = find_photos(photos)
     if test is None:
-        train_files, test_files = _drawn(of_class, test_share, seed)
+        train_files, test_files = _split(train_files, test_share, seed)
     else:
-        train_files, test_files = of_class, find_photos(test)
-        if unknown := set(test_files) - set(of_class):
-            raise ValueError(f"{test} has classes that {photos} has not: {', '.join(sorted(unknown))}")
-
-    making = root.with_name(f".{root.name}.making")
-    shutil.rmtree(making, ignore_errors=True)
-    try:
-        # Where two folders are put together, their files may have the same names.
-        prefixes = ("", "") if test is None else ("train_", "test_")
+        test_files = find_photos(test)
+        if unknown := set(test_files) - set(train_files):
+            raise ValueError(f"{test} has classes that {photos} lacks: {', '.join(sorted(unknown))}")
+    # Where two folders are merged, their files may have the same names.
+    prefixes = ("", "") if test is None else ("train_", "test_")
+    with atomic_folder(root) as folder:
         lists = [
-            _place(files, making / "Images", prefix, copy=copy)
+            _add_images(files, folder / "Images", prefix, copy=copy)
             for files, prefix in zip((train_files, test_files), prefixes, strict=True)
         ]
         for name, entries in zip(("TrainImages.txt", "TestImages.txt"), lists, strict=True):
-            (making / name).write_text("\n".join(entries) + "\n", encoding="utf-8")
+            (folder / name).write_text("\n".join(entries) + "\n", encoding="utf-8")
         if root.exists():
-            root.rmdir()
-        making.rename(root)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+            root.rmdir()  # raises where somebody has written to it meanwhile
     return lists[0], lists[1]
 
 
 def find_photos(folder: Path) -> Photos:
-    """The pictures of each class folder below `folder`, by their names' endings, both sorted; hidden ones do not count.
+    """The photos of each class folder below `folder`, by their suffixes, both sorted; hidden ones are ignored.
 
-    Raises ValueError where there is none, and FileNotFoundError where there is no such folder.
+    Raises ValueError where there are none, and FileNotFoundError where `folder` is not a folder.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder; name one that holds a folder of photos for each class")
-    endings = tuple(Image.registered_extensions())
     found = {
-        path.name: [file for file in sorted(path.iterdir()) if _is_photo(file, endings)]
+        path.name: [file for file in sorted(path.iterdir()) if _is_photo(file)]
         for path in sorted(folder.iterdir())
         if path.is_dir() and not path.name.startswith(".")
     }
@@ -81,27 +73,25 @@ def find_photos(folder: Path) -> Photos:
     return found
 
 
-def _is_photo(file: Path, endings: tuple[str, ...]) -> bool:
-    return file.is_file() and not file.name.startswith(".") and file.name.lower().endswith(endings)
+def _is_photo(file: Path) -> bool:
+    return file.is_file() and not file.name.startswith(".") and file.name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def _drawn(photos: Photos, share: float, seed: int) -> tuple[Photos, Photos]:
-    """Each class split in two, at least one picture in each."""
+def _split(photos: Photos, test_share: float, seed: int) -> tuple[Photos, Photos]:
+    """Training and test photos of each class, at least one of each."""
     train, test = {}, {}
     for number, (name, files) in enumerate(photos.items()):
         if len(files) < 2:
-            raise ValueError(
-                f"class {name} has only {len(files)} photo; to be trained on and tested it needs 2 or more"
-            )
-        count = min(len(files) - 1, max(1, round(share * len(files))))
+            raise ValueError(f"class {name} has only {len(files)} photo; training and test need 2 or more")
+        count = min(len(files) - 1, max(1, round(test_share * len(files))))
         drawn = set(np.random.default_rng([seed, number]).choice(len(files), count, replace=False).tolist())
         train[name] = [file for i, file in enumerate(files) if i not in drawn]
         test[name] = [file for i, file in enumerate(files) if i in drawn]
     return train, test
 
 
-def _place(photos: Photos, images: Path, prefix: str, *, copy: bool) -> list[str]:
-    """Link or copy the files to images/<class>/<prefix><file>, and name them as a list does."""
+def _add_images(photos: Photos, images: Path, prefix: str, *, copy: bool) -> list[str]:
+    """Link or copy the files to images/<class>/<prefix><file>; returns their entries for a list."""
     entries = []
     for name, file in _each(photos):
         entry = f"{name}/{prefix}{file.name}"
@@ -116,39 +106,3 @@ def _place(photos: Photos, images: Path, prefix: str, *, copy: bool) -> list[str
 
 def _each(photos: Photos) -> Iterator[tuple[str, Path]]:
     return ((name, file) for name, files in photos.items() for file in files)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m deepdream.scenes.class_folders",
-        description="Make a data set, in MIT Indoor's layout, of photos that are sorted into one folder a class.",
-        epilog="then:\n  python -m deepdream.scenes --show data.root=DIR\n  python train.py data.root=DIR",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("photos", type=Path, help="a folder that holds <class>/<file>")
-    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="the data set to make, a new folder")
-    parser.add_argument("--test", type=Path, metavar="PHOTOS", help="photos to test on, of the same form")
-    parser.add_argument("--test-share", type=float, default=0.2, help="without --test, drawn for it (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of that draw (%(default)s)")
-    parser.add_argument("--copy", action="store_true", help="copy the photos instead of linking to them")
-    options = parser.parse_args(arguments)
-    try:
-        train, test = write_layout(
-            options.photos,
-            options.root,
-            test=options.test,
-            test_share=options.test_share,
-            seed=options.seed,
-            copy=options.copy,
-        )
-    except (OSError, ValueError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    classes = {entry.partition("/")[0] for entry in train}
-    print(f"{options.root}: {len(classes)} classes, {len(train):,} photos to train on, {len(test):,} to test on")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,18 +1,23 @@
-"""Which photos, and what happens to them on their way to the network."""
+"""Configuration of the data: which photos, how they become batches, and how training images are augmented."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any, Self
 
 from deepdream.checks import above, addresses, at_least, finite, fraction
+from deepdream.schema import preset
 
 TTA = ("none", "flip", "multicrop")
+
+# Keys of `data` in the checkpoints of version 0.1.0, and their names now.
+FORMER_KEYS = {"store": "cache_images", "store_size": "cache_image_size", "cache": "cache_dir"}
 
 
 @dataclass
 class RoomsConfig:
-    """How many rooms are drawn, and how large (conf/data/rooms.yaml)."""
+    """How many synthetic rooms are rendered, and how large (conf/data/rooms.yaml)."""
 
     train_per_class: int
     test_per_class: int
@@ -28,7 +33,7 @@ class RoomsConfig:
 
 @dataclass
 class UrlConfig:
-    """Where MIT Indoor Scenes comes from, and what it should be (conf/data/mit_indoor.yaml)."""
+    """Addresses and expected content of MIT Indoor Scenes (conf/data/mit_indoor.yaml)."""
 
     archive: list[str]
     train_list: list[str]
@@ -36,7 +41,7 @@ class UrlConfig:
     train_sha256: str | None
     test_sha256: str | None
     classes: int | None
-    pictures: int | None
+    images: int | None
 
     def __post_init__(self) -> None:
         for key in ("archive", "train_list", "test_list"):
@@ -45,14 +50,17 @@ class UrlConfig:
             digest = getattr(self, key)
             if digest is not None and not re.fullmatch("[0-9a-f]{64}", digest):
                 raise ValueError(f"data.url.{key} is {digest!r}; it must be 64 digits of 0-9 and a-f, or null")
-        for key in ("classes", "pictures"):
+        for key in ("classes", "images"):
             if getattr(self, key) is not None:
                 at_least(f"data.url.{key}", getattr(self, key), 1)
 
 
 @dataclass
 class DataConfig:
-    """conf/data: which photos, and how they become batches."""
+    """conf/data: which photos, and how they become batches. Make one with `DataConfig.preset`.
+
+    The YAML explains each key; conf/data/mit_indoor.yaml holds the defaults.
+    """
 
     root: str
     download: bool
@@ -63,9 +71,9 @@ class DataConfig:
     val_per_class: int
     image_size: int
     resize: int
-    store: bool
-    store_size: int | None
-    cache: str
+    cache_images: bool
+    cache_image_size: int | None
+    cache_dir: str
     mean: list[float]
     std: list[float]
     batch_size: int
@@ -79,12 +87,12 @@ class DataConfig:
         if self.resize < self.image_size:
             raise ValueError(
                 f"data.resize is {self.resize}; it must be data.image_size ({self.image_size}) or more, "
-                "because the centre crop is cut from the resized picture"
+                "because the centre crop is cut from the resized image"
             )
-        if self.store_size is not None and self.store_size < self.resize:
+        if self.cache_image_size is not None and self.cache_image_size < self.resize:
             raise ValueError(
-                f"data.store_size is {self.store_size}; it must be data.resize ({self.resize}) or more, "
-                "because the evaluated pictures are taken from the store"
+                f"data.cache_image_size is {self.cache_image_size}; it must be data.resize ({self.resize}) or more, "
+                "because evaluation reads its images from the cache"
             )
         for key, values in (("data.mean", self.mean), ("data.std", self.std)):
             if len(values) != 3:
@@ -94,10 +102,24 @@ class DataConfig:
         for value in self.std:
             above("data.std", value, 0)
 
+    @classmethod
+    def preset(cls, name: str = "mit_indoor", **overrides: Any) -> Self:
+        """conf/data/<name>.yaml with keys overridden: the defaults of the command line.
+
+        >>> DataConfig.preset("rooms", batch_size=8).image_size
+        96
+
+        Raises ValueError for an unknown preset or key, and for a value out of range.
+        """
+        return preset(cls, "data", name, overrides)
+
 
 @dataclass
 class AugmentConfig:
-    """conf/augment: what happens to a training picture before the network sees it."""
+    """conf/augment: how training images are augmented. Make one with `AugmentConfig.preset`.
+
+    The YAML explains each key; conf/augment/plain.yaml holds the defaults.
+    """
 
     crop_scale: list[float]
     crop_size: int | None
@@ -120,10 +142,31 @@ class AugmentConfig:
         if self.crop_size is not None:
             at_least("augment.crop_size", self.crop_size, 16)
         if self.crop_scale[1] > 1:
-            raise ValueError(f"augment.crop_scale is {list(self.crop_scale)}; no crop is larger than the picture, 1.0")
+            raise ValueError(f"augment.crop_scale is {list(self.crop_scale)}; no crop is larger than the image, 1.0")
         for key in ("flip", "brightness", "saturation", "grayscale", "erase", "mix_probability"):
             fraction(f"augment.{key}", getattr(self, key))
         if not 0 <= self.hue <= 0.5:
             raise ValueError(f"augment.hue is {self.hue}; it must be between 0 and 0.5, half the colour circle")
         for key in ("cutmix_alpha", "mixup_alpha"):
             at_least(f"augment.{key}", getattr(self, key), 0)
+
+    @classmethod
+    def preset(cls, name: str = "plain", **overrides: Any) -> Self:
+        """conf/augment/<name>.yaml with keys overridden: the defaults of the command line.
+
+        >>> AugmentConfig.preset("strong", erase=0.0).mix_probability
+        0.5
+
+        Raises ValueError for an unknown preset or key, and for a value out of range.
+        """
+        return preset(cls, "augment", name, overrides)
+
+
+@dataclass
+class DataAppConfig:
+    """conf/data.yaml: `python -m deepdream data`."""
+
+    data: DataConfig
+    augment: AugmentConfig
+    plots: bool
+    output: str

@@ -1,6 +1,6 @@
-"""A split as a data set, and the order in which a process goes through it.
+"""A split as a data set, and the order in which a process visits it.
 
-Every random draw follows from (seed, epoch, index), which the sampler hands out: it is the same whatever the number of
+Every random draw follows from (seed, epoch, index), which the sampler hands out: it is the same for any number of
 workers or processes, and after a resume.
 """
 
@@ -16,19 +16,19 @@ from torch.utils.data import Dataset, DistributedSampler
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from deepdream.images import decode
-from deepdream.scenes.image_cache import Store
-from deepdream.scenes.integrity import LEAST_SHARE
+from deepdream.scenes.image_cache import DecodedImageCache
+from deepdream.scenes.integrity import MIN_SHARE
 from deepdream.scenes.layout import SceneLists
-from deepdream.scenes.transforms import Transform, seeded
+from deepdream.scenes.transforms import Transform, call_seeded
 
 Key = tuple[int, int]  # (epoch, index)
 
 
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """Pictures and their labels.
+class SceneDataset(Dataset[tuple[Tensor, int]]):
+    """The images of a split and their labels.
 
-    store: where they are kept decoded, and `rows` their places in it; without one the files are read each time.
-    with_keys: batches carry the key of their own draws, for what happens to a whole batch on the device.
+    cache: the decoded images, `rows` the row of each image in it; without a cache the files are read each time.
+    with_seeds: batches carry the seed of their own draws, for transforms of a whole batch on the device.
     """
 
     def __init__(
@@ -38,51 +38,56 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         transform: Transform,
         seed: int,
         *,
-        store: Store | None = None,
+        cache: DecodedImageCache | None = None,
         rows: Sequence[int] = (),
-        with_keys: bool = False,
+        with_seeds: bool = False,
     ) -> None:
         self.paths: list[Path] = [lists.images / entry for entry in entries]
         self.labels: list[int] = [lists.label(entry) for entry in entries]
         self._transform = transform
         self._seed = seed
-        self._store = store
+        self._cache = cache
         self._rows = rows
-        self._with_keys = with_keys
+        self._with_seeds = with_seeds
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def raw(self, index: int) -> Tensor:
-        """The picture as it is kept or stored: uint8 (3, H, W)."""
-        if self._store is not None:
-            return self._store[self._rows[index]]
-        return pil_to_tensor(decode(self.paths[index], least=LEAST_SHARE).image)  # type: ignore[no-any-return]
+        """The image before any transform, from the cache or the file: uint8 (3, H, W)."""
+        if self._cache is not None:
+            return self._cache[self._rows[index]]
+        return pil_to_tensor(decode(self.paths[index], least=MIN_SHARE).image)  # type: ignore[no-any-return]
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, int]:
-        """The picture on its way to the network, as uint8, and its label."""
-        epoch, index = key
-        return seeded((self._seed, epoch, index), self._transform, self.raw(index)), self.labels[index]
+    def __getitem__(self, key: Key | int) -> tuple[Tensor, int]:
+        """The transformed image, uint8 (3, S, S), and its label. key: (epoch, index), or the index alone in epoch 0."""
+        epoch, index = _epoch_and_index(key)
+        return call_seeded((self._seed, epoch, index), self._transform, self.raw(index)), self.labels[index]
 
-    def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, tuple[int, ...]]:
-        """A whole batch: uint8 (N, 3, S, S), int64 (N,), and with_keys the key of its own draws."""
+    def __getitems__(self, keys: Sequence[Key | int]) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, tuple[int, ...]]:
+        """A whole batch: uint8 (N, 3, S, S), int64 (N,), and with_seeds the seed of its own draws."""
         images, labels = zip(*(self[key] for key in keys), strict=True)
         batch = torch.stack(images), torch.tensor(labels)
-        # The first picture stands in one batch an epoch; the 1 tells its draws from those of the picture itself.
-        return (*batch, (self._seed, *keys[0], 1)) if self._with_keys else batch
+        # The first image is in one batch per epoch; the 1 separates the batch's draws from those of that image.
+        return (*batch, (self._seed, *_epoch_and_index(keys[0]), 1)) if self._with_seeds else batch
+
+
+def _epoch_and_index(key: Key | int) -> Key:
+    """Samplers other than ours hand out plain indices: Lightning's, with overfit_batches, always the same ones."""
+    return key if isinstance(key, tuple) else (0, key)
 
 
 class EpochSampler(DistributedSampler[Key]):
     """The share of one process of an epoch, as (epoch, index).
 
-    Shuffled, every process has equally many, so that none waits for another at the end of an epoch; what is left
-    over is left out, another part each epoch. In order, nothing is left out and nothing counts twice.
-    It is a DistributedSampler so that Lightning tells it the epoch and does not put a sampler of its own in its place.
+    Shuffled, every process gets the same number of images, so that none waits for another at the end of an epoch; the
+    remainder is dropped, a different one each epoch. In order, every image is visited exactly once.
+    It derives from DistributedSampler so that Lightning sets its epoch and does not replace it.
     """
 
-    def __init__(self, pictures: Pictures, *, seed: int, shuffle: bool, rank: int = 0, world_size: int = 1) -> None:
-        super().__init__(pictures, world_size, rank, shuffle, seed)
-        self._length = len(pictures)
+    def __init__(self, dataset: SceneDataset, *, seed: int, shuffle: bool, rank: int = 0, world_size: int = 1) -> None:
+        super().__init__(dataset, world_size, rank, shuffle, seed)
+        self._length = len(dataset)
 
     def __len__(self) -> int:
         if self.shuffle:

@@ -1,6 +1,8 @@
-"""A file from the first of several web addresses that gives it whole; a transfer that broke off goes on where it was.
+"""Download of a file from the first of several addresses that serves it completely, resumed after any interruption.
 
-Nothing here knows what is in the file. Sources: RFC 9110, sections 13.1.5 (If-Range), 14 (ranges), 15.5.17 (416).
+Our own and not pooch's, which starts over after a broken transfer: a download of 2.4 GB resumes with If-Range, also
+after a kill, and never joins two versions of a file. Sources: RFC 9110, sections 13.1.5 (If-Range), 14 (ranges),
+15.5.17 (416).
 """
 
 from __future__ import annotations
@@ -24,31 +26,31 @@ from rich.filesize import decimal
 from deepdream import __version__
 from deepdream.files import require_space
 
-BLOCK = 1 << 18  # bytes asked for at once
+BLOCK = 1 << 18  # bytes read at once
 
-# A server that says one of these may give the file later; any other status from 400 on is final.
+# Statuses after which a retry may succeed; any other one from 400 on is final.
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
 class DownloadError(OSError):
-    """No address gave the file; the message lists, in one line, what each of them said."""
+    """No address served the file; the message lists, in one line, the error of each."""
 
 
 class _Refused(Exception):
-    """This address does not give the file: the next one's turn."""
+    """This address does not serve the file: try the next one."""
 
 
 class _Broken(Exception):
-    """The transfer broke off: worth another try."""
+    """The transfer was interrupted: worth a retry."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a download waits.
+    """Timeouts and retries of a download.
 
     timeout: seconds without a byte after which a connection counts as dead.
-    attempts: tries in a row that get no further, after which the next address is tried.
-    pause, longest_pause: seconds before the next try, doubled for each that gets no further, up to the longest.
+    attempts: consecutive attempts without progress after which the next address is tried.
+    pause, longest_pause: seconds before the next attempt, doubled after each without progress, up to the longest.
     """
 
     timeout: float = 60.0
@@ -64,40 +66,40 @@ def download(
     check: Callable[[Path], object] | None = None,
     copies: int = 1,
     on_bytes: Callable[[int, int | None], None] | None = None,
-    on_trouble: Callable[[str], None] | None = None,
+    on_retry: Callable[[str], None] | None = None,
     patience: Patience | None = None,
 ) -> None:
-    """Write `path` from the first of `urls` that gives the file whole.
+    """Write `path` from the first of `urls` that serves the file completely.
 
-    Until then it grows in PATH.part; a later call, also after a kill, goes on there if the server still has the same
-    file. At no moment is there an incomplete file at `path`.
+    Until then it grows in PATH.part; a later call, also after a kill, resumes there if the server still has the same
+    file. There is never an incomplete file at `path`.
 
-    check(part) raises ValueError for content that is not what it should be: it is removed, and the next address tried.
-    copies: how many times its size has to be free on the disk before anything is written (2 to unpack it in place).
-    on_bytes(done, total) is called as bytes arrive; total is None where the server does not say.
-    on_trouble(line) is called before each further try.
+    check(part) raises ValueError for wrong content: it is removed, and the next address is tried.
+    copies: free disk space to require, in multiples of the file's size (2 to unpack it in place).
+    on_bytes(done, total) is called as bytes arrive; total is None where the server does not announce it.
+    on_retry(line) is called before each retry.
 
-    Raises DownloadError where no address gave the file, and OSError where it cannot be written.
+    Raises DownloadError where no address served the file, and OSError where it cannot be written.
     """
     part = _Part(path)
-    said = []
-    # What an earlier run has left is worth most where it came from.
+    errors = []
+    # The address of an earlier run goes first: only there can its download be resumed.
     for url in sorted(urls, key=lambda url: url != part.url):
         try:
-            _fetch(url, part, copies, on_bytes or _ignore, on_trouble or _ignore, patience or Patience())
+            _fetch(url, part, copies, on_bytes or _ignore, on_retry or _ignore, patience or Patience())
             if check is not None:
                 _check(part, check)
         except _Refused as error:
-            said.append(f"{url}: {error}")
+            errors.append(f"{url}: {error}")
         else:
             part.finish()
             return
-    kept = f"; {decimal(part.size)} are kept, and the next run goes on from there" if part.size else ""
-    raise DownloadError(f"{path.name} could not be downloaded: {'; '.join(said)}{kept}")
+    kept = f"; {decimal(part.size)} are kept, and the next run resumes from there" if part.size else ""
+    raise DownloadError(f"{path.name} could not be downloaded: {'; '.join(errors)}{kept}")
 
 
 class _Part:
-    """What has arrived of a file: PATH.part, and beside it PATH.part.json, which says of which file."""
+    """The downloaded part of a file: PATH.part, and PATH.part.json, which identifies the file on the server."""
 
     def __init__(self, path: Path) -> None:
         self._whole = path
@@ -114,28 +116,28 @@ class _Part:
 
     @property
     def size(self) -> int:
-        """Bytes that have arrived."""
+        """Bytes downloaded."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def size_from(self, url: str) -> int:
-        """Bytes that have arrived from `url`."""
+        """Bytes downloaded from `url`."""
         return self.size if url == self.url else 0
 
     def begin(self, url: str, validator: str | None, total: int | None) -> None:
-        """Start over. The bytes go before the notes change: notes never describe bytes of another file."""
+        """Start over. The bytes are removed before the notes change: notes never describe bytes of another file."""
         self.path.write_bytes(b"")
         self.url, self.validator, self.total = url, validator, total
         notes = {"url": url, "validator": validator, "total": total}
         self._notes.write_text(json.dumps(notes), encoding="utf-8")
 
     def discard(self) -> None:
-        """Remove what has arrived."""
+        """Remove the downloaded part."""
         self.path.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
         self.url = self.validator = self.total = None
 
     def finish(self) -> None:
-        """Give the file its name."""
+        """Rename the part to the complete file."""
         with self.path.open("rb+") as file:
             os.fsync(file.fileno())
         self.path.replace(self._whole)
@@ -147,10 +149,10 @@ def _fetch(
     part: _Part,
     copies: int,
     on_bytes: Callable[[int, int | None], None],
-    on_trouble: Callable[[str], None],
+    on_retry: Callable[[str], None],
     patience: Patience,
 ) -> None:
-    """All of the file into `part`, in as many transfers as that takes while they get further."""
+    """Download the whole file into `part`, in as many transfers as needed while they make progress."""
     if not url.startswith(("http://", "https://")):
         raise _Refused("not an http:// or https:// address")
     furthest, failures = part.size_from(url), 0
@@ -159,23 +161,23 @@ def _fetch(
             _transfer(url, part, copies, on_bytes, patience.timeout)
             return
         except _Broken as error:
-            got_further = part.size_from(url) > furthest
+            progressed = part.size_from(url) > furthest
             furthest = max(furthest, part.size_from(url))
-            failures = 0 if got_further else failures + 1
+            failures = 0 if progressed else failures + 1
             if failures >= patience.attempts:
-                raise _Refused(f"{error} ({failures} tries in a row got no further)") from error
+                raise _Refused(f"{error} (no progress in {failures} attempts)") from error
             pause = min(patience.pause * 2 ** max(failures - 1, 0), patience.longest_pause)
-            on_trouble(f"{url}: {error}; trying again in {pause:g} s")
+            on_retry(f"{url}: {error}; retrying in {pause:g} s")
             time.sleep(pause)
 
 
 def _transfer(url: str, part: _Part, copies: int, on_bytes: Callable[[int, int | None], None], timeout: float) -> None:
-    """One request: from where `part` ends to the end of the file."""
+    """One request: from the end of `part` to the end of the file."""
     done = part.size_from(url)
     if done and done == part.total:
         return
     with _open(url, part, done, timeout) as response:
-        done, total = _place(response, url, part, done)
+        done, total = _position(response, url, part, done)
         if total is not None:
             require_space(part.path.parent, copies * total - done, part.path.stem)
         with part.path.open("ab") as file:
@@ -184,7 +186,7 @@ def _transfer(url: str, part: _Part, copies: int, on_bytes: Callable[[int, int |
                 done += len(block)
                 on_bytes(done, total)
     if total is not None and done < total:
-        raise _Broken(f"broke off after {decimal(done)} of {decimal(total)}")
+        raise _Broken(f"interrupted after {decimal(done)} of {decimal(total)}")
 
 
 def _open(url: str, part: _Part, done: int, timeout: float) -> HTTPResponse:
@@ -192,33 +194,33 @@ def _open(url: str, part: _Part, done: int, timeout: float) -> HTTPResponse:
     if done:
         headers["Range"] = f"bytes={done}-"
         if part.validator is not None:
-            headers["If-Range"] = part.validator  # a file that has changed comes whole
+            headers["If-Range"] = part.validator  # if the file has changed, the server sends all of it
     try:
         response: HTTPResponse = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as error:
         error.close()
-        answer = f"{error.code} {error.reason}".strip()
+        status = f"{error.code} {error.reason}".strip()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and done:
             part.discard()
-            raise _Broken(f"{answer}: the file there is not what had begun to arrive") from error
-        raise (_Broken if error.code in _TRY_AGAIN else _Refused)(answer) from error
+            raise _Broken(f"{status}: the file on the server has changed") from error
+        raise (_Broken if error.code in _TRY_AGAIN else _Refused)(status) from error
     except (InvalidURL, ValueError) as error:
-        raise _Refused(f"not an address ({error})") from error
+        raise _Refused(f"not a valid address ({error})") from error
     except (OSError, HTTPException) as error:
-        raise _no_answer(error, timeout) from error
+        raise _connection_error(error, timeout) from error
     return response
 
 
-def _no_answer(error: Exception, timeout: float) -> _Broken | _Refused:
+def _connection_error(error: Exception, timeout: float) -> _Broken | _Refused:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, TimeoutError):
-        return _Broken(f"nothing came for {timeout:g} s")
-    said = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    return (_Refused if isinstance(reason, ssl.SSLCertVerificationError) else _Broken)(said)
+        return _Broken(f"no data for {timeout:g} s")
+    cause = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return (_Refused if isinstance(reason, ssl.SSLCertVerificationError) else _Broken)(cause)
 
 
-def _place(response: HTTPResponse, url: str, part: _Part, done: int) -> tuple[int, int | None]:
-    """Where in the file the answer begins, and how long the file is (None: the server does not say)."""
+def _position(response: HTTPResponse, url: str, part: _Part, done: int) -> tuple[int, int | None]:
+    """The offset at which the response begins, and the size of the file (None: not announced)."""
     validator = _validator(response.headers)
     if response.status == HTTPStatus.PARTIAL_CONTENT and done:
         start, total = _content_range(response.headers)
@@ -226,10 +228,10 @@ def _place(response: HTTPResponse, url: str, part: _Part, done: int) -> tuple[in
         changed |= None not in (validator, part.validator) and validator != part.validator
         if start != done or changed:
             part.discard()
-            raise _Broken("the file there is not what had begun to arrive")
+            raise _Broken("the file on the server has changed")
         return done, part.total if total is None else total
     if response.status != HTTPStatus.OK:
-        raise _Refused(f"answered {response.status} {response.reason}, which was not asked for")
+        raise _Refused(f"unexpected status {response.status} {response.reason}")
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdecimal() else None
     part.begin(url, validator, total)
@@ -237,13 +239,13 @@ def _place(response: HTTPResponse, url: str, part: _Part, done: int) -> tuple[in
 
 
 def _validator(headers: Message) -> str | None:
-    """What tells one version of the file from another: its ETag unless that is a weak one, or its date."""
+    """The identifier of a version of the file: its ETag unless that is a weak one, else its date."""
     tag = headers.get("ETag")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
 
 
 def _content_range(headers: Message) -> tuple[int | None, int | None]:
-    """Start and total of `bytes start-end/total`; None for what is not said."""
+    """Start and total of `bytes start-end/total`; None for what is missing."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", "").strip())
     if match is None:
         return None, None
@@ -251,11 +253,11 @@ def _content_range(headers: Message) -> tuple[int | None, int | None]:
 
 
 def _read(response: HTTPResponse, done: int, total: int | None, timeout: float) -> bytes:
-    """What has come, at least a byte; nothing at the end. Not `read`, which loses what came before a stall."""
+    """The available bytes, at least one; none at the end. Not `read`, which loses the bytes before a stall."""
     try:
         return response.read1(BLOCK if total is None else min(BLOCK, total - done))
     except (OSError, HTTPException) as error:
-        raise _no_answer(error, timeout) from error
+        raise _connection_error(error, timeout) from error
 
 
 def _check(part: _Part, check: Callable[[Path], object]) -> None:
@@ -263,7 +265,7 @@ def _check(part: _Part, check: Callable[[Path], object]) -> None:
         check(part.path)
     except ValueError as error:
         part.discard()
-        raise _Refused(f"{error}; what had arrived was removed") from error
+        raise _Refused(f"{error}; the download was removed") from error
 
 
 def _ignore(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""What the listed files turn out to be: one row a picture, so that nothing is found out in the middle of a training."""
+"""Integrity check: each listed file is opened once, so that no training stops at a damaged one."""
 
 from __future__ import annotations
 
@@ -10,74 +10,73 @@ from pathlib import Path
 
 from PIL import Image
 
-from deepdream.images import decode
+from deepdream.images import FORMATS, decode
 
-LEAST_SHARE = 0.5  # of a truncated picture's rows, for it to be used
+MIN_SHARE = 0.5  # fraction of its rows that a truncated image must hold to be used
 
-OK, CONVERTED, TRUNCATED, LEFT_OUT = "ok", "converted", "truncated", "left out"
-_USUAL_SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg")}
+OK, CONVERTED, TRUNCATED, SKIPPED = "ok", "converted", "truncated", "skipped"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One row of scan.csv.
+class ImageRecord:
+    """One row of integrity.csv.
 
-    path: `class/file`. size: "640x480", as stored. mode, format: as Pillow calls them.
-    verdict: "ok"; "converted", from another mode than RGB or another format than the name says; "truncated", with the
-        share of the rows that is used; "left out", with the reason.
+    path: `class/file`. size: "640x480", as stored. mode, format: Pillow's names.
+    status: "ok"; "converted": its mode is not RGB, or its suffix is that of another format; "truncated", with the share
+        of the rows that it holds; "skipped", with the reason.
     """
 
     path: str
     size: str
     mode: str
     format: str
-    verdict: str
+    status: str
 
     @property
     def used(self) -> bool:
-        """Whether the picture takes part."""
-        return not self.verdict.startswith(LEFT_OUT)
+        """Whether the image is in its split."""
+        return not self.status.startswith(SKIPPED)
 
 
-def examine(images: Path, entry: str, shorter_side: int | None = None) -> tuple[Finding, Image.Image | None]:
-    """Decode a listed picture: what was found, and the picture in RGB where it can be used.
+def check_image(images: Path, entry: str, shorter_side: int | None = None) -> tuple[ImageRecord, Image.Image | None]:
+    """Decode a listed image: its record, and the image in RGB unless it is skipped.
 
     shorter_side: see `deepdream.images.decode`.
     """
     path = images / entry
     try:
-        decoded = decode(path, least=LEAST_SHARE, shorter_side=shorter_side)
+        decoded = decode(path, least=MIN_SHARE, shorter_side=shorter_side)
     except (OSError, ValueError) as error:
         reason = str(error).removeprefix(f"{path} ").partition(";")[0]
-        return Finding(entry, "", "", "", f"{LEFT_OUT}: {reason}"), None
-    verdict = OK
+        return ImageRecord(entry, "", "", "", f"{SKIPPED}: {reason}"), None
+    status = OK
     if decoded.truncated:
-        verdict = f"{TRUNCATED}: {decoded.share:.0%} of its rows are used"
+        status = f"{TRUNCATED}: {decoded.share:.0%} of its rows are used"
     elif decoded.mode != "RGB" or not entry.lower().endswith(_suffixes(decoded.format)):
-        verdict = CONVERTED
+        status = CONVERTED
     size = f"{decoded.size[0]}x{decoded.size[1]}"
-    return Finding(entry, size, decoded.mode, decoded.format, verdict), decoded.image
+    return ImageRecord(entry, size, decoded.mode, decoded.format, status), decoded.image
 
 
 def _suffixes(kind: str) -> tuple[str, ...]:
-    return _USUAL_SUFFIXES.get(kind, tuple(end for end, name in Image.registered_extensions().items() if name == kind))
+    return FORMATS["JPEG" if kind == "MPO" else kind]  # MPO: a JPEG with more than one image, as some cameras write
 
 
-def write_scan(path: Path, findings: Iterable[Finding]) -> None:
-    """Write scan.csv."""
+def write_records(path: Path, records: Iterable[ImageRecord]) -> None:
+    """Write integrity.csv."""
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file)
-        table.writerow(field.name for field in fields(Finding))
-        table.writerows(astuple(finding) for finding in findings)
+        table.writerow(field.name for field in fields(ImageRecord))
+        table.writerows(astuple(record) for record in records)
 
 
-def read_scan(path: Path) -> list[Finding]:
-    """Read scan.csv."""
+def read_records(path: Path) -> list[ImageRecord]:
+    """Read integrity.csv."""
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [Finding(**row) for row in csv.DictReader(file)]
+        return [ImageRecord(**row) for row in csv.DictReader(file)]
 
 
-def in_words(findings: Iterable[Finding]) -> str:
-    """What is not as it should be, "3 left out, 1 truncated, 12 converted"; empty where all is."""
-    counts = Counter(finding.verdict.partition(":")[0] for finding in findings)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in (LEFT_OUT, TRUNCATED, CONVERTED) if counts[verdict])
+def summarize(records: Iterable[ImageRecord]) -> str:
+    """The number of images of each status but "ok": "3 skipped, 1 truncated, 12 converted"; empty if all are ok."""
+    counts = Counter(record.status.partition(":")[0] for record in records)
+    return ", ".join(f"{counts[status]} {status}" for status in (SKIPPED, TRUNCATED, CONVERTED) if counts[status])

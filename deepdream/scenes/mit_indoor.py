@@ -1,139 +1,116 @@
-"""MIT Indoor Scenes arrives by itself: downloaded, checked, unpacked.
+"""MIT Indoor Scenes: downloaded, checked, unpacked.
 
-`python -m deepdream.scenes.mit_indoor --root DIR` does only that. What is under way lies in root/.arriving, and the
-pictures are renamed into place last: root/Images is there only when all is, and what a run leaves that was stopped at
-any moment, killed even, is completed by the next.
+Work in progress is in root/.partial, and the images are renamed into place last: root/Images exists only when all of
+it is complete. A run that was stopped at any moment, even killed, is completed by the next one.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import hashlib
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from omegaconf import OmegaConf
-from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from deepdream.scenes.archive import Packed, pictures_in, unpack
-from deepdream.scenes.config import UrlConfig
+from deepdream.console import progress_bar
+from deepdream.files import PARTIAL, exclusive
+from deepdream.scenes.archive import ArchivedImage, list_images, unpack
+from deepdream.scenes.config import DataConfig, UrlConfig
 from deepdream.scenes.download import Patience, download
-from deepdream.scenes.layout import find_images, first_few, not_the_layout, read_list, read_lists
-from deepdream.schema import typed
+from deepdream.scenes.layout import find_images, first_few, layout_error, read_list
 
 ARCHIVE = "indoorCVPR_09.tar"
 TRAIN_LIST, TEST_LIST = "TrainImages.txt", "TestImages.txt"
-MISSING_LIST = "MissingImages.txt"  # written where an archive lacks listed pictures
+MISSING_LIST = "MissingImages.txt"  # written where an archive lacks listed images
 
-_ARRIVING = ".arriving"
-_LOCK = ".arriving.lock"
+_LOCK = f"{PARTIAL}.lock"
+_BYTES = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 
 
-def arrive(root: str | Path, url: UrlConfig | None = None, *, patience: Patience | None = None) -> None:
-    """Make `root` hold MIT Indoor Scenes in the official layout, downloading what is not there.
+def ensure_mit_indoor(root: str | Path, url: UrlConfig | None = None, *, patience: Patience | None = None) -> None:
+    """Make `root` hold MIT Indoor Scenes in the official layout, downloading what is missing.
 
-    Returns at once where there are pictures already, in either layout; nothing is written there. Lists and an
-    indoorCVPR_09.tar that somebody has put into `root` are used and left alone. Of several processes one downloads
-    and the others wait. url: where from (None: as in conf/data/mit_indoor.yaml).
+    Returns at once where there are images already, in either layout; nothing is written there. Lists and an
+    indoorCVPR_09.tar that the user has put into `root` are used and kept. Of several processes one downloads and the
+    others wait. url: the addresses (None: those of conf/data/mit_indoor.yaml).
 
-    Raises FileNotFoundError where `root` holds something else, OSError where no address gives the files or the disk
-    is too full, and ValueError for an indoorCVPR_09.tar in `root` that is damaged or lacks listed pictures.
+    Raises FileNotFoundError where `root` holds something else, OSError where no address serves the files or the disk
+    has too little space, and ValueError for an indoorCVPR_09.tar in `root` that is damaged or lacks listed images.
     """
     root = Path(root)
-    if find_images(root) and not (root / _ARRIVING).exists():
+    if find_images(root) and not (root / PARTIAL).exists():
         return
     if not find_images(root):
         _refuse_other_folders(root)
     root.mkdir(parents=True, exist_ok=True)
-    with _one_process(root):
+    # The lock is in root, because the folder above may belong to somebody else.
+    waiting = f"waiting for another process that downloads MIT Indoor Scenes into {root}"
+    with exclusive(root / _LOCK, on_wait=lambda: _print(waiting)):
         if not find_images(root):
-            _fill(root, url or official(), patience or Patience())
-        # The pictures are there: a second lock does no harm from now on. The folder goes last, it brings us back here.
+            _fill(root, url or official_url(), patience or Patience())
+        # The images are there: a second lock does no harm from now on. The folder goes last, because it brings the next
+        # run back here after a kill.
         with contextlib.suppress(OSError):
             (root / _LOCK).unlink()
-        shutil.rmtree(root / _ARRIVING, ignore_errors=True)
+        shutil.rmtree(root / PARTIAL, ignore_errors=True)
 
 
-def official() -> UrlConfig:
-    """The addresses of conf/data/mit_indoor.yaml."""
-    text = (files("deepdream.conf") / "data" / "mit_indoor.yaml").read_text(encoding="utf-8")
-    return typed(UrlConfig, OmegaConf.create(text).url)
+def official_url() -> UrlConfig:
+    """The addresses in conf/data/mit_indoor.yaml."""
+    url = DataConfig.preset("mit_indoor").url
+    assert url is not None
+    return url
 
 
 def _refuse_other_folders(root: Path) -> None:
-    """2.4 GB do not go into a folder that holds something else."""
+    """2.4 GB must not go into a folder that holds something else."""
     if not root.exists():
         return
     if not root.is_dir():
-        raise not_the_layout(root)
+        raise layout_error(root)
     for path in root.iterdir():
         ours = path.name in (ARCHIVE, "Images") or path.suffix == ".txt"  # Images: another process has just finished
         if not ours and not path.name.startswith("."):
-            raise not_the_layout(root)
-
-
-@contextlib.contextmanager
-def _one_process(root: Path) -> Iterator[None]:
-    """A lock that a kill opens. In root, because the folder above may belong to somebody else."""
-    lock = FileLock(root / _LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        _say(f"waiting for another process that fetches MIT Indoor Scenes into {root}")
-        lock.acquire(poll_interval=0.2)
-    try:
-        yield
-    finally:
-        lock.release()
+            raise layout_error(root)
 
 
 def _fill(root: Path, url: UrlConfig, patience: Patience) -> None:
-    """Lists, archive, pictures; then all of it into place, the pictures last."""
+    """Lists, archive, images; then all of it into place, the images last."""
     start = time.monotonic()
-    how_not_to = "data.download=false never downloads, data=rooms needs none"
-    _say(f"MIT Indoor Scenes (2.4 GB) is fetched into {root}; {how_not_to}")
-    arriving = root / _ARRIVING
-    arriving.mkdir(exist_ok=True)
+    alternatives = "data.download=false never downloads, data=rooms needs no download"
+    _print(f"downloading MIT Indoor Scenes (2.4 GB) into {root}; {alternatives}")
+    partial = root / PARTIAL
+    partial.mkdir(exist_ok=True)
     lists = [
         _list(root / TRAIN_LIST, url.train_list, "train", url.train_sha256, patience),
         _list(root / TEST_LIST, url.test_list, "test", url.test_sha256, patience),
     ]
     listed = [entry for path in lists for entry in read_list(path)]
-    archive, pictures = _archive(root, url, listed, patience)
-    shutil.rmtree(arriving / "Images", ignore_errors=True)  # what a killed run had unpacked
-    with _bar("unpacking", MofNCompleteColumn()) as on_picture:
-        unpack(archive, pictures, arriving / "Images", on_picture=on_picture)
+    archive, images = _archive(root, url, listed, patience)
+    shutil.rmtree(partial / "Images", ignore_errors=True)  # what a killed run had unpacked
+    with progress_bar("unpacking") as on_progress:
+        unpack(archive, images, partial / "Images", on_progress=on_progress)
     for path in lists:
-        if path.parent == arriving:
+        if path.parent == partial:
             path.replace(root / path.name)
-    (arriving / "Images").rename(root / "Images")
-    _say(f"MIT Indoor Scenes is in {root}: {_counts(pictures)}, after {time.monotonic() - start:.0f} s")
-    _note_shortfall(pictures, url)
+    (partial / "Images").rename(root / "Images")
+    size = decimal(sum(image.size for image in images))
+    _print(
+        f"MIT Indoor Scenes is in {root}: {len(_classes(images))} classes, {len(images):,} images, {size}, "
+        f"after {time.monotonic() - start:.0f} s"
+    )
+    _note_shortfall(images, url)
 
 
 def _list(path: Path, urls: Sequence[str], which: str, sha256: str | None, patience: Patience) -> Path:
-    """Where one list is: in root, if somebody has put it there, or else among what arrives."""
+    """The path of one list: the user's own in root, or the one downloaded into root/.partial."""
     if path.exists():
         return path
-    path = path.parent / _ARRIVING / path.name
+    path = path.parent / PARTIAL / path.name
 
     def check(part: Path) -> None:
         read_list(part)
@@ -142,120 +119,62 @@ def _list(path: Path, urls: Sequence[str], which: str, sha256: str | None, patie
             raise ValueError(f"its SHA-256 is {found}; data.url.{which}_sha256 is {sha256} (null takes any)")
 
     if not path.exists():
-        download(urls, path, check=check, on_trouble=_say, patience=patience)
+        download(urls, path, check=check, on_retry=_print, patience=patience)
     return path
 
 
-def _archive(root: Path, url: UrlConfig, listed: Sequence[str], patience: Patience) -> tuple[Path, list[Packed]]:
-    """Where the archive is, and what is in it: somebody's own in root, or the one that arrives."""
+def _archive(root: Path, url: UrlConfig, listed: Sequence[str], patience: Patience) -> tuple[Path, list[ArchivedImage]]:
+    """The path of the archive and its images: the user's own in root, or the one downloaded into root/.partial."""
     if (root / ARCHIVE).exists():
-        return root / ARCHIVE, _complete(root / ARCHIVE, listed, root)
-    path = root / _ARRIVING / ARCHIVE
+        return root / ARCHIVE, _require_listed(root / ARCHIVE, listed, root)
+    path = root / PARTIAL / ARCHIVE
     if path.exists():
         try:
-            return path, _complete(path, listed, root)
+            return path, _require_listed(path, listed, root)
         except ValueError as error:
-            _say(f"{error}; it is removed and downloaded again")
+            _print(f"{error}; it is removed and downloaded again")
             path.unlink()
-    columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with _bar(f"downloading {ARCHIVE}", *columns) as on_bytes:
+    with progress_bar(f"downloading {ARCHIVE}", columns=_BYTES) as on_bytes:
         download(
             url.archive,
             path,
-            check=lambda part: _complete(part, listed, root),
+            check=lambda part: _require_listed(part, listed, root),
             copies=2,  # it is unpacked beside itself
             on_bytes=on_bytes,
-            on_trouble=_say,
+            on_retry=_print,
             patience=patience,
         )
-    return path, _complete(path, listed, root)
+    return path, _require_listed(path, listed, root)
 
 
-def _complete(archive: Path, listed: Sequence[str], root: Path) -> list[Packed]:
-    """The pictures of an archive that has every listed one.
+def _require_listed(archive: Path, listed: Sequence[str], root: Path) -> list[ArchivedImage]:
+    """The images of an archive that holds every listed one.
 
-    Raises ValueError otherwise; the pictures that it lacks are named in root/MissingImages.txt.
+    Raises ValueError otherwise; root/MissingImages.txt then names the images that it lacks.
     """
-    pictures = pictures_in(archive)
-    there = {picture.entry for picture in pictures}
-    missing = [entry for entry in listed if entry not in there]
+    images = list_images(archive)
+    found = {image.entry for image in images}
+    missing = [entry for entry in listed if entry not in found]
     if missing:
         (root / MISSING_LIST).write_text("\n".join(missing) + "\n", encoding="utf-8")
         raise ValueError(
-            f"{archive.name} lacks {len(missing)} of {len(listed)} listed pictures: {first_few(missing)} "
-            f"(all of them are named in {root / MISSING_LIST})"
+            f"{archive.name} lacks {len(missing)} of {len(listed)} listed images: {first_few(missing)} "
+            f"({root / MISSING_LIST} names all of them)"
         )
     (root / MISSING_LIST).unlink(missing_ok=True)
-    return pictures
+    return images
 
 
-def _counts(pictures: Sequence[Packed]) -> str:
-    size = decimal(sum(picture.size for picture in pictures))
-    return f"{len(_classes(pictures))} classes, {len(pictures):,} pictures, {size}"
+def _classes(images: Sequence[ArchivedImage]) -> set[str]:
+    return {image.entry.partition("/")[0] for image in images}
 
 
-def _classes(pictures: Sequence[Packed]) -> set[str]:
-    return {picture.entry.partition("/")[0] for picture in pictures}
-
-
-def _note_shortfall(pictures: Sequence[Packed], url: UrlConfig) -> None:
-    expected = {"classes": (len(_classes(pictures)), url.classes), "pictures": (len(pictures), url.pictures)}
+def _note_shortfall(images: Sequence[ArchivedImage], url: UrlConfig) -> None:
+    expected = {"classes": (len(_classes(images)), url.classes), "images": (len(images), url.images)}
     for name, (found, wanted) in expected.items():
         if wanted is not None and found < wanted:
-            _say(f"note: the archive holds {found:,} {name} of {wanted:,}; every picture that the lists name is there")
+            _print(f"note: the archive holds {found:,} of {wanted:,} {name}; all listed images are among them")
 
 
-@contextlib.contextmanager
-def _bar(title: str, *columns: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on a terminal, nothing elsewhere; yields what to call with (done, total)."""
-    shown = (TextColumn("{task.description}"), BarColumn(), *columns)
-    with Progress(*shown, transient=True, disable=not Console().is_terminal) as progress:
-        task = None
-
-        def update(done: int, total: int | None) -> None:
-            nonlocal task
-            if task is None:  # what is there from an earlier run is no part of the speed
-                task = progress.add_task(title, completed=done, total=total)
-            progress.update(task, completed=done, total=total)
-
-        yield update
-
-
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: download, check, and say what is there. Returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m deepdream.scenes.mit_indoor",
-        description="Download MIT Indoor Scenes (2.4 GB; twice that is needed until it is unpacked). "
-        "A download that was stopped goes on where it was.",
-    )
-    parser.add_argument("--root", required=True, type=Path, metavar="DIR", help="the folder for it, new or empty")
-    parser.add_argument("--archive", nargs="+", metavar="URL", help="other addresses of the archive, tried in order")
-    options = parser.parse_args(arguments)
-    try:
-        url = official()
-        arrive(options.root, replace(url, archive=options.archive) if options.archive else url)
-        print(_summary(options.root))
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (OSError, ValueError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _summary(root: Path) -> str:
-    lists = read_lists(root)
-    sizes = [path.stat().st_size for path in lists.images.glob("*/*") if path.is_file()]
-    return (
-        f"{root}: {len(lists.classes)} classes, {len(sizes):,} pictures, {decimal(sum(sizes))}; "
-        f"{len(lists.train):,} to train on, {len(lists.test):,} to test on"
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

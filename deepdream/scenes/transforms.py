@@ -1,7 +1,7 @@
-"""What happens to a picture on its way to the network.
+"""Transforms of images on their way to the network.
 
-In the workers, on uint8, a picture at a time: crop, flip, colours, erasing for training; resize and centre crop for
-evaluation. On the device, a batch at a time: normalisation, channels-last, CutMix and MixUp.
+In the workers, on uint8, one image at a time: crop, flip, colour jitter, erasing for training; resize and centre crop
+for evaluation. On the device, a batch at a time: normalisation, channels-last, CutMix and MixUp.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ Mixing = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-GREY = (124, 116, 104)  # the mean colour of photos, for what an augmentation leaves without a colour
+GREY = (124, 116, 104)  # the mean colour of photos, which fills what an augmentation leaves empty
 
 
 def training_transform(image_size: int, augment: AugmentConfig) -> Transform:
-    """A random crop, flip, change of colour, erased rectangle: uint8 (3, H, W) -> uint8 (3, S, S).
+    """Random crop, flip, colour jitter and erasing: uint8 (3, H, W) -> uint8 (3, S, S).
 
-    S is `augment.crop_size`, or `image_size`. A random crop shows things larger than the centre crop of evaluation
-    does, so a network that trains on smaller pictures sees them at the size of then (Touvron et al., "FixRes", 2019).
+    S is `augment.crop_size`, or `image_size`. A random crop shows objects larger than the centre crop of evaluation
+    does, so a network trained on smaller crops sees them at the size of evaluation (Touvron et al., "FixRes", 2019).
 
     The crop is that of Szegedy et al. (2015), then TrivialAugment (Müller & Hutter 2021) and random erasing (Zhong et
-    al. 2017). Parts that the config leaves at 0 take no time.
+    al. 2017). Parts that the config leaves at 0 cost nothing.
     """
     scale, ratio = tuple(augment.crop_scale), tuple(augment.crop_ratio)
     steps: list[nn.Module] = [
@@ -52,10 +52,10 @@ def training_transform(image_size: int, augment: AugmentConfig) -> Transform:
 
 
 def evaluation_transform(image_size: int, resize: int, tta: str = "none") -> Transform:
-    """Shorter side to `resize`, then the centre: uint8 (3, H, W) -> uint8 (3, image_size, image_size).
+    """Shorter side to `resize`, then the centre crop: uint8 (3, H, W) -> uint8 (3, image_size, image_size).
 
-    tta: with "flip" or "multicrop" the result is (V, 3, image_size, image_size), V views whose answers are to be
-        averaged: the centre and its mirror image; or the four corners and the centre, each with its mirror image.
+    tta: test-time augmentation. "flip" and "multicrop" return (V, 3, image_size, image_size), V views whose predictions
+        are to be averaged: the centre crop, or the four corners and the centre, each also mirrored.
     """
     views: dict[str, nn.Module] = {
         "none": v2.CenterCrop(image_size),
@@ -68,7 +68,7 @@ def evaluation_transform(image_size: int, resize: int, tta: str = "none") -> Tra
 
 
 class _Views(nn.Module):
-    """One or several crops of a picture, then the mirror image of each: (3, H, W) -> (V, 3, S, S)."""
+    """One or several crops of an image, then each of them mirrored: (3, H, W) -> (V, 3, S, S)."""
 
     def __init__(self, crop: nn.Module) -> None:
         super().__init__()
@@ -81,10 +81,9 @@ class _Views(nn.Module):
 
 
 def mixing(augment: AugmentConfig, num_classes: int) -> Mixing | None:
-    """CutMix (Yun et al. 2019) and MixUp (Zhang et al. 2018), each as often as the other; None where both are off.
+    """CutMix (Yun et al. 2019) and MixUp (Zhang et al. 2018), equally often; None where both are off.
 
-    Maps normalised pictures (N, 3, H, W) and labels int64 (N,) to pictures mixed with those of their neighbours, and
-    the shares of the classes in each, float32 (N, num_classes).
+    Maps normalised images (N, 3, H, W) and labels int64 (N,) to mixed images and soft labels, float32 (N, num_classes).
     """
     kinds: list[nn.Module] = []
     if augment.cutmix_alpha:
@@ -102,17 +101,20 @@ def mixing(augment: AugmentConfig, num_classes: int) -> Mixing | None:
     return mixed
 
 
-def seeded(key: Sequence[int], function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """`function(...)` with every draw a function of `key`; the caller's random state is left as it was."""
-    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+def call_seeded(seed: Sequence[int], function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """`function(...)` with PyTorch's CPU generator seeded by `seed`; the caller's random state stays as it was."""
+    state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(state)
         return function(*args, **kwargs)
 
 
-def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """(x / 255 - mean) / std of uint8 pictures (N, 3, H, W), as float32 in channels-last order."""
-    # One multiplication and one subtraction a value: x * (1 / (255 std)) - mean / std.
+def normalize_uint8(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """(x / 255 - mean) / std of uint8 images (N, 3, H, W), as float32 in channels-last order.
+
+    Beside `deepdream.images.normalize`, for floats in [0, 1], because every batch passes here: conversion, scaling and
+    shift are one fused multiply-add per value, x * (1 / (255 std)) - mean / std.
+    """
     scale = 1 / (255 * torch.tensor(std, device=images.device).view(1, 3, 1, 1))
     shift = torch.tensor(mean, device=images.device).view(1, 3, 1, 1) * 255 * scale
     return torch.addcmul(-shift, images.contiguous(memory_format=torch.channels_last).float(), scale)

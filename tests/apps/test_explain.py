@@ -38,7 +38,7 @@ def test_a_folder_with_a_bad_file_is_explained_and_its_methods_ranked(
     result = run_app("explain", f"ckpt={checkpoint}", *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     (line,) = result.stderr.splitlines()
-    assert line.startswith("left out: photos/inner/bad.jpg is not a picture")
+    assert line.startswith("left out: photos/inner/bad.jpg is not an image")
     (run,) = tmp_path.glob("outputs/*/*")
     panels = sorted((run / "explanations").iterdir())
     assert [panel.name for panel in panels] == ["inner_room_0.png.png", "inner_room_1.png.png"]

@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from deepdream.callbacks.ema import WeightAverage
 from deepdream.models import load_network
-from deepdream.scenes import SceneDataModule
+from deepdream.scenes import DataConfig, SceneDataModule
 from deepdream.training import SceneClassifier
 from deepdream.training.schedulers import constant
 from tests.scenes.layout import write_scenes
@@ -43,7 +43,8 @@ def _copy(weights: Weights) -> Weights:
 @pytest.fixture
 def data(tmp_path: Path) -> SceneDataModule:
     root = write_scenes(tmp_path / "scenes", {"bar": (20, 4), "pub": (20, 4)})
-    return SceneDataModule(root, image_size=32, resize=32, val_per_class=4, batch_size=8, workers=0)
+    small = {"image_size": 32, "resize": 32, "val_per_class": 4, "batch_size": 8, "workers": 0}
+    return SceneDataModule(DataConfig.preset(root=str(root), **small))
 
 
 def _fit(

@@ -7,14 +7,15 @@ from torch import nn
 
 from deepdream.callbacks import GradCAMWatch
 from deepdream.models import Network, ResNet
-from deepdream.scenes import SceneDataModule
+from deepdream.scenes import DataConfig, SceneDataModule
 from tests.scenes.layout import write_scenes
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> SceneDataModule:
     root = write_scenes(tmp_path / "scenes", {"bar": (6, 2), "pub": (6, 2)})
-    return SceneDataModule(root, image_size=64, resize=64, val_per_class=3, batch_size=4, workers=0)
+    small = {"image_size": 64, "resize": 64, "val_per_class": 3, "batch_size": 4, "workers": 0}
+    return SceneDataModule(DataConfig.preset(root=str(root), **small))
 
 
 def test_maps_are_made_within_inference_mode_and_leave_the_network_as_it_was(

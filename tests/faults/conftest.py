@@ -9,7 +9,7 @@ from tests.conftest import TINY, data_of
 
 @pytest.fixture(scope="session")
 def tiny_run(trained: Path) -> tuple[str, ...]:
-    """The arguments of a run of two epochs on pictures that are drawn already, in float32."""
+    """The arguments of a run of two epochs on rooms that are rendered already, in float32."""
     return (
         *TINY,
         *data_of(trained),

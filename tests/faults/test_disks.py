@@ -34,15 +34,19 @@ def disk(tmp_path: Path) -> Path:
     ("arguments", "size", "parts"),
     [
         (("hydra.run.dir=disk/run",), "50m", ("of checkpoints, and does not (No space left on device)", "make room")),
-        (("data.cache=disk/cache",), "100k", ("data.cache is disk/cache", "No space left", "data.store=off")),
+        (
+            ("data.cache_dir=disk/cache",),
+            "100k",
+            ("data.cache_dir is disk/cache", "No space left", "data.cache_images=false"),
+        ),
     ],
-    ids=["checkpoints", "store"],
+    ids=["checkpoints", "cache"],
 )
 def test_a_training_without_room_says_so(
     arguments: tuple[str, ...], size: str, parts: tuple[str, ...], tiny_run: tuple[str, ...], disk: Path
 ) -> None:
     command = begin(
-        "train", *tiny_run, "data.store_size=64", *arguments, folder=disk.parent, before=disks.small(disk, size)
+        "train", *tiny_run, "data.cache_image_size=64", *arguments, folder=disk.parent, before=disks.small(disk, size)
     )
     assert command.wait() == 1, command.said
     assert_said(command.said, *parts)

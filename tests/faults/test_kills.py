@@ -18,7 +18,7 @@ from tests.scenes.server import Answer, Server
 
 QUICK = 2  # kills of each command in `make test`
 ALL = 6  # in `make test-all`: 30 in all
-COMMANDS = ("download", "store", "training", "evaluation", "film")
+COMMANDS = ("download", "cache", "training", "evaluation", "film")
 RUN = Path("outputs/day/time")
 
 
@@ -42,10 +42,10 @@ def _put_lists(folder: Path) -> None:
         (folder / "mit" / name).write_bytes(content)
 
 
-def _store(folder: Path) -> object:
-    """The rooms that were drawn, and the store of them, whose name and note hold the path of its folder."""
-    (store,) = (path for path in (folder / "cache").iterdir() if path.suffix != ".lock")
-    return runs.content(folder / "rooms"), {**runs.content(store), "about.json": "names the folder"}
+def _cache(folder: Path) -> object:
+    """The rendered rooms, and their cache, whose name and about.json depend on the path of its folder."""
+    (cache,) = (path for path in (folder / "cache").iterdir() if path.suffix != ".lock")
+    return runs.content(folder / "rooms"), {**runs.content(cache), "about.json": "names the folder"}
 
 
 def _resume(folder: Path, anew: tuple[str, ...]) -> tuple[str, ...]:
@@ -65,15 +65,15 @@ def server() -> Iterator[Server]:
 def tasks(checkpoint: Path, tiny_run: tuple[str, ...], server: Server) -> dict[str, Task]:
     train = (*tiny_run, f"hydra.run.dir={RUN}")
     film = ("film=zoom", "film.frames=6", "dream.width=128", "dream.octaves=2", "dream.steps=2", "output=film.mp4")
-    drawn = tuple(value for value in TINY if value.startswith("data"))
+    rooms = tuple(value for value in TINY if value.startswith("data"))
     return {
         "download": Task(
-            "mit_indoor",
+            "download",
             ("--root", "mit", "--archive", server.url("set.tar")),
             lambda folder: runs.content(folder / "mit"),
             arrange=_put_lists,
         ),
-        "store": Task("scenes", (*drawn, "data.cache=cache"), _store),
+        "cache": Task("data", (*rooms, "data.cache_dir=cache"), _cache),
         "training": Task(
             "train", train, lambda folder: runs.training(folder / RUN), again=lambda folder: _resume(folder, train)
         ),

@@ -41,7 +41,7 @@ def copy_of_rooms(trained: Path, tmp_path: Path) -> Path:
 def test_a_training_whose_photos_vanish_names_the_first_that_it_misses(
     copy_of_rooms: Path, tiny_run: tuple[str, ...], tmp_path: Path
 ) -> None:
-    arguments = (*tiny_run, *LONG, f"data.root={copy_of_rooms}", "data.store=off", "data.cache=cache")
+    arguments = (*tiny_run, *LONG, f"data.root={copy_of_rooms}", "data.cache_images=false", "data.cache_dir=cache")
     command = begin("train", *arguments, folder=tmp_path)
     wait_for((tmp_path / "run/checkpoints/last.ckpt").exists, command)
     shutil.rmtree(copy_of_rooms)
@@ -58,7 +58,7 @@ def test_a_training_from_the_store_does_not_need_its_photos_any_more(
         "trainer.max_epochs=4",
         "hydra.run.dir=run",
         f"data.root={copy_of_rooms}",
-        "data.cache=cache",
+        "data.cache_dir=cache",
     )
     command = begin("train", *arguments, folder=tmp_path)
     wait_for((tmp_path / "run/checkpoints/last.ckpt").exists, command)
@@ -169,7 +169,7 @@ def test_eight_dreams_at_once_are_those_of_one_after_another(tmp_path: Path) -> 
 
 def test_eight_commands_at_once_build_one_store(trained: Path, tmp_path: Path) -> None:
     """And each reads from it what one alone would."""
-    arguments = ("data=rooms", f"data.root={trained / 'rooms'}", "data.rooms=null", "data.cache=cache")
+    arguments = ("data=rooms", f"data.root={trained / 'rooms'}", "data.rooms=null", "data.cache_dir=cache")
     small = ("data.image_size=32", "data.resize=32", "data.val_per_class=2")
     commands = [begin("scenes", *arguments, *small, folder=tmp_path) for _ in range(8)]
     assert [command.wait() for command in commands] == [0] * 8, [command.said for command in commands]

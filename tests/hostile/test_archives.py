@@ -1,4 +1,4 @@
-"""Hostile tars that tests/scenes/test_archive.py has not: each is refused, or what it holds stays in its folder."""
+"""Hostile tars beyond those of tests/scenes/test_archive.py: each is refused, or its files stay in their folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deepdream.scenes.archive import pictures_in, unpack
+from deepdream.scenes.archive import list_images, unpack
 from tests.hostile.guard import guard, outcome
 from tests.scenes.archives import member, official_tar, tar
 
@@ -60,15 +60,15 @@ FILES = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_what_a_tar_holds_stays_in_its_folder(tmp_path: Path, kind: str) -> None:
+def test_files_of_a_tar_stay_in_the_target_folder(tmp_path: Path, kind: str) -> None:
     archive, folder = tmp_path / "set.tar", tmp_path / "in" / "Images"
     archive.write_bytes(FILES[kind])
     folder.parent.mkdir()
     with guard(folder.parent):
-        found = outcome(pictures_in, archive)
+        found = outcome(list_images, archive)
         if not isinstance(found, str):
             outcome(unpack, archive, found, folder)
     assert {path.name for path in tmp_path.iterdir()} == {"set.tar", "in"}
     written = [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()]
     assert all(len(path.parts) == 2 and not path.name.startswith(".") for path in written)
-    assert isinstance(found, str) or {f"{path}" for path in written} == {picture.entry for picture in found}
+    assert isinstance(found, str) or {f"{path}" for path in written} == {image.entry for image in found}

@@ -17,7 +17,7 @@ from deepdream.dreaming.config import DreamAppConfig, DreamConfig
 from deepdream.dreaming.film_config import FilmConfig
 from deepdream.images import decode
 from deepdream.provenance import read_provenance, write_png
-from deepdream.scenes.integrity import examine
+from deepdream.scenes.integrity import check_image
 from deepdream.schema import read_choice, typed
 from tests.hostile import pictures
 from tests.hostile.guard import guard, outcome
@@ -52,9 +52,9 @@ def test_a_hostile_picture_is_a_picture_or_one_line(tmp_path: Path, name: str) -
             found = outcome(partial(decode, tmp_path / name, least=0.5, shorter_side=shorter_side))
             assert isinstance(found, str) or found.image.mode == "RGB"
         photo = outcome(read_photo, str(tmp_path / name))
-        finding, picture = outcome(examine, tmp_path, name)
+        record, picture = outcome(check_image, tmp_path, name)
         kept = outcome(read_provenance, tmp_path / name)
-    assert (picture is None) == (not finding.used)
+    assert (picture is None) == (not record.used)
     assert isinstance(photo, Image.Image) or name in photo
     assert isinstance(kept, dict) or name in kept
 
@@ -63,7 +63,7 @@ def test_a_hostile_picture_is_a_picture_or_one_line(tmp_path: Path, name: str) -
 def test_what_another_program_would_have_to_open_is_not_opened(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(FAULTS[name])
     with guard(tmp_path):
-        assert "is not a picture of a kind that can be read" in outcome(read_photo, str(tmp_path / name))
+        assert "is not an image of a supported format" in outcome(read_photo, str(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", MODES)
@@ -81,7 +81,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
     else:
         path.symlink_to("/dev/zero")
     with guard(tmp_path):
-        assert "is a pipe or a device" in outcome(read_photo, str(path))
+        assert "is not a regular file" in outcome(read_photo, str(path))
 
 
 # Laid over a sound configuration.

@@ -1,4 +1,4 @@
-"""Tar archives for tests: a small data set in the official form, and what an attacker might serve in its place."""
+"""Tar archives for tests: a small data set in the official form, and hostile ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLASSES = ("airport_inside", "bar", "winecellar")
 PER_CLASS = 4  # three to train on, one to test on
 
 
-def pictures() -> dict[str, bytes]:
+def images() -> dict[str, bytes]:
     """`class/file`: content, of a few kilobytes each."""
     rng = np.random.default_rng(67)
     names = [f"{label}/{label}_{number}.jpg" for label in CLASSES for number in range(PER_CLASS - 1)]
@@ -21,8 +21,8 @@ def pictures() -> dict[str, bytes]:
 
 
 def lists() -> dict[str, bytes]:
-    """The two lists of `pictures`, without a line end at their end, as the official ones are."""
-    names = list(pictures())
+    """The two lists of `images`, without a line end at their end, as the official ones are."""
+    names = list(images())
     train, test = names[: -len(CLASSES)], names[-len(CLASSES) :]
     return {"TrainImages.txt": "\n".join(train).encode(), "TestImages.txt": "\n".join(test).encode()}
 
@@ -45,10 +45,10 @@ def tar(members: Iterable[tuple[tarfile.TarInfo, bytes]], *, format: int = tarfi
 
 
 def official_members(prefix: str = "Images/") -> list[tuple[tarfile.TarInfo, bytes]]:
-    """`pictures`, with the folders and the annotations that an archive may hold too."""
+    """`images`, with the folders and the annotations that an archive may hold too."""
     folders = [member(f"{prefix}{label}", b"", type=tarfile.DIRTYPE) for label in CLASSES]
-    files = [member(f"{prefix}{name}", content) for name, content in pictures().items()]
-    other = [member("Annotations/bar/bar_0.xml", b"<annotation/>"), member(f"{prefix}bar/.hidden.jpg", b"no picture")]
+    files = [member(f"{prefix}{name}", content) for name, content in images().items()]
+    other = [member("Annotations/bar/bar_0.xml", b"<annotation/>"), member(f"{prefix}bar/.hidden.jpg", b"no image")]
     return [*folders, *files, *other]
 
 

@@ -6,29 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from deepdream.scenes.archive import pictures_in, unpack
-from tests.scenes.archives import member, official_members, official_tar, pictures, tar
+from deepdream.scenes.archive import list_images, unpack
+from tests.scenes.archives import images, member, official_members, official_tar, tar
 
 
 @pytest.mark.parametrize("prefix", ["Images/", "indoorCVPR_09/Images/", "./Images/"])
-def test_only_the_pictures_are_unpacked_with_their_content(tmp_path: Path, prefix: str) -> None:
+def test_only_the_images_are_unpacked_with_their_content(tmp_path: Path, prefix: str) -> None:
     path = _written(tmp_path, official_tar(prefix))
     steps: list[tuple[int, int]] = []
-    unpack(path, pictures_in(path), tmp_path / "out", on_picture=lambda done, total: steps.append((done, total)))
-    assert _content(tmp_path / "out") == pictures()
-    assert steps == [(k, len(pictures())) for k in range(1, len(pictures()) + 1)]
+    unpack(path, list_images(path), tmp_path / "out", on_progress=lambda done, total: steps.append((done, total)))
+    assert _content(tmp_path / "out") == images()
+    assert steps == [(k, len(images())) for k in range(1, len(images()) + 1)]
 
 
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_every_form_of_tar_is_read(tmp_path: Path, format: int) -> None:
+def test_every_tar_format_is_read(tmp_path: Path, format: int) -> None:
     path = _written(tmp_path, tar(official_members(), format=format))
-    unpack(path, pictures_in(path), tmp_path / "out")
-    assert _content(tmp_path / "out") == pictures()
+    unpack(path, list_images(path), tmp_path / "out")
+    assert _content(tmp_path / "out") == images()
 
 
-def test_a_name_that_is_not_utf8_is_kept_byte_by_byte(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_keeps_its_bytes(tmp_path: Path) -> None:
     path = _written(tmp_path, tar([member(os.fsdecode(b"Images/bar/caf\xe9.jpg"), b"latin")]))
-    unpack(path, pictures_in(path), tmp_path / "out")
+    unpack(path, list_images(path), tmp_path / "out")
     assert os.listdir(os.fsencode(tmp_path / "out" / "bar")) == [b"caf\xe9.jpg"]
 
 
@@ -69,53 +69,53 @@ def test_a_hostile_archive_is_refused_whole_and_its_member_named(tmp_path: Path,
     format = tarfile.PAX_FORMAT if hostile[0].pax_headers else tarfile.GNU_FORMAT
     path = _written(tmp_path, tar([*official_members(), hostile], format=format))
     with pytest.raises(ValueError, match=message) as caught:
-        pictures_in(path)
+        list_images(path)
     assert "\n" not in str(caught.value)
     assert "set.tar is refused, because its member '" in str(caught.value)
     assert os.listdir(tmp_path) == ["set.tar"]
 
 
 def test_a_damaged_archive_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
-    """Not where it ends with a whole member: that is the list of what is missing's to find."""
+    """But where it ends with a complete member: there the lists show which images are missing."""
     content = official_tar()
     end = content.rstrip(b"\0")
     path = tmp_path / "set.tar"
     for length in [*range(1, 512, 73), *range(513, len(end), 3001)]:
         _written(tmp_path, content[:length])
-        with pytest.raises(ValueError, match=r"set\.tar is not a whole tar archive"):
-            pictures_in(path)
+        with pytest.raises(ValueError, match=r"set\.tar is not a complete tar archive"):
+            list_images(path)
 
 
 def test_a_header_with_a_wrong_checksum_does_not_end_the_archive_early(tmp_path: Path) -> None:
     content = official_tar()
-    headers = [picture.offset - 512 for picture in pictures_in(_written(tmp_path, content))]
+    headers = [image.offset - 512 for image in list_images(_written(tmp_path, content))]
     for header in headers[:6]:
         damaged = bytearray(content)
         damaged[header + 130] ^= 0x40
         with pytest.raises(ValueError, match="a header is damaged"):
-            pictures_in(_written(tmp_path, bytes(damaged)))
+            list_images(_written(tmp_path, bytes(damaged)))
 
 
-def test_a_size_below_zero_does_not_read_in_circles(tmp_path: Path) -> None:
+def test_a_negative_size_does_not_loop(tmp_path: Path) -> None:
     info, _ = member("Images/bar/a.jpg", b"")
     info.size = -1024  # in base 256, as GNU tar writes large numbers
     path = _written(tmp_path, official_tar()[:512] + info.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
-    with pytest.raises(ValueError, match="is not a whole tar archive"):
-        pictures_in(path)
+    with pytest.raises(ValueError, match="is not a complete tar archive"):
+        list_images(path)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"<html>404</html>" * 99, bytes(10_240)], ids=["empty", "a web page", "no member"]
 )
-def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(ValueError, match=r"set\.tar"):
-        pictures_in(_written(tmp_path, content))
+        list_images(_written(tmp_path, content))
 
 
-def test_an_archive_without_pictures_says_what_was_expected(tmp_path: Path) -> None:
+def test_an_archive_without_images_names_the_expected_layout(tmp_path: Path) -> None:
     path = _written(tmp_path, tar([member("Annotations/bar/a.xml"), member("Images/a.jpg")]))
-    with pytest.raises(ValueError, match="holds no pictures at Images/<class>/<file>"):
-        pictures_in(path)
+    with pytest.raises(ValueError, match="holds no images at Images/<class>/<file>"):
+        list_images(path)
 
 
 def _written(folder: Path, content: bytes) -> Path:

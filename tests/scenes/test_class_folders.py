@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.scenes import SceneDataModule
-from deepdream.scenes.class_folders import main, write_layout
+from deepdream.apps.class_folders import main
+from deepdream.scenes import DataConfig, SceneDataModule
+from deepdream.scenes.class_folders import write_layout
 from deepdream.scenes.layout import read_lists
 
 
@@ -24,7 +25,7 @@ def photos(tmp_path: Path) -> Path:
     return write_photos(tmp_path / "photos", {"attic": 10, "über uns": 5})
 
 
-def test_a_share_of_each_class_is_for_the_test_and_nothing_is_in_both(photos: Path, tmp_path: Path) -> None:
+def test_a_share_of_each_class_is_held_out_for_testing(photos: Path, tmp_path: Path) -> None:
     train, test = write_layout(photos, tmp_path / "set", test_share=0.2)
     assert [sum(e.startswith(c) for e in test) for c in ("attic", "über uns")] == [2, 1]
     assert len(train) == 12
@@ -34,7 +35,7 @@ def test_a_share_of_each_class_is_for_the_test_and_nothing_is_in_both(photos: Pa
     assert set(lists.train) == set(train)
 
 
-def test_the_draw_follows_from_the_seed(photos: Path, tmp_path: Path) -> None:
+def test_the_split_follows_from_the_seed(photos: Path, tmp_path: Path) -> None:
     first, again, other = (
         write_layout(photos, tmp_path / name, seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
@@ -42,7 +43,7 @@ def test_the_draw_follows_from_the_seed(photos: Path, tmp_path: Path) -> None:
     assert first != other
 
 
-def test_test_photos_of_their_own_may_have_the_names_of_training_photos(photos: Path, tmp_path: Path) -> None:
+def test_separate_test_photos_may_have_the_names_of_training_photos(photos: Path, tmp_path: Path) -> None:
     more = write_photos(tmp_path / "more", {"attic": 3})
     train, test = write_layout(photos, tmp_path / "set", test=more)
     assert (len(train), len(test)) == (15, 3)
@@ -50,10 +51,13 @@ def test_test_photos_of_their_own_may_have_the_names_of_training_photos(photos: 
 
 
 @pytest.mark.parametrize("copy", [False, True])
-def test_it_becomes_batches_and_the_photos_stay_where_they_are(photos: Path, tmp_path: Path, copy: bool) -> None:
+def test_the_layout_becomes_batches_and_the_photos_stay_in_place(photos: Path, tmp_path: Path, copy: bool) -> None:
     before = sorted((p, p.stat().st_mtime_ns) for p in photos.rglob("*"))
     write_layout(photos, tmp_path / "set", copy=copy)
-    data = SceneDataModule(tmp_path / "set", image_size=16, resize=18, val_per_class=1, batch_size=4, workers=0)
+    config = DataConfig.preset(
+        root=str(tmp_path / "set"), image_size=16, resize=18, val_per_class=1, batch_size=4, workers=0
+    )
+    data = SceneDataModule(config)
     images, _ = next(iter(data.train_dataloader()))
     assert images.shape == (4, 3, 16, 16)
     assert sorted((p, p.stat().st_mtime_ns) for p in photos.rglob("*")) == before
@@ -61,8 +65,9 @@ def test_it_becomes_batches_and_the_photos_stay_where_they_are(photos: Path, tmp
     assert all(linked) is not copy
 
 
-def test_what_is_no_photo_does_not_count(photos: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_photos_are_ignored(photos: Path, tmp_path: Path) -> None:
     (photos / "attic" / "notes.txt").write_text("x")
+    (photos / "attic" / "drawing.eps").write_text("%!PS")  # a program, which Pillow would run
     (photos / "attic" / ".hidden.jpg").write_bytes(b"")
     (photos / ".thumbnails").mkdir()
     (photos / "empty").mkdir()
@@ -76,12 +81,12 @@ def test_what_is_no_photo_does_not_count(photos: Path, tmp_path: Path) -> None:
         ("nowhere", "is not a folder; name one that holds"),
         ("flat", "holds no folder with photos; it needs one for each class"),
         ("one", "class attic has only 1 photo"),
-        ("share", "test_share is 1.5; it must be between 0 and 1"),
+        ("share", "test_share is 1.5; it must be more than 0 and less than 1"),
         ("full", "is not empty; name a new folder"),
-        ("unknown", "has classes that .* has not: cellar"),
+        ("unknown", "has classes that .* lacks: cellar"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing(
+def test_a_mistake_is_one_line_and_writes_nothing(
     case: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "set"
@@ -104,6 +109,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert not root.exists() or [p.name for p in root.iterdir()] == ["mine"]
 
 
-def test_the_command_says_what_it_made(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_size_of_the_data_set(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(photos), "--root", str(tmp_path / "set")]) == 0
-    assert "2 classes, 12 photos to train on, 3 to test on" in capsys.readouterr().out
+    assert "2 classes, 12 training photos, 3 test photos" in capsys.readouterr().out

@@ -1,21 +1,22 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 from filelock import FileLock, Timeout
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
+from torch.utils.data import DataLoader, SequentialSampler
 
-from deepdream.scenes import SceneDataModule
-from deepdream.scenes.config import AugmentConfig
-from deepdream.scenes.datamodule import EpochSampler
-from deepdream.schema import typed
+from deepdream.scenes import AugmentConfig, DataConfig, SceneDataModule
+from deepdream.scenes.dataset import EpochSampler
 from tests.scenes.layout import write_scenes
 
 SCENES6 = Path(__file__).parents[3] / "shared" / "scenes6"
-PLAIN = OmegaConf.load(Path(__file__).parents[2] / "conf" / "augment" / "plain.yaml")
-AUGMENT = typed(AugmentConfig, PLAIN)
-STRONG = typed(AugmentConfig, PLAIN, {"trivial_augment": True, "erase": 0.5, "cutmix_alpha": 1.0, "mixup_alpha": 0.2})
+CONF = Path(__file__).parents[2] / "conf"
+AUGMENT = AugmentConfig.preset()
+STRONG = AugmentConfig.preset(trivial_augment=True, erase=0.5, cutmix_alpha=1.0, mixup_alpha=0.2)
 
 
 @pytest.fixture
@@ -23,9 +24,31 @@ def root(tmp_path: Path) -> Path:
     return write_scenes(tmp_path, {"bar": (9, 3), "library": (12, 4), "pantry": (10, 5)})
 
 
-def _data(root: Path, **options: object) -> SceneDataModule:
-    arguments = {"image_size": 16, "resize": 18, "val_per_class": 3, "batch_size": 4, "workers": 0, "augment": AUGMENT}
-    return SceneDataModule(root, **{**arguments, **options})
+def _data(root: Path, *, augment: AugmentConfig | None = AUGMENT, seed: int = 0, **options: object) -> SceneDataModule:
+    small = {"image_size": 16, "resize": 18, "val_per_class": 3, "batch_size": 4, "workers": 0}
+    return SceneDataModule(DataConfig.preset(root=str(root), **{**small, **options}), augment, seed=seed)
+
+
+@pytest.mark.parametrize("data", ["mit_indoor", "rooms"])
+@pytest.mark.parametrize("augment", ["plain", "strong", "color", "none"])
+def test_python_and_the_command_line_have_the_same_defaults(data: str, augment: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = OmegaConf.to_container(compose(overrides=[f"+data={data}", f"+augment={augment}"]))
+    assert asdict(DataConfig.preset(data)) == composed["data"]
+    assert asdict(AugmentConfig.preset(augment)) == composed["augment"]
+
+
+def test_the_data_module_takes_its_values_from_the_configuration(root: Path) -> None:
+    yaml = OmegaConf.load(CONF / "data" / "mit_indoor.yaml")
+    data = SceneDataModule(DataConfig.preset(root=str(root), workers=0), AugmentConfig.preset())
+    assert (data.image_size, data.batch_size) == (yaml.image_size, yaml.batch_size)
+    assert (list(data.mean), list(data.std)) == (yaml.mean, yaml.std)
+    loader = _data(root, image_size=yaml.image_size, resize=yaml.resize).train_dataloader()
+    assert next(iter(loader))[0].shape[1:] == (3, yaml.image_size, yaml.image_size)
+    with pytest.raises(ValueError, match=r"imge_size.*image_size"):
+        DataConfig.preset(imge_size=64)
+    with pytest.raises(ValueError, match=r"data\.resize is 32"):
+        DataConfig.preset(resize=32)
 
 
 def test_splits_are_disjoint_and_val_holds_out_as_many_of_each_class(root: Path) -> None:
@@ -38,7 +61,7 @@ def test_splits_are_disjoint_and_val_holds_out_as_many_of_each_class(root: Path)
     assert data.classes == ["bar", "library", "pantry"]
 
 
-def test_the_held_out_pictures_follow_from_the_seed(root: Path) -> None:
+def test_the_validation_images_follow_from_the_seed(root: Path) -> None:
     assert _data(root, seed=1).split("val").paths == _data(root, seed=1).split("val").paths
     assert _data(root, seed=1).split("val").paths != _data(root, seed=2).split("val").paths
     data, other = _data(root, seed=1), _data(root, seed=2)
@@ -47,8 +70,8 @@ def test_the_held_out_pictures_follow_from_the_seed(root: Path) -> None:
     assert data.fingerprint != other.fingerprint
 
 
-def test_a_class_with_too_few_pictures_is_named(root: Path) -> None:
-    with pytest.raises(ValueError, match="class bar has only 9 training pictures"):
+def test_a_class_with_too_few_images_is_named(root: Path) -> None:
+    with pytest.raises(ValueError, match="class bar has only 9 training images"):
         _data(root, val_per_class=9).setup()
 
 
@@ -65,22 +88,22 @@ def _equal(first: list[tuple[torch.Tensor, ...]], second: list[tuple[torch.Tenso
 
 
 @pytest.mark.parametrize("augment", [AUGMENT, STRONG])
-@pytest.mark.parametrize("store", [True, False])
-def test_batches_are_the_same_whatever_the_number_of_workers(root: Path, augment: AugmentConfig, store: bool) -> None:
-    alone, one, two = (_batches(_data(root, workers=n, augment=augment, store=store), 3) for n in (0, 1, 2))
+@pytest.mark.parametrize("cached", [True, False])
+def test_batches_are_the_same_with_any_number_of_workers(root: Path, augment: AugmentConfig, cached: bool) -> None:
+    alone, one, two = (_batches(_data(root, workers=n, augment=augment, cache_images=cached), 3) for n in (0, 1, 2))
     assert len(alone) == 22 // 4
     assert _equal(alone, one)
     assert _equal(alone, two)
 
 
-def test_a_run_that_resumes_at_an_epoch_sees_the_batches_of_one_that_went_through(root: Path) -> None:
+def test_a_run_resumed_at_an_epoch_gets_the_batches_of_an_uninterrupted_one(root: Path) -> None:
     through = _data(root, workers=2, augment=STRONG)
     loader = through.train_dataloader()
     seen = []
     for epoch in range(4):
         loader.sampler.set_epoch(epoch)
         seen.append([through.on_after_batch_transfer(batch, 0) for batch in loader])
-        torch.rand(epoch + 1)  # what else a run draws does not matter
+        torch.rand(epoch + 1)  # other draws of a run have no influence
     torch.manual_seed(99)
     assert _equal(_batches(_data(root, workers=0, augment=STRONG), 3), seen[3])
 
@@ -93,15 +116,26 @@ def test_another_epoch_has_another_order_and_other_crops(root: Path) -> None:
     assert not torch.equal(first[1], second[1])
 
 
-def test_validation_counts_each_picture_once_over_the_processes(root: Path) -> None:
-    pictures = _data(root).split("test")
-    shares = [[i for _, i in EpochSampler(pictures, seed=0, shuffle=False, rank=r, world_size=5)] for r in range(5)]
+@pytest.mark.parametrize("augment", [AUGMENT, STRONG])
+def test_a_sampler_of_plain_indices_gets_the_images_of_epoch_0(root: Path, augment: AugmentConfig) -> None:
+    """Lightning's overfit_batches replaces the sampler by one of plain indices."""
+    dataset = _data(root, augment=augment).split("train")
+    plain = next(iter(DataLoader(dataset, 4, sampler=SequentialSampler(dataset), collate_fn=lambda batch: batch)))
+    ours = dataset.__getitems__([(0, index) for index in range(4)])
+    assert len(plain) == len(ours)
+    assert all(torch.equal(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(plain, ours, strict=True))
+    assert torch.equal(dataset[3][0], dataset[0, 3][0])
+
+
+def test_validation_counts_each_image_once_over_the_processes(root: Path) -> None:
+    dataset = _data(root).split("test")
+    shares = [[i for _, i in EpochSampler(dataset, seed=0, shuffle=False, rank=r, world_size=5)] for r in range(5)]
     assert sorted(i for share in shares for i in share) == list(range(12))
 
 
 def test_training_shares_are_equally_long_and_disjoint(root: Path) -> None:
-    pictures = _data(root).split("train")
-    samplers = [EpochSampler(pictures, seed=0, shuffle=True, rank=r, world_size=4) for r in range(4)]
+    dataset = _data(root).split("train")
+    samplers = [EpochSampler(dataset, seed=0, shuffle=True, rank=r, world_size=4) for r in range(4)]
     shares = [[i for _, i in sampler] for sampler in samplers]
     assert [len(s) for s in samplers] == [len(s) for s in shares] == [5] * 4
     assert len({i for share in shares for i in share}) == 20
@@ -133,7 +167,7 @@ def test_mixed_batches_carry_the_share_of_each_class(root: Path) -> None:
 
 
 def test_cutmix_takes_the_shares_of_the_areas(root: Path) -> None:
-    augment = typed(AugmentConfig, PLAIN, {"crop_scale": [1, 1], "crop_ratio": [1, 1], "flip": 0, "cutmix_alpha": 1.0})
+    augment = AugmentConfig.preset(crop_scale=[1, 1], crop_ratio=[1, 1], flip=0, cutmix_alpha=1.0)
     data = _data(root, augment=augment, batch_size=22, mean=(0, 0, 0), std=(1, 1, 1))
     ((images, shares),) = _batches(data, 0)
     red = {(40 * label + 20): label for label in range(3)}  # tests.scenes.layout: each class has its own red
@@ -144,37 +178,37 @@ def test_cutmix_takes_the_shares_of_the_areas(root: Path) -> None:
         assert torch.allclose(area, share, atol=1e-5)
 
 
-def test_training_pictures_may_be_smaller_than_those_of_the_evaluation(root: Path) -> None:
-    data = _data(root, image_size=24, resize=27, augment=typed(AugmentConfig, PLAIN, {"crop_size": 16}))
+def test_training_crops_may_be_smaller_than_those_of_evaluation(root: Path) -> None:
+    data = _data(root, image_size=24, resize=27, augment=AugmentConfig.preset(crop_size=16))
     assert {images.shape[1:] for images, _ in _batches(data, 0)} == {(3, 16, 16)}
     assert next(iter(data.whole_loader("val")))[0].shape[1:] == (3, 24, 24)
 
 
-def test_a_batch_is_left_unmixed_as_often_as_is_asked_for(root: Path) -> None:
-    augment = typed(AugmentConfig, PLAIN, {"mixup_alpha": 1.0, "mix_probability": 0.5})
+def test_batches_are_mixed_with_the_given_probability(root: Path) -> None:
+    augment = AugmentConfig.preset(mixup_alpha=1.0, mix_probability=0.5)
     data = _data(root, augment=augment, batch_size=11)
     mixed = [bool(((s > 0) & (s < 1)).any()) for epoch in range(40) for _, s in _batches(data, epoch)]
     assert 20 < sum(mixed) < 60  # of 80
 
 
-def test_pictures_that_cannot_be_read_are_left_out_of_the_splits_aloud(
+def test_unreadable_images_are_skipped_and_their_number_is_printed(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "Images" / "bar" / "train_0.png").write_bytes(b"")
-    (root / "Images" / "pantry" / "testi_1.png").write_bytes(b"no picture")
+    (root / "Images" / "pantry" / "testi_1.png").write_bytes(b"no image")
     data = _data(root)
     data.prepare_data()
-    assert "of 43 pictures 2 left out: see" in capsys.readouterr().out
+    assert "2 skipped of 43 images: see" in capsys.readouterr().out
     data.prepare_data()
     assert capsys.readouterr().out == ""
     assert [len(data.split(name)) for name in ("train", "val", "test")] == [21, 9, 11]
     assert sum(len(batch[1]) for batch in data.whole_loader("test")) == 11
 
 
-def test_from_the_store_and_from_the_files_come_the_same_pictures(root: Path) -> None:
-    stored, read = (next(iter(_data(root, store=store).whole_loader("test"))) for store in (True, False))
-    assert (stored[0].int() - read[0].int()).abs().max() <= 1  # each is resized once or twice
-    assert torch.equal(stored[1], read[1])
+def test_the_cache_and_the_files_give_the_same_images(root: Path) -> None:
+    cached, read = (next(iter(_data(root, cache_images=cached).whole_loader("test"))) for cached in (True, False))
+    assert (cached[0].int() - read[0].int()).abs().max() <= 1  # each is resized once or twice
+    assert torch.equal(cached[1], read[1])
 
 
 def test_a_data_set_that_cannot_be_written_is_used_in_place(root: Path) -> None:
@@ -184,7 +218,7 @@ def test_a_data_set_that_cannot_be_written_is_used_in_place(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("tta", "views"), [("flip", 2), ("multicrop", 10)])
-def test_views_of_a_picture_come_in_mirrored_pairs(root: Path, tta: str, views: int) -> None:
+def test_views_of_an_image_come_in_mirrored_pairs(root: Path, tta: str, views: int) -> None:
     images = next(iter(_data(root).whole_loader("test", tta=tta)))[0]
     assert images.shape == (4, views, 3, 16, 16)
     half = views // 2
@@ -193,7 +227,7 @@ def test_views_of_a_picture_come_in_mirrored_pairs(root: Path, tta: str, views: 
     assert torch.equal(images[:, half - 1], plain), "the last of the unmirrored is the centre"
 
 
-def test_the_store_is_a_seventh_larger_than_the_crop(root: Path, in_a_folder_of_its_own: Path) -> None:
+def test_cached_images_are_14_percent_larger_than_the_crop(root: Path, in_a_folder_of_its_own: Path) -> None:
     for image_size, resize, side in ((224, 256, 256), (128, 146, 160), (96, 110, 128), (96, 200, 200)):
         _data(root, image_size=image_size, resize=resize).prepare_data()
         assert list((in_a_folder_of_its_own / "data" / "cache").glob(f"*-{side}-*")), side
@@ -201,7 +235,8 @@ def test_the_store_is_a_seventh_larger_than_the_crop(root: Path, in_a_folder_of_
 
 @pytest.mark.skipif(not SCENES6.exists(), reason="the real photos are not beside this checkout (../shared/scenes6)")
 def test_real_photos_become_batches() -> None:
-    data = SceneDataModule(SCENES6, train_list="TrainImages80.txt", image_size=64, resize=72, workers=0)
+    keys = {"train_list": "TrainImages80.txt", "image_size": 64, "resize": 72, "workers": 0}
+    data = SceneDataModule(DataConfig.preset(root=str(SCENES6), **keys))
     images, labels = next(iter(data.train_dataloader()))
     assert images.shape == (64, 3, 64, 64)
     assert images.float().std() > 30
@@ -210,7 +245,7 @@ def test_real_photos_become_batches() -> None:
 
 
 @pytest.mark.parametrize(("rank", "lines"), [(0, 1), (1, 0)])
-def test_only_the_first_process_of_a_run_says_that_it_waits_for_the_pictures(
+def test_only_rank_0_prints_that_it_waits_for_the_images(
     rank: int,
     lines: int,
     root: Path,
@@ -218,13 +253,13 @@ def test_only_the_first_process_of_a_run_says_that_it_waits_for_the_pictures(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def in_use(lock: FileLock, *, timeout: float | None = None) -> None:
+    def in_use(lock: FileLock, *, timeout: float | None = None, poll_interval: float = 0.05) -> None:
         if timeout == 0:
             raise Timeout(lock.lock_file)
 
     monkeypatch.setattr(rank_zero_only, "rank", rank, raising=False)
     monkeypatch.setattr(FileLock, "acquire", in_use)
-    _data(root, cache=tmp_path / "cache").prepare_data()
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == lines
-    assert all("another process is preparing" in line for line in said)
+    _data(root, cache_dir=str(tmp_path / "cache")).prepare_data()
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == lines
+    assert all("waiting for another process that prepares" in line for line in printed)

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from deepdream.images import read_sample
-from deepdream.scenes.image_cache import Prepared, prepare
-from deepdream.scenes.integrity import read_scan
+from deepdream.scenes.image_cache import PreparedCache, prepare_cache
+from deepdream.scenes.integrity import read_records
 from deepdream.scenes.layout import SceneLists, read_lists
 from tests.scenes.layout import write_scenes
 
@@ -24,59 +24,61 @@ def lists(tmp_path: Path) -> SceneLists:
     return read_lists(write_scenes(tmp_path / "set", {"bar": (4, 2), "pub": (3, 1)}, size=(96, 64)))
 
 
-def _prepare(lists: SceneLists, tmp_path: Path, shorter_side: int | None = 32) -> Prepared:
-    return prepare(lists, cache=tmp_path / "cache", shorter_side=shorter_side)
+def _prepare(lists: SceneLists, tmp_path: Path, shorter_side: int | None = 32) -> PreparedCache:
+    return prepare_cache(lists, cache_dir=tmp_path / "cache", shorter_side=shorter_side)
 
 
-def test_the_store_holds_each_picture_shrunk_with_its_proportions(lists: SceneLists, tmp_path: Path) -> None:
+def test_the_cache_holds_each_image_resized_with_its_aspect_ratio(lists: SceneLists, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     sizes = {entry: (int(rng.integers(20, 90)), int(rng.integers(20, 90))) for entry in lists.train + lists.test}
     for entry, size in sizes.items():
         Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)).save(lists.images / entry)
-    store = _prepare(lists, tmp_path).store
-    assert store is not None
-    assert len(store) == 10
+    cache = _prepare(lists, tmp_path).images
+    assert cache is not None
+    assert len(cache) == 10
     for number, entry in enumerate(lists.train + lists.test):
-        picture = Image.open(lists.images / entry)
-        shorter = min(picture.size)
+        image = Image.open(lists.images / entry)
+        shorter = min(image.size)
         if shorter > 32:
-            picture = picture.resize([max(32, round(s * 32 / shorter)) for s in picture.size], Image.Resampling.BICUBIC)
-        expected = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-        assert torch.equal(store[number], expected), entry
+            image = image.resize([max(32, round(s * 32 / shorter)) for s in image.size], Image.Resampling.BICUBIC)
+        expected = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        assert torch.equal(cache[number], expected), entry
 
 
-def test_a_large_jpeg_is_decoded_small_and_looks_the_same(lists: SceneLists, tmp_path: Path) -> None:
+def test_a_large_jpeg_is_decoded_at_reduced_size_and_looks_the_same(lists: SceneLists, tmp_path: Path) -> None:
     photo = read_sample("china")
     photo.save(lists.images / lists.train[0], format="JPEG", quality=95)
-    store = _prepare(lists, tmp_path, shorter_side=100).store
-    assert store is not None
+    cache = _prepare(lists, tmp_path, shorter_side=100).images
+    assert cache is not None
     expected = np.asarray(photo.resize((150, 100), Image.Resampling.LANCZOS), np.float32)
-    error = np.abs(store[0].permute(1, 2, 0).numpy().astype(np.float32) - expected)
-    assert store[0].shape == (3, 100, 150)
+    error = np.abs(cache[0].permute(1, 2, 0).numpy().astype(np.float32) - expected)
+    assert cache[0].shape == (3, 100, 150)
     assert error.mean() < 4
 
 
-def test_a_picture_that_is_small_already_is_kept_as_it_is(lists: SceneLists, tmp_path: Path) -> None:
-    store = _prepare(lists, tmp_path, shorter_side=200).store
-    assert store is not None
-    assert store[0].shape == (3, 64, 96)
+def test_a_small_image_keeps_its_size(lists: SceneLists, tmp_path: Path) -> None:
+    cache = _prepare(lists, tmp_path, shorter_side=200).images
+    assert cache is not None
+    assert cache[0].shape == (3, 64, 96)
 
 
-def test_a_second_time_it_is_found_and_not_made_again(lists: SceneLists, tmp_path: Path) -> None:
+def test_a_complete_cache_is_used_and_not_built_again(lists: SceneLists, tmp_path: Path) -> None:
     first, second = _prepare(lists, tmp_path), _prepare(lists, tmp_path)
     assert first.built
     assert not second.built
-    assert first.findings == second.findings
+    assert first.records == second.records
 
 
-@pytest.mark.parametrize("change", ["content", "date", "list", "truncated", "no index", "no note", "damaged note"])
-def test_what_is_stale_or_broken_is_made_again(lists: SceneLists, tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    "change", ["content", "date", "list", "truncated", "no index", "no about.json", "damaged about.json"]
+)
+def test_a_stale_or_broken_cache_is_built_again(lists: SceneLists, tmp_path: Path, change: str) -> None:
     folder = _prepare(lists, tmp_path).folder
-    picture = lists.images / lists.train[0]
+    path = lists.images / lists.train[0]
     if change == "content":
-        Image.new("RGB", (70, 70), "red").save(picture)
+        Image.new("RGB", (70, 70), "red").save(path)
     elif change == "date":
-        os.utime(picture, (1, 1))
+        os.utime(path, (1, 1))
     elif change == "list":
         lists = SceneLists(lists.images, lists.classes, lists.train[1:], lists.test)
     elif change == "truncated":
@@ -84,14 +86,14 @@ def test_what_is_stale_or_broken_is_made_again(lists: SceneLists, tmp_path: Path
             file.truncate(100)
     elif change == "no index":
         (folder / "index.npy").unlink()
-    elif change == "no note":
+    elif change == "no about.json":
         (folder / "about.json").unlink()
     else:
         (folder / "about.json").write_text("[]")
     again = _prepare(lists, tmp_path)
     assert again.built
-    assert again.store is not None
-    assert len(again.store) == len(lists.train + lists.test)
+    assert again.images is not None
+    assert len(again.images) == len(lists.train + lists.test)
     assert not _prepare(lists, tmp_path).built
 
 
@@ -101,40 +103,40 @@ def test_other_sizes_stand_side_by_side(lists: SceneLists, tmp_path: Path) -> No
     assert not _prepare(lists, tmp_path, shorter_side=32).built
 
 
-def test_bad_pictures_are_counted_and_take_no_room(lists: SceneLists, tmp_path: Path) -> None:
-    (lists.images / lists.train[1]).write_bytes(b"no picture")
+def test_skipped_images_are_recorded_and_take_no_space(lists: SceneLists, tmp_path: Path) -> None:
+    (lists.images / lists.train[1]).write_bytes(b"no image")
     prepared = _prepare(lists, tmp_path)
-    assert [finding.used for finding in prepared.findings] == [True, False] + [True] * 8
-    assert prepared.store is not None
+    assert [record.used for record in prepared.records] == [True, False] + [True] * 8
+    assert prepared.images is not None
     assert (prepared.folder / "pixels.bin").stat().st_size == 9 * 32 * 48 * 3
-    assert prepared.store[2].shape == (3, 32, 48)
-    assert read_scan(prepared.folder / "scan.csv") == prepared.findings
+    assert prepared.images[2].shape == (3, 32, 48)
+    assert read_records(prepared.folder / "integrity.csv") == prepared.records
 
 
-def test_without_a_store_there_is_only_the_scan(lists: SceneLists, tmp_path: Path) -> None:
+def test_without_cached_images_there_are_only_records(lists: SceneLists, tmp_path: Path) -> None:
     prepared = _prepare(lists, tmp_path, shorter_side=None)
-    assert prepared.store is None
-    assert {path.name for path in prepared.folder.iterdir()} == {"scan.csv", "about.json"}
+    assert prepared.images is None
+    assert {path.name for path in prepared.folder.iterdir()} == {"integrity.csv", "about.json"}
     assert not _prepare(lists, tmp_path, shorter_side=None).built
 
 
-def test_a_worker_is_sent_the_name_of_the_store_not_its_pixels(lists: SceneLists, tmp_path: Path) -> None:
-    store = _prepare(lists, tmp_path).store
-    assert store is not None
-    pixels = store[0]
-    sent = pickle.dumps(store)
+def test_a_worker_is_sent_the_path_of_the_cache_not_its_pixels(lists: SceneLists, tmp_path: Path) -> None:
+    cache = _prepare(lists, tmp_path).images
+    assert cache is not None
+    pixels = cache[0]
+    sent = pickle.dumps(cache)
     assert len(sent) < 1000
     assert torch.equal(pickle.loads(sent)[0], pixels)
 
 
-def _prepare_and_tell(lists: SceneLists, tmp_path: Path, queue: "multiprocessing.Queue[bool]") -> None:
+def _prepare_and_report(lists: SceneLists, tmp_path: Path, queue: "multiprocessing.Queue[bool]") -> None:
     queue.put(_prepare(lists, tmp_path).built)
 
 
 def test_of_several_processes_one_builds_and_the_others_wait(lists: SceneLists, tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    processes = [context.Process(target=_prepare_and_tell, args=(lists, tmp_path, queue)) for _ in range(4)]
+    processes = [context.Process(target=_prepare_and_report, args=(lists, tmp_path, queue)) for _ in range(4)]
     for process in processes:
         process.start()
     built = [queue.get(timeout=60) for _ in processes]
@@ -148,15 +150,15 @@ import os, signal, sys
 from pathlib import Path
 from deepdream.images import read_sample
 from deepdream.scenes.layout import read_lists
-from deepdream.scenes.image_cache import prepare
+from deepdream.scenes.image_cache import prepare_cache
 def kill(done, total):
     if done == int(sys.argv[3]): os.kill(os.getpid(), signal.SIGKILL)
-prepare(read_lists(sys.argv[1]), cache=Path(sys.argv[2]), shorter_side=32, on_picture=kill)
+prepare_cache(read_lists(sys.argv[1]), cache_dir=Path(sys.argv[2]), shorter_side=32, on_progress=kill)
 """
 
 
 @pytest.mark.parametrize("after", [1, 10])
-def test_a_kill_leaves_nothing_that_the_next_run_does_not_mend(lists: SceneLists, tmp_path: Path, after: int) -> None:
+def test_a_killed_build_is_repaired_by_the_next_run(lists: SceneLists, tmp_path: Path, after: int) -> None:
     root, cache = lists.images.parent, tmp_path / "cache"
     run = subprocess.run([sys.executable, "-c", KILLED, str(root), str(cache), str(after)], check=False)
     assert run.returncode == -signal.SIGKILL
@@ -166,13 +168,13 @@ def test_a_kill_leaves_nothing_that_the_next_run_does_not_mend(lists: SceneLists
     assert {path.name for path in cache.iterdir() if path.suffix != ".lock"} == {prepared.folder.name}
 
 
-def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(lists: SceneLists, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_named_with_the_key_to_change(lists: SceneLists, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(OSError, match=r"data\.cache is .*cache, where .* data\.cache=DIR puts them elsewhere"):
+    with pytest.raises(OSError, match=r"data\.cache_dir is .*cache, where .* data\.cache_dir=DIR uses another folder"):
         _prepare(lists, tmp_path)
 
 
-def test_the_note_beside_the_pixels_says_what_they_are_of(lists: SceneLists, tmp_path: Path) -> None:
-    note = json.loads((_prepare(lists, tmp_path).folder / "about.json").read_text())
-    assert note["pictures_of"] == str(lists.images.resolve())
-    assert note["shorter_side"] == 32
+def test_about_json_names_the_source_of_the_pixels(lists: SceneLists, tmp_path: Path) -> None:
+    about = json.loads((_prepare(lists, tmp_path).folder / "about.json").read_text())
+    assert about["images"] == str(lists.images.resolve())
+    assert about["shorter_side"] == 32

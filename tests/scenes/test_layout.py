@@ -17,22 +17,22 @@ def test_classes_are_what_the_lists_name_sorted(tmp_path: Path) -> None:
     assert lists.label("pantry/train_0.png") == 1
 
 
-def test_the_public_copy_that_nests_the_pictures_is_found(tmp_path: Path) -> None:
+def test_the_public_copy_that_nests_the_images_is_found(tmp_path: Path) -> None:
     write_scenes(tmp_path / "indoorCVPR_09", {"bar": (2, 1)})
     (tmp_path / "indoorCVPR_09" / "TrainImages.txt").rename(tmp_path / "TrainImages.txt")
     (tmp_path / "indoorCVPR_09" / "TestImages.txt").rename(tmp_path / "TestImages.txt")
     assert len(read_lists(tmp_path).train) == 2
 
 
-def test_a_missing_root_names_the_layout_and_where_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_root_names_the_layout_and_the_download_command(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="does not exist; expected there: Images/<class>/<file>") as caught:
         read_lists(tmp_path / "nowhere")
-    assert "python -m deepdream.scenes.mit_indoor --root DIR" in str(caught.value)
+    assert "python -m deepdream download --root DIR" in str(caught.value)
     with pytest.raises(FileNotFoundError, match="no Images folder"):
         read_lists(tmp_path)
 
 
-def test_a_root_that_is_a_file_is_said(tmp_path: Path) -> None:
+def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "root").write_text("")
     with pytest.raises(FileNotFoundError, match="which is not a folder"):
         read_lists(tmp_path / "root")
@@ -47,7 +47,7 @@ def test_lists_of_any_system_and_names_of_any_script_are_read(tmp_path: Path, en
     assert read_list(path) == names
 
 
-def test_a_list_in_another_encoding_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_list_in_another_encoding_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "TrainImages.txt"
     path.write_bytes(b"bar/caf\xe9.jpg")
     with pytest.raises(ValueError, match=r"TrainImages\.txt is not text in UTF-8 \(byte 7\)"):
@@ -67,9 +67,9 @@ def test_a_missing_list_is_named(tmp_path: Path) -> None:
         ("", "bar/test_0.png", "is empty"),
         ("bar/train_0.png\nbar", "bar/test_0.png", "line 2 is 'bar'"),
         ("../bar", "bar/test_0.png", "line 1 is '../bar'"),
-        ("bar/train_0.png\nbar/train_0.png", "bar/test_0.png", "1 pictures twice"),
+        ("bar/train_0.png\nbar/train_0.png", "bar/test_0.png", "1 images twice"),
         ("bar/train_0.png", "bar/train_0.png", "in both lists"),
-        ("bar/train_0.png", "pub/test_0.png", "no picture of pub"),
+        ("bar/train_0.png", "pub/test_0.png", "no image of pub"),
     ],
 )
 def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, train: str, test: str, message: str) -> None:
@@ -80,15 +80,15 @@ def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, train: str, t
         read_lists(tmp_path)
 
 
-def test_pictures_that_are_listed_but_not_there_are_counted(tmp_path: Path) -> None:
+def test_listed_images_that_are_missing_are_counted(tmp_path: Path) -> None:
     write_scenes(tmp_path, {"bar": (3, 1)})
     (tmp_path / "Images" / "bar" / "train_1.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"1 of 4 listed pictures are not in .*bar/train_1\.png"):
+    with pytest.raises(FileNotFoundError, match=r"1 of 4 listed images are not in .*bar/train_1\.png"):
         read_lists(tmp_path)
 
 
 @pytest.mark.skipif(not MIT67.exists(), reason="the official lists are not beside this checkout (../shared/mit67)")
-def test_the_official_lists_with_few_of_the_pictures_say_how_many_are_missing_and_where_they_are() -> None:
-    with pytest.raises(FileNotFoundError, match=r"6\d\d\d of 6700 listed pictures are not in") as caught:
+def test_the_official_lists_with_few_images_give_the_number_of_missing_ones_and_their_source() -> None:
+    with pytest.raises(FileNotFoundError, match=r"6\d\d\d of 6700 listed images are not in") as caught:
         read_lists(MIT67)
     assert "data.root, downloads MIT Indoor Scenes (2.4 GB) from http://web.mit.edu/torralba/" in str(caught.value)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from deepdream.scenes import SceneDataModule
-from deepdream.scenes.config import UrlConfig
+from deepdream.apps.download import main
+from deepdream.scenes import DataConfig, SceneDataModule, UrlConfig
 from deepdream.scenes.download import DownloadError, Patience
 from deepdream.scenes.layout import read_lists
-from deepdream.scenes.mit_indoor import arrive, main, official
+from deepdream.scenes.mit_indoor import ensure_mit_indoor, official_url
 from tests.conftest import ROOT
-from tests.scenes.archives import CLASSES, PER_CLASS, lists, member, official_members, official_tar, pictures, tar
+from tests.scenes.archives import CLASSES, PER_CLASS, images, lists, member, official_members, official_tar, tar
 from tests.scenes.layout import write_scenes
 from tests.scenes.server import Answer, Server
 
@@ -47,7 +47,7 @@ def _url(server: Server, **changed: object) -> UrlConfig:
         train_sha256=hashlib.sha256(lists()["TrainImages.txt"]).hexdigest(),
         test_sha256=hashlib.sha256(lists()["TestImages.txt"]).hexdigest(),
         classes=len(CLASSES),
-        pictures=len(pictures()),
+        images=len(images()),
     )
     return replace(url, **changed)
 
@@ -68,54 +68,54 @@ def _content(folder: Path) -> dict[str, bytes]:
     return {name: content for name, (_, _, content) in _tree(folder).items() if (folder / name).is_file()}
 
 
-COMPLETE = {**lists(), **{f"Images/{name}": content for name, content in pictures().items()}}
+COMPLETE = {**lists(), **{f"Images/{name}": content for name, content in images().items()}}
 
 
-def test_the_set_arrives_and_nothing_else_stays(server: Server, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arrive(root, _url(server), patience=QUICK)
+def test_the_data_set_is_downloaded_and_nothing_else_stays(
+    server: Server, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert _content(root) == COMPLETE
     assert sorted(os.listdir(root)) == ["Images", "TestImages.txt", "TrainImages.txt"]
     found = read_lists(root)
     assert found.classes == CLASSES
     assert (len(found.train), len(found.test)) == (9, 3)
     first, last = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"MIT Indoor Scenes (2.4 GB) is fetched into {root}; data.download=false never downloads")
-    assert last.startswith(f"MIT Indoor Scenes is in {root}: 3 classes, 12 pictures, ")
+    assert first.startswith(f"downloading MIT Indoor Scenes (2.4 GB) into {root}; data.download=false never downloads")
+    assert last.startswith(f"MIT Indoor Scenes is in {root}: 3 classes, 12 images, ")
 
 
-def test_what_has_arrived_is_not_asked_for_again(server: Server, root: Path) -> None:
-    arrive(root, _url(server), patience=QUICK)
+def test_a_complete_data_set_is_not_requested_again(server: Server, root: Path) -> None:
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     server.requests.clear()
     before = _tree(root)
-    arrive(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert _tree(root) == before
     assert server.requests == []
 
 
 @pytest.mark.parametrize("prefix", ["indoorCVPR_09/Images/", "./Images/"])
-def test_an_archive_that_nests_its_pictures_becomes_the_official_layout(
-    server: Server, root: Path, prefix: str
-) -> None:
+def test_an_archive_that_nests_its_images_becomes_the_official_layout(server: Server, root: Path, prefix: str) -> None:
     server.files[ARCHIVE] = official_tar(prefix)
-    arrive(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert _content(root) == COMPLETE
 
 
-def test_it_arrives_over_a_line_that_breaks_stalls_and_forgets_ranges(server: Server, root: Path) -> None:
+def test_the_download_survives_broken_and_stalled_connections_and_ignored_ranges(server: Server, root: Path) -> None:
     server.answers[ARCHIVE] = [Answer(cut=40_000), Answer(stall=30_000), Answer(status=502), Answer(ranges=False)]
-    arrive(root, _url(server), patience=replace(QUICK, timeout=0.7))
+    ensure_mit_indoor(root, _url(server), patience=replace(QUICK, timeout=0.7))
     assert _content(root) == COMPLETE
     assert server.ranges(ARCHIVE) == [None, "bytes=40000-", "bytes=70000-", "bytes=70000-"]
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["official", "nested"])
-def test_a_copy_that_is_there_is_used_in_place_and_not_touched(server: Server, root: Path, nested: bool) -> None:
+def test_an_existing_copy_is_used_in_place_and_not_changed(server: Server, root: Path, nested: bool) -> None:
     write_scenes(root / "indoorCVPR_09" if nested else root, {"bar": (2, 1)})
     for path in [*root.rglob("*"), root]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = _tree(root)
     try:
-        arrive(root, _url(server), patience=QUICK)
+        ensure_mit_indoor(root, _url(server), patience=QUICK)
         assert len(read_lists(root).train) == 2
         assert _tree(root) == before
         assert server.requests == []
@@ -124,12 +124,12 @@ def test_a_copy_that_is_there_is_used_in_place_and_not_touched(server: Server, r
             path.chmod(0o755)
 
 
-def test_what_a_kill_after_the_end_has_left_is_removed_whatever_was_added_since(server: Server, root: Path) -> None:
+def test_leftovers_of_a_kill_after_the_end_are_removed_whatever_was_added_since(server: Server, root: Path) -> None:
     write_scenes(root, {"bar": (2, 1)})
-    (root / ".arriving").mkdir()
-    (root / ".arriving" / ARCHIVE).write_bytes(b"2.4 GB")
+    (root / ".partial").mkdir()
+    (root / ".partial" / ARCHIVE).write_bytes(b"2.4 GB")
     (root / "Annotations").mkdir()
-    arrive(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert sorted(os.listdir(root)) == ["Annotations", "Images", "TestImages.txt", "TrainImages.txt"]
     assert server.requests == []
 
@@ -139,30 +139,30 @@ def test_a_folder_of_something_else_is_left_alone(server: Server, root: Path, ot
     (root / other).parent.mkdir(parents=True)
     (root / other).write_text("years of work")
     before = _tree(root)
-    with pytest.raises(FileNotFoundError, match="where there is no Images folder; expected there: Images/<class>"):
-        arrive(root, _url(server), patience=QUICK)
+    with pytest.raises(FileNotFoundError, match="which has no Images folder; expected there: Images/<class>"):
+        ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert _tree(root) == before
     assert server.requests == []
 
 
-def test_lists_and_archive_that_somebody_has_put_there_are_used_and_kept(server: Server, root: Path) -> None:
+def test_lists_and_archive_of_the_user_are_used_and_kept(server: Server, root: Path) -> None:
     root.mkdir(parents=True)
     (root / ARCHIVE).write_bytes(official_tar())
     (root / ".DS_Store").write_bytes(b"")
     for name, content in lists().items():
         (root / name).write_bytes(content)
     before = _tree(root)
-    arrive(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert server.requests == []
     assert _content(root) == {**COMPLETE, ARCHIVE: official_tar(), ".DS_Store": b""}
     assert before.items() <= _tree(root).items()
 
 
-def test_somebodys_own_archive_is_never_removed(server: Server, root: Path) -> None:
+def test_an_archive_of_the_user_is_never_removed(server: Server, root: Path) -> None:
     root.mkdir(parents=True)
     (root / ARCHIVE).write_bytes(official_tar()[:20_000])
-    with pytest.raises(ValueError, match="is not a whole tar archive"):
-        arrive(root, _url(server), patience=QUICK)
+    with pytest.raises(ValueError, match="is not a complete tar archive"):
+        ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert (root / ARCHIVE).stat().st_size == 20_000
     assert server.ranges(ARCHIVE) == []
 
@@ -177,39 +177,39 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("members", ESCAPES, ids=["up", "up from a class", "link", "hard link", "pipe"])
-def test_a_hostile_archive_writes_nothing_and_the_next_mirror_is_asked(
+def test_a_hostile_archive_writes_nothing_and_the_next_mirror_is_tried(
     server: Server, root: Path, tmp_path: Path, members: list[object]
 ) -> None:
     server.files["hostile.tar"] = tar([*official_members(), *members])
     before = _tree(tmp_path)
-    with pytest.raises(DownloadError, match=r"is refused, because its member .*; what had arrived was removed"):
-        arrive(root, _url(server, archive=[server.url("hostile.tar")]), patience=QUICK)
+    with pytest.raises(DownloadError, match=r"is refused, because its member .*; the download was removed"):
+        ensure_mit_indoor(root, _url(server, archive=[server.url("hostile.tar")]), patience=QUICK)
     assert not (root / "Images").exists()
     left = {name for name in _tree(tmp_path).keys() - before.keys() if (tmp_path / name).is_file()}
-    assert all(name.startswith("data/mit_indoor/.arriving") for name in left)
+    assert all(name.startswith("data/mit_indoor/.partial") for name in left)
     assert not [name for name in left if ARCHIVE in name]
-    arrive(root, _url(server, archive=[server.url("hostile.tar"), server.url(ARCHIVE)]), patience=QUICK)
+    ensure_mit_indoor(root, _url(server, archive=[server.url("hostile.tar"), server.url(ARCHIVE)]), patience=QUICK)
     assert _content(root) == COMPLETE
 
 
-def test_an_archive_that_lacks_listed_pictures_names_them(server: Server, root: Path) -> None:
+def test_an_archive_that_lacks_listed_images_names_them(server: Server, root: Path) -> None:
     server.files[ARCHIVE] = tar([m for m in official_members() if "bar/bar_" not in m[0].name])
-    with pytest.raises(DownloadError, match=r"lacks 3 of 12 listed pictures: bar/bar_0\.jpg, bar/bar_1\.jpg") as caught:
-        arrive(root, _url(server), patience=QUICK)
+    with pytest.raises(DownloadError, match=r"lacks 3 of 12 listed images: bar/bar_0\.jpg, bar/bar_1\.jpg") as caught:
+        ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert str(root / "MissingImages.txt") in str(caught.value)
     assert (root / "MissingImages.txt").read_text() == "bar/bar_0.jpg\nbar/bar_1.jpg\nbar/bar_2.jpg\n"
     server.files[ARCHIVE] = official_tar()
-    arrive(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert _content(root) == COMPLETE
 
 
-def test_fewer_pictures_than_expected_are_noted_where_all_listed_ones_are_there(
+def test_fewer_images_than_expected_are_noted_if_all_listed_ones_are_there(
     server: Server, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arrive(root, _url(server, classes=67, pictures=15_620), patience=QUICK)
+    ensure_mit_indoor(root, _url(server, classes=67, images=15_620), patience=QUICK)
     out = capsys.readouterr().out
-    assert "note: the archive holds 3 classes of 67; every picture that the lists name is there" in out
-    assert "note: the archive holds 12 pictures of 15,620; every picture that the lists name is there" in out
+    assert "note: the archive holds 3 of 67 classes; all listed images are among them" in out
+    assert "note: the archive holds 12 of 15,620 images; all listed images are among them" in out
     assert _content(root) == COMPLETE
 
 
@@ -226,17 +226,19 @@ def test_a_list_that_is_not_the_official_one_is_refused(
 ) -> None:
     server.files["wrong.txt"] = content
     with pytest.raises(DownloadError, match=message):
-        arrive(root, _url(server, train_list=[server.url("wrong.txt")]), patience=QUICK)
-    arrive(root, _url(server, train_list=[server.url("wrong.txt"), server.url("TrainImages.txt")]), patience=QUICK)
+        ensure_mit_indoor(root, _url(server, train_list=[server.url("wrong.txt")]), patience=QUICK)
+    ensure_mit_indoor(
+        root, _url(server, train_list=[server.url("wrong.txt"), server.url("TrainImages.txt")]), patience=QUICK
+    )
     assert _content(root) == COMPLETE
 
 
-def test_an_archive_that_spoiled_on_the_disk_is_downloaded_again(
+def test_an_archive_damaged_on_the_disk_is_downloaded_again(
     server: Server, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (root / ".arriving").mkdir(parents=True)
-    (root / ".arriving" / ARCHIVE).write_bytes(official_tar()[:50_000])
-    arrive(root, _url(server), patience=QUICK)
+    (root / ".partial").mkdir(parents=True)
+    (root / ".partial" / ARCHIVE).write_bytes(official_tar()[:50_000])
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert _content(root) == COMPLETE
     assert "it is removed and downloaded again" in capsys.readouterr().out
 
@@ -245,37 +247,39 @@ def test_no_network_is_one_line_and_the_next_run_completes(server: Server, root:
     with Server({}) as gone:
         url = _url(gone)
     with pytest.raises(DownloadError, match=r"TrainImages\.txt could not be downloaded: .*Connection refused"):
-        arrive(root, url, patience=QUICK)
-    arrive(root, _url(server), patience=QUICK)
+        ensure_mit_indoor(root, url, patience=QUICK)
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert _content(root) == COMPLETE
 
 
-def test_the_data_module_makes_it_arrive(server: Server, root: Path) -> None:
-    data = SceneDataModule(root, download=True, url=_url(server), val_per_class=1, workers=0)
+def test_the_data_module_downloads_it(server: Server, root: Path) -> None:
+    config = DataConfig.preset(root=str(root), download=True, url=_url(server), val_per_class=1, workers=0)
+    data = SceneDataModule(config)
     data.prepare_data()
     data.prepare_data()
     assert data.classes == list(CLASSES)
     assert len(server.requests) == 3
 
 
-def test_without_download_nothing_is_asked_for(server: Server, root: Path) -> None:
+def test_without_download_nothing_is_requested(server: Server, root: Path) -> None:
+    data = SceneDataModule(DataConfig.preset(root=str(root), download=False, url=_url(server)))
     with pytest.raises(FileNotFoundError, match="does not exist"):
-        SceneDataModule(root, download=False, url=_url(server)).prepare_data()
+        data.prepare_data()
     assert not root.exists()
     assert server.requests == []
 
 
-# What the scripts below share: arrive in a process of its own.
+# The beginning of the scripts below: a download in a process of its own.
 PRELUDE = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 from deepdream.scenes.download import Patience
-from deepdream.scenes.mit_indoor import arrive, official
+from deepdream.scenes.mit_indoor import ensure_mit_indoor, official_url
 root, server = Path(sys.argv[1]), sys.argv[2]
 lists = dict(train_list=[server + "TrainImages.txt"], test_list=[server + "TestImages.txt"])
-lists |= dict(train_sha256=None, test_sha256=None, classes=None, pictures=None)
-url = replace(official(), archive=[server + "indoorCVPR_09.tar"], **lists)
+lists |= dict(train_sha256=None, test_sha256=None, classes=None, images=None)
+url = replace(official_url(), archive=[server + "indoorCVPR_09.tar"], **lists)
 patience = Patience(timeout=20, attempts=3, pause=0.01)
 """
 
@@ -287,13 +291,13 @@ def _start(script: str, root: Path, server: Server, *more: str) -> subprocess.Po
 
 def test_four_processes_at_once_download_once(server: Server, root: Path) -> None:
     server.answers[ARCHIVE] = [Answer(pause=0.1)]
-    processes = [_start("arrive(root, url, patience=patience)", root, server) for _ in range(4)]
-    said = [process.communicate(timeout=120)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4, said
+    processes = [_start("ensure_mit_indoor(root, url, patience=patience)", root, server) for _ in range(4)]
+    printed = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, printed
     assert _content(root) == COMPLETE
     assert sorted(name for name, _ in server.requests) == sorted([ARCHIVE, *lists()])
-    assert sum(text.count("is fetched into") for text in said) == 1
-    assert all(text.count("waiting for another process") <= 1 for text in said)
+    assert sum(text.count("downloading MIT Indoor Scenes") for text in printed) == 1
+    assert all(text.count("waiting for another process") <= 1 for text in printed)
 
 
 # Each step that changes a file or folder below root raises an audit event: that is where the kills come.
@@ -313,7 +317,7 @@ def in_a_process(stop_at):
                     os.kill(os.getpid(), signal.SIGKILL)
         sys.addaudithook(hook)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        arrive(root, url, patience=patience)
+        ensure_mit_indoor(root, url, patience=patience)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -340,31 +344,34 @@ print(stop_at - 1)
 """
 
 
-def test_a_kill_at_any_step_leaves_what_the_next_run_completes(server: Server, root: Path) -> None:
+def test_a_kill_at_any_step_is_completed_by_the_next_run(server: Server, root: Path) -> None:
     process = _start(KILLED_AT_EVERY_STEP, root, server)
-    said = process.communicate(timeout=240)[0]
-    assert process.returncode == 0, said
-    assert int(said.splitlines()[-1]) > 40
+    printed = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, printed
+    assert int(printed.splitlines()[-1]) > 40
     assert _content(root) == COMPLETE
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_kill_at_any_moment_leaves_what_the_next_run_completes(server: Server, root: Path, seed: int) -> None:
-    draw = random.Random(seed)
+def test_a_kill_at_any_moment_is_completed_by_the_next_run(server: Server, root: Path, seed: int) -> None:
+    rng = random.Random(seed)
     server.ordinary = Answer(pause=0.01)
-    process = _start("print('go', flush=True); arrive(root, url, patience=patience)", root, server)
+    process = _start("print('go', flush=True); ensure_mit_indoor(root, url, patience=patience)", root, server)
     assert process.stdout is not None
     assert process.stdout.readline() == "go\n"
-    time.sleep(draw.uniform(0.005, 0.25))
+    time.sleep(rng.uniform(0.005, 0.25))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    arrive(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), patience=QUICK)
     assert _content(root) == COMPLETE
     assert sorted(os.listdir(root)) == ["Images", "TestImages.txt", "TrainImages.txt"]
 
 
+COMMAND = "import sys; from deepdream.apps.download import main; sys.exit(main())"
+
+
 def _command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deepdream.scenes.mit_indoor", *map(str, arguments)]
+    command = [sys.executable, "-c", COMMAND, *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -375,48 +382,51 @@ def _with_lists(root: Path) -> Path:
     return root
 
 
-def test_the_command_downloads_and_says_what_is_there(server: Server, root: Path) -> None:
+def test_the_command_downloads_and_prints_the_size(server: Server, root: Path) -> None:
     result = _command("--root", _with_lists(root), "--archive", server.url("gone.tar"), server.url(ARCHIVE))
     assert result.returncode == 0, result.stderr
     assert _content(root) == COMPLETE
-    size = f"{sum(map(len, pictures().values())) / 1000:.1f} kB"
-    assert result.stdout.splitlines()[-1] == f"{root}: 3 classes, 12 pictures, {size}; 9 to train on, 3 to test on"
-    assert "note: the archive holds 12 pictures of 15,620" in result.stdout
+    size = f"{sum(map(len, images().values())) / 1000:.1f} kB"
+    assert result.stdout.splitlines()[-1] == f"{root}: 3 classes, 12 images, {size}; 9 training images, 3 test images"
+    assert "note: the archive holds 12 of 15,620 images" in result.stdout
     again = _command("--root", root)
-    assert again.stdout == f"{root}: 3 classes, 12 pictures, {size}; 9 to train on, 3 to test on\n"
+    assert again.stdout == f"{root}: 3 classes, 12 images, {size}; 9 training images, 3 test images\n"
 
 
-def test_the_command_says_a_mistake_in_one_line(server: Server, root: Path) -> None:
+def test_the_command_prints_an_error_in_one_line(server: Server, root: Path) -> None:
     result = _command("--root", _with_lists(root), "--archive", server.url("gone.tar"))
     assert result.returncode == 1
     assert result.stderr == (f"error: {ARCHIVE} could not be downloaded: {server.url('gone.tar')}: 404 Not Found\n")
 
 
-def test_ctrl_c_is_one_line_and_the_command_goes_on_from_there(server: Server, root: Path) -> None:
+def test_ctrl_c_is_one_line_and_the_command_resumes(server: Server, root: Path) -> None:
     server.answers[ARCHIVE] = [Answer(pause=0.3)]
     arguments = ["--root", str(_with_lists(root)), "--archive", server.url(ARCHIVE)]
-    command = [sys.executable, "-m", "deepdream.scenes.mit_indoor", *arguments]
+    command = [sys.executable, "-c", COMMAND, *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    part = root / ".arriving" / f"{ARCHIVE}.part"
+    part = root / ".partial" / f"{ARCHIVE}.part"
     while not (part.exists() and part.stat().st_size > 0):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors == "interrupted; the same command goes on from here\n"
+    assert errors == "interrupted; the same command resumes the download\n"
     had = part.stat().st_size
     assert _command(*arguments).returncode == 0
     assert server.ranges(ARCHIVE) == [None, f"bytes={had}-"]
 
 
 def test_the_command_starts_without_torch() -> None:
-    script = "import sys, deepdream.scenes.mit_indoor; print({'torch', 'pytorch_lightning'} & set(sys.modules))"
+    script = (
+        "import sys, deepdream.apps.download as app; app.scenes.official_url(); app.scenes.ensure_mit_indoor; "
+        "print({'torch', 'pytorch_lightning'} & set(sys.modules))"
+    )
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
 
 
-def test_bad_arguments_are_said_before_any_work(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_arguments_are_refused_before_any_work(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--archive", "http://host/x.tar"])
     assert caught.value.code == 2
@@ -425,17 +435,17 @@ def test_bad_arguments_are_said_before_any_work(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.skipif(not MIT67.exists(), reason="the official lists are not beside this checkout (../shared/mit67)")
 def test_the_checksums_in_conf_are_those_of_the_official_lists() -> None:
-    for name, digest in (("TrainImages", official().train_sha256), ("TestImages", official().test_sha256)):
+    for name, digest in (("TrainImages", official_url().train_sha256), ("TestImages", official_url().test_sha256)):
         assert hashlib.sha256((MIT67 / f"{name}.txt").read_bytes()).hexdigest() == digest
 
 
 @pytest.mark.skipif(not MIT67.exists(), reason="the official lists are not beside this checkout (../shared/mit67)")
-def test_few_real_pictures_are_used_in_place_and_the_missing_ones_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_few_real_images_are_used_in_place_and_the_missing_ones_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--root", str(MIT67)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "of 6700 listed pictures are not in" in line
+    assert "of 6700 listed images are not in" in line
     assert "data.download=true with a new or empty data.root" in line
 
 
-def test_pictures_per_class_are_as_the_tests_above_count_them() -> None:
-    assert len(pictures()) == len(CLASSES) * PER_CLASS == 12
+def test_images_per_class_are_as_the_tests_above_count_them() -> None:
+    assert len(images()) == len(CLASSES) * PER_CLASS == 12

@@ -1,64 +1,65 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from deepdream.scenes.config import AugmentConfig
-from deepdream.scenes.transforms import Transform, evaluation_transform, normalize, seeded, training_transform
-from deepdream.schema import typed
+from deepdream.scenes.transforms import (
+    Transform,
+    call_seeded,
+    evaluation_transform,
+    normalize_uint8,
+    training_transform,
+)
 
-PICTURE = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 60, 90), np.uint8))
+IMAGE = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 60, 90), np.uint8))
 
 
-PLAIN = OmegaConf.load(Path(__file__).parents[2] / "conf" / "augment" / "plain.yaml")
 COLORS = {"brightness": 0.3, "saturation": 0.4, "hue": 0.1, "grayscale": 0.2}
 
 
 def _training(size: int = 32, **changes: object) -> Transform:
-    return training_transform(size, typed(AugmentConfig, PLAIN, changes))
+    return training_transform(size, AugmentConfig.preset(**changes))
 
 
-def test_the_same_key_draws_the_same_and_leaves_the_callers_draws_alone() -> None:
+def test_the_same_seed_gives_the_same_result_and_leaves_the_callers_random_state_alone() -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    first = seeded((0, 3, 5), _training(), PICTURE)
+    first = call_seeded((0, 3, 5), _training(), IMAGE)
     assert torch.equal(torch.rand(3), expected)
-    assert torch.equal(seeded((0, 3, 5), _training(), PICTURE), first)
+    assert torch.equal(call_seeded((0, 3, 5), _training(), IMAGE), first)
     assert first.shape == (3, 32, 32)
     assert first.dtype == torch.uint8
 
 
-def test_each_part_of_the_key_matters() -> None:
+def test_each_part_of_the_seed_matters() -> None:
     keys = [(0, 3, 5), (1, 3, 5), (0, 4, 5), (0, 3, 6)]
-    pictures = [seeded(key, _training(), PICTURE) for key in keys]
-    assert all(not torch.equal(a, b) for i, a in enumerate(pictures) for b in pictures[:i])
+    images = [call_seeded(key, _training(), IMAGE) for key in keys]
+    assert all(not torch.equal(a, b) for i, a in enumerate(images) for b in images[:i])
 
 
-def test_half_of_the_pictures_are_mirrored() -> None:
+def test_half_of_the_images_are_mirrored() -> None:
     uncropped = {"crop_scale": [1, 1], "crop_ratio": [1.5, 1.5]}
     whole = _training(16, **uncropped, flip=0.5)
-    plain = seeded((0,), _training(16, **uncropped, flip=0.0), PICTURE)
-    seen = [torch.equal(seeded((0, i), whole, PICTURE), plain.flip(-1)) for i in range(200)]
+    plain = call_seeded((0,), _training(16, **uncropped, flip=0.0), IMAGE)
+    seen = [torch.equal(call_seeded((0, i), whole, IMAGE), plain.flip(-1)) for i in range(200)]
     assert 70 < sum(seen) < 130
 
 
-def test_colours_change_with_the_key_and_stay_where_they_are_not_asked_to() -> None:
-    picture = torch.tensor([200, 120, 40], dtype=torch.uint8).view(3, 1, 1).expand(3, 64, 64)
-    plain = seeded((0,), _training(), picture)
+def test_colour_jitter_follows_the_seed_and_is_off_by_default() -> None:
+    image = torch.tensor([200, 120, 40], dtype=torch.uint8).view(3, 1, 1).expand(3, 64, 64)
+    plain = call_seeded((0,), _training(), image)
     assert plain.unique(dim=-1).flatten().tolist() == pytest.approx([200] * 32 + [120] * 32 + [40] * 32)
-    colored = [seeded((0, i), _training(**COLORS), picture) for i in range(60)]
+    colored = [call_seeded((0, i), _training(**COLORS), image) for i in range(60)]
     assert len({tuple(c[:, 0, 0].tolist()) for c in colored}) > 40
     greys = sum(bool((c[0] == c[1]).all() and (c[1] == c[2]).all()) for c in colored)
-    assert 3 <= greys <= 24  # a fifth of them
+    assert 3 <= greys <= 24  # 20 % of them
 
 
-def test_evaluation_cuts_the_centre_of_the_resized_picture() -> None:
-    picture = torch.zeros(3, 64, 128, dtype=torch.uint8)
-    picture[:, :, 32:96] = 255  # the middle half
-    out = evaluation_transform(32, 32)(picture)
+def test_evaluation_crops_the_centre_of_the_resized_image() -> None:
+    image = torch.zeros(3, 64, 128, dtype=torch.uint8)
+    image[:, :, 32:96] = 255  # the middle half
+    out = evaluation_transform(32, 32)(image)
     assert out.shape == (3, 32, 32)
     assert out.float().mean() > 250
 
@@ -66,20 +67,20 @@ def test_evaluation_cuts_the_centre_of_the_resized_picture() -> None:
 def test_normalize_is_the_textbook_formula_in_channels_last() -> None:
     images = torch.randint(0, 256, (4, 3, 8, 9), dtype=torch.uint8)
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    out = normalize(images, mean, std)
+    out = normalize_uint8(images, mean, std)
     expected = (images.double() / 255 - torch.tensor(mean).double().view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     assert (out.double() - expected).abs().max() == pytest.approx(0, abs=1e-5)
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_trivial_augment_and_erasing_change_what_they_are_asked_to() -> None:
+def test_trivial_augment_and_erasing_change_the_images_they_should() -> None:
     uncropped = {"crop_scale": [1, 1], "crop_ratio": [1.5, 1.5], "flip": 0.0}
-    plain = seeded((0,), _training(**uncropped), PICTURE)
-    erased = [seeded((0, i), _training(**uncropped, erase=0.5), PICTURE) for i in range(100)]
+    plain = call_seeded((0,), _training(**uncropped), IMAGE)
+    erased = [call_seeded((0, i), _training(**uncropped, erase=0.5), IMAGE) for i in range(100)]
     changed = [float((e != plain).any(dim=0).float().mean()) for e in erased]
     assert 30 < sum(share > 0 for share in changed) < 70
     assert max(changed) <= 0.25
-    varied = [seeded((0, i), _training(**uncropped, trivial_augment=True), PICTURE) for i in range(60)]
+    varied = [call_seeded((0, i), _training(**uncropped, trivial_augment=True), IMAGE) for i in range(60)]
     assert len({v.numpy().tobytes() for v in varied}) > 30
 
 

@@ -7,7 +7,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from deepdream.models import load_network
-from deepdream.scenes import SceneDataModule
+from deepdream.scenes import DataConfig, SceneDataModule
 from deepdream.training import SceneClassifier
 from deepdream.training.schedulers import warmup_cosine
 from tests.scenes.layout import write_scenes
@@ -46,7 +46,8 @@ def _fit(folder: Path, data: SceneDataModule, *, epochs: int) -> tuple[SceneClas
 @pytest.fixture
 def data(tmp_path: Path) -> SceneDataModule:
     root = write_scenes(tmp_path / "scenes", {"bar": (20, 5), "library": (20, 5), "pantry": (20, 5)})
-    return SceneDataModule(root, image_size=32, resize=32, val_per_class=4, batch_size=16, workers=0)
+    small = {"image_size": 32, "resize": 32, "val_per_class": 4, "batch_size": 16, "workers": 0}
+    return SceneDataModule(DataConfig.preset(root=str(root), **small))
 
 
 def test_colours_are_learned_and_the_logged_figures_are_those_of_a_plain_count(

@@ -1,0 +1,53 @@
+"""python -m deepdream data: what it prints and plots, and how it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import run_app
+from tests.scenes.layout import write_scenes
+
+SMALL = ("data.image_size=32", "data.resize=36", "data.val_per_class=3", "data.batch_size=8", "data.workers=0")
+
+
+def test_plots_are_written_and_images_counted(tmp_path: Path) -> None:
+    root = write_scenes(tmp_path / "rooms", {"bar": (9, 3), "library": (12, 4)}, size=(64, 48))
+    (root / "Images" / "bar" / "train_0.png").write_bytes(b"")
+    result = run_app("data", "plots=true", "augment=strong", f"data.root={root}", *SMALL, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "2 classes; 14 train, 6 val, 7 test" in result.stdout
+    assert "skipped: 1" in result.stdout
+    for name in ("raw", "augmented", "class_counts", "image_sizes"):
+        image = np.asarray(Image.open(tmp_path / "outputs" / "scenes" / f"{name}.png").convert("L"))
+        assert image.std() > 5, f"{name} is blank"
+
+
+def test_without_plots_there_are_only_counts(tmp_path: Path) -> None:
+    root = write_scenes(tmp_path / "rooms", {"bar": (9, 3), "library": (12, 4)})
+    result = run_app("data", f"data.root={root}", "output=elsewhere", *SMALL, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-2:] == [f"{root}: 2 classes; 15 train, 6 val, 7 test", "  ok: 28"]
+    assert not list((tmp_path / "elsewhere").glob("*.png"))
+    assert not (tmp_path / "outputs" / "scenes").exists()
+
+
+@pytest.mark.parametrize(
+    ("argument", "parts"),
+    [
+        ("data.rot=x", ["data.rot", "data.root"]),
+        ("data=romms", ["romms", "rooms"]),
+        ("dta=rooms", ["dta"]),
+        ("augment.flip=2", ["augment.flip is 2.0; it must be between 0 and 1"]),
+    ],
+)
+def test_a_mistake_is_one_line(argument: str, parts: list[str], tmp_path: Path) -> None:
+    result = run_app("data", argument, cwd=tmp_path)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    for part in parts:
+        assert part in line
