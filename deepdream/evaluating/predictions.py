@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepdream.acceleration.frozen import frozen_copy
+from deepdream.acceleration import accelerated_copy
 from deepdream.models import Network
 from deepdream.scenes.transforms import normalize
 
@@ -62,7 +62,7 @@ def predict(
     Pictures may come as V views each, (N, V, 3, H, W): their probabilities and features are averaged.
     dtype: what the network computes in. on_batch is told how many pictures are done.
     """
-    model = frozen_copy(network.model.eval(), dtype, device, keep=())
+    model = accelerated_copy(network.model, dtype, device)
     probabilities, labels, features, thumbnails = [], [], [], []
     done = 0
     with _penultimate(model) as seen:
