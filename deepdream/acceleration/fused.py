@@ -191,9 +191,8 @@ class _Blocks(torch.autograd.Function):
             of_block = maps[-len(block.main) :]
             del maps[-len(block.main) :]
             size = maps[-1].shape if maps else ctx.size
-            g = block.backward(
-                g, of_block, size, over=block is not ctx.blocks[-1]
-            )  # the incoming gradient may have other readers
+            is_last = block is ctx.blocks[-1]  # its gradient comes from outside and may have other readers
+            g = block.backward(g, of_block, size, over=not is_last)
         return g, None
 
 
