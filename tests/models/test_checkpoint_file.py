@@ -55,7 +55,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
 
 def test_a_text_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.ckpt"
-    path.write_text("no weights")
+    path.write_text("these are no weights")
     with pytest.raises(ValueError, match="not a checkpoint"):
         load_network(path)
 

@@ -62,10 +62,15 @@ def test_a_network_of_one_image_size_is_measured_at_that_size() -> None:
     assert list_layers(Fixed(), 32) == [Layer("conv", "Conv2d", 4, 4, 1)]
 
 
-def test_the_receptive_fields_are_those_of_the_literature() -> None:
-    """Araujo, Norris, Sim 2019, table 1, for ResNet-50; of a stage for torchvision's ResNet-18, computed by hand."""
-    fields = {layer.name: layer.receptive_field for layer in list_layers(torchvision.models.resnet50(), 224)}
-    assert (fields["layer1"], fields["layer2"], fields["layer3"], fields["layer4"]) == (35, 91, 267, 427 + 56)
+def test_the_receptive_fields_of_resnet18_are_those_of_its_arithmetic() -> None:
+    """Each 3x3 convolution adds twice the stride before it: 11 + 4 * 8, + 8 + 3 * 16, + 16 + 3 * 32, + 32 + 3 * 64."""
+    fields = {layer.name: layer.receptive_field for layer in list_layers(torchvision.models.resnet18(), 224)}
+    assert [fields[name] for name in ("conv1", "maxpool", "layer1", "layer2", "layer3", "layer4")] == [
+        7, 11, 43, 99, 211, 435,
+    ]  # fmt: skip
+
+
+def test_a_network_that_cannot_be_traced_has_layers_of_unknown_receptive_field() -> None:
     assert {layer.name: layer.receptive_field for layer in list_layers(Branching(), 32)} == {"conv": 0}
 
 
