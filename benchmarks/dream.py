@@ -34,7 +34,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from deepdream.acceleration.cuda_graphs import AS_IT_IS
+from deepdream.acceleration import WARM_UP_CALLS
 from deepdream.dreaming import DreamConfig, Dreamer
 from deepdream.models import Network
 
@@ -140,7 +140,7 @@ def large(repetitions: int) -> None:
     small_step, large_step = one_step(dreamer, (HEIGHT, WIDTH)), one_step(dreamer, LARGE)
     small_step(0)  # prepares the kernels
     if torch.cuda.is_available():
-        for seed in range(1, AS_IT_IS + 2):
+        for seed in range(1, WARM_UP_CALLS + 2):
             small_step(seed), large_step(seed)  # after these, what is recorded is replayed
     ratios = []
     for seed in range(repetitions):

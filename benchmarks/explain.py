@@ -46,7 +46,7 @@ CLASSES = ["bathroom", "bedroom", "dining_room", "entrance_hall", "kitchen", "li
 def network(size: int) -> Network:
     """A ResNet-18 with random weights, and batch norms that know them: activations then have an ordinary size."""
     torch.manual_seed(0)
-    model = ResNet(18, len(CLASSES))
+    model = ResNet(18, len(CLASSES), zero_init_residual=False)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None

@@ -48,7 +48,6 @@ _FORKS.set_forkserver_preload(
         "deepdream.explaining.panels",
         "deepdream.explaining.ranking",
         "deepdream.models.loading",
-        "deepdream.models.pretrained",
         "deepdream.scenes.datamodule",
         "deepdream.scenes.data_plots",
         "deepdream.training.classifier",

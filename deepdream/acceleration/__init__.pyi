@@ -1,3 +1,6 @@
 from .compiled import CompiledTaps as CompiledTaps
-from .cuda_graphs import Recorder as Recorder
-from .frozen import frozen_copy as frozen_copy
+from .cuda_graphs import WARM_UP_CALLS as WARM_UP_CALLS
+from .cuda_graphs import GraphCache as GraphCache
+from .frozen import accelerated_copy as accelerated_copy
+from .switch import disabled as disabled
+from .switch import is_enabled as is_enabled

@@ -1,4 +1,4 @@
-"""Taps of a compiled network: the same feature maps from one fused program, after a minute of compiling."""
+"""Taps of a compiled network: the same feature maps from one compiled program, after a minute of compiling."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from deepdream.acceleration.frozen import BlockedConv2d
+from deepdream.acceleration.switch import is_enabled
 
 
 class CompiledTaps:
-    """As `Taps`, with torch.compile in place of hooks. Raises ValueError for a network that cannot be traced.
+    """Feature maps by name, as `Taps` gives them, from torch.compile in place of hooks.
 
-    Each size of picture is compiled for itself; the sizes of the octaves come again in every dream.
+    Each image size is compiled once; the sizes of the octaves are the same in every dream. With acceleration switched
+    off the traced network runs uncompiled. Raises ValueError for a network that cannot be traced.
     """
 
     def __init__(self, model: nn.Module, names: list[str], *, backend: str = "inductor") -> None:
         try:
             extractor = create_feature_extractor(model, names, tracer_kwargs={"leaf_modules": [BlockedConv2d]})
         except Exception as error:  # tracing runs the network's own code on symbols, which may fail in any way
-            raise ValueError("this network cannot be compiled; leave dream.compile=false") from error
-        torch._dynamo.config.cache_size_limit = max(64, torch._dynamo.config.cache_size_limit)
-        self._run: Any = torch.compile(extractor.requires_grad_(False), dynamic=False, backend=backend)
+            raise ValueError("torch.fx cannot trace this network to compile it; use compile=false") from error
+        self._run: Any = extractor.requires_grad_(False)
+        if is_enabled():
+            torch._dynamo.config.cache_size_limit = max(64, torch._dynamo.config.cache_size_limit)
+            self._run = torch.compile(self._run, dynamic=False, backend=backend)
 
     def __enter__(self) -> Self:
         return self
@@ -36,6 +40,6 @@ class CompiledTaps:
         pass
 
     def run(self, x: Tensor) -> Mapping[str, Tensor]:
-        """The tapped feature maps for the network's input `x`."""
+        """The tapped feature maps of the network input `x`, (N, 3, H, W)."""
         features: Mapping[str, Tensor] = self._run(x)
         return features

@@ -1,7 +1,7 @@
-"""Work on a GPU, recorded once for each size of picture and replayed.
+"""CUDA graphs: work on a GPU is captured once for each image size, and replayed from then on.
 
-A step launches some two hundred kernels. A fast GPU is done with each sooner than Python has named the next, so a
-picture of ordinary size takes as long as Python does; a CUDA graph launches all of them at once.
+A gradient step launches some two hundred kernels. A fast GPU finishes each kernel before Python has launched the next
+one, so an image of ordinary size takes as long as Python does; a CUDA graph launches all of them at once.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from deepdream.acceleration.switch import is_enabled
+
 Work = Callable[[Tensor], tuple[Tensor, Tensor]]
 
-LARGEST = 1_500_000  # pixels: above, the kernels take longer than their launch, and the graph's memory would be much
-AS_IT_IS = 2  # calls of each kind that are not recorded: what is prepared at the first ones does not belong in a graph
-MOST = 32  # recordings that are kept
+MAX_PIXELS = 1_500_000  # above, kernels take longer than their launch, and a graph would hold much memory
+WARM_UP_CALLS = 2  # calls of each kind before the capture: what the first calls allocate does not belong in a graph
+MAX_GRAPHS = 32  # kept at a time
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A graph that reads `given` and writes `found`; `reads` is what it reads besides."""
+class CapturedGraph:
+    """A graph that reads `given` and writes `found`; `reads` holds the other tensors that it reads."""
 
     reads: object
     graph: torch.cuda.CUDAGraph
@@ -30,55 +32,56 @@ class Recording:
     found: tuple[Tensor, Tensor]
 
     def replay(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What the work yields of `x`."""
+        """The result of the captured work for `x`."""
         self.given.copy_(x)
         self.graph.replay()
         first, second = self.found
         return first.clone(), second.clone()
 
 
-class Recorder:
-    """Does work on pictures; on a GPU, from the third time on that it meets a kind and a size, by replaying it.
+class GraphCache:
+    """Calls work on images; on a GPU the third call of a kind and size is captured, and later ones replay the graph.
 
-    Work that cannot be recorded, because it reads a value back from the GPU, is done as it is from then on.
+    Work that cannot be captured, because it reads a value back from the GPU, is called directly from then on; so is
+    all work with acceleration switched off.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._records = device.type == "cuda"
-        self._pool = torch.cuda.graph_pool_handle() if self._records else None
-        self._met: Counter[Hashable] = Counter()
-        self._recordings: dict[Hashable, Recording] = {}
+        self._captures = device.type == "cuda"
+        self._pool = torch.cuda.graph_pool_handle() if self._captures else None
+        self._calls: Counter[Hashable] = Counter()
+        self._graphs: dict[Hashable, CapturedGraph] = {}
 
-    def forget(self) -> None:
-        """Drop what is recorded: the work is about to read something else than its picture anew."""
-        self._met.clear()
-        self._recordings.clear()
+    def clear(self) -> None:
+        """Drop all graphs. To be called when the work is about to read other tensors than at its capture."""
+        self._calls.clear()
+        self._graphs.clear()
 
-    def do(self, work: Work, x: Tensor, *kind: Hashable, reads: object = None) -> tuple[Tensor, Tensor]:
-        """work(x), of pictures `x` (N, C, H, W). Works of one `kind` must be the same work.
+    def call(self, work: Work, x: Tensor, *kind: Hashable, reads: object = None) -> tuple[Tensor, Tensor]:
+        """work(x) for images `x`, (N, C, H, W). Calls of one `kind` must be the same work.
 
-        reads: tensors that the work reads besides, or what holds them; kept for as long as it is replayed.
+        reads: the other tensors that the work reads, or an object that holds them; kept alive as long as the graph.
         """
-        if not self._records or len(x) * x.shape[2] * x.shape[3] > LARGEST:
+        if not self._captures or len(x) * x.shape[2] * x.shape[3] > MAX_PIXELS or not is_enabled():
             return work(x)
-        place = (x.shape, x.stride(), x.dtype, *kind)
-        if place not in self._recordings:
-            self._met[place] += 1
-            if self._met[place] <= AS_IT_IS:
+        key = (x.shape, x.stride(), x.dtype, *kind)
+        if key not in self._graphs:
+            self._calls[key] += 1
+            if self._calls[key] <= WARM_UP_CALLS:
                 return work(x)
-            if len(self._recordings) == MOST:
-                self.forget()
+            if len(self._graphs) == MAX_GRAPHS:
+                self.clear()
             try:
-                self._recordings[place] = self._recorded(work, x, reads)
+                self._graphs[key] = self._capture(work, x, reads)
             except RuntimeError:
-                self._records = False
-                self.forget()
+                self._captures = False
+                self.clear()
                 return work(x)
-        return self._recordings[place].replay(x)
+        return self._graphs[key].replay(x)
 
-    def _recorded(self, work: Work, x: Tensor, reads: object) -> Recording:
+    def _capture(self, work: Work, x: Tensor, reads: object) -> CapturedGraph:
         graph, given = torch.cuda.CUDAGraph(), x.detach().clone()
-        # Only this thread must refrain from what a recording forbids: others may be loading pictures.
+        # Only this thread has to keep to the rules of a capture: other threads may be loading images.
         with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             found = work(given)
-        return Recording(reads, graph, given, found)
+        return CapturedGraph(reads, graph, given, found)

@@ -1,7 +1,7 @@
-"""A frozen copy of a network, made fast for one number format: batch norm folded away, channels
-last, residual blocks on a CPU computed as a whole (`fused`).
+"""A copy of a network that computes faster in one dtype: batch norm folded into convolutions, channels-last memory,
+in-place ReLU, and on a CPU fused residual blocks (`fused`).
 
-Everything here changes how the network computes, and nothing that it yields, up to rounding.
+Everything here changes how the network computes, and nothing of its output, up to rounding.
 """
 
 from __future__ import annotations
@@ -20,21 +20,32 @@ from torch.nn.grad import conv2d_input
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deepdream.acceleration.fused import can_fuse, fuse_residual_blocks
+from deepdream.acceleration.switch import is_enabled
 
 
-def frozen_copy(
-    model: nn.Module, dtype: torch.dtype, device: torch.device, keep: Collection[str], *, for_compiler: bool = False
+def accelerated_copy(
+    model: nn.Module,
+    dtype: torch.dtype,
+    device: torch.device,
+    keep: Collection[str] = (),
+    *,
+    for_compiler: bool = False,
 ) -> nn.Module:
-    """A copy of `model` (in eval mode) that computes in `dtype` on `device`; `model` stays as it is.
+    """A copy of `model` in eval mode, without gradients of its weights, that computes in `dtype` on `device`.
 
-    keep: names of modules whose outputs must stay what they are in `model`. Low precision is reached by weights of
-    that precision, not by autocast, which would cast the frozen weights again at each step.
-    for_compiler: leave residual blocks as they are, for torch.compile to see through and to fuse by itself.
+    keep: names of modules whose outputs are read and must stay those of `model`, up to rounding.
+    for_compiler: leave residual blocks unfused, so that torch.compile can trace and fuse them itself.
+
+    `model` is not changed. Low precision comes from weights of that precision, not from autocast, which would cast the
+    frozen weights again at each step. With acceleration switched off it is a plain copy in channels-last memory.
     """
+    if not is_enabled():
+        plain = copy.deepcopy(model).eval().to(device=device, dtype=dtype)
+        return plain.to(memory_format=torch.channels_last).requires_grad_(False)
     fold_in = torch.float64 if dtype == torch.float64 else torch.float32
-    frozen = copy.deepcopy(model).to(device=device, dtype=fold_in)
+    frozen = copy.deepcopy(model).eval().to(device=device, dtype=fold_in)
     fold_batch_norm(frozen, keep)
-    relu_in_place(frozen)  # before convolutions are written as what it cannot see through
+    relu_in_place(frozen)  # before block_strided, whose convolutions it does not know
     relu_after_pool(frozen, keep)
     if dtype in (torch.bfloat16, torch.float32) and device.type == "cpu":
         block_strided(frozen)
@@ -45,10 +56,10 @@ def frozen_copy(
 
 
 def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
-    """Multiply each batch norm of `model` into the convolution that feeds only it, in place.
+    """Fold each batch norm of `model` into the convolution before it, in place, where that feeds only the batch norm.
 
-    Exact up to rounding. `model` must be in eval mode. A convolution is left alone where its own output is read:
-    where it, or a module that ends with it, is named in `keep`. So is a model that torch.fx cannot trace.
+    Exact up to rounding. `model` must be in eval mode. Not folded: a convolution whose own output is read, because
+    `keep` names it or a module that ends with it; and a model that torch.fx cannot trace.
     """
     for conv, norm in _pairs(model, nn.Conv2d, nn.BatchNorm2d):
         convolution, batch_norm = model.get_submodule(conv), model.get_submodule(norm)
@@ -61,9 +72,9 @@ def fold_batch_norm(model: nn.Module, keep: Collection[str] = ()) -> None:
 
 
 def relu_in_place(model: nn.Module) -> None:
-    """Let each ReLU of `model` that alone reads its input write over it, in place: a quarter fewer maps are written.
+    """Set `inplace` on each ReLU of `model` that is the only reader of its input: 25 % fewer maps are written.
 
-    Left alone: a ReLU whose input something else reads too, and a model that torch.fx cannot trace.
+    Unchanged: a ReLU whose input has another reader, and a model that torch.fx cannot trace.
     """
     try:
         graph = fx.Tracer().trace(model)
@@ -81,10 +92,10 @@ def relu_in_place(model: nn.Module) -> None:
 
 
 def relu_after_pool(model: nn.Module, keep: Collection[str] = ()) -> None:
-    """Let max pooling come before the ReLU that feeds only it, in place: the map is a quarter of the size there.
+    """Swap a ReLU and the max pooling that is its only reader, in place: the pooled map is a quarter of the size.
 
-    Exact, to the bit: the largest of positive parts is the positive part of the largest. Left alone where the output of
-    the ReLU, or of a module that ends with it, is named in `keep`, and in a model that torch.fx cannot trace.
+    Bit-equal, because max and ReLU commute. Unchanged: a ReLU whose output is read, because `keep` names it or a
+    module that ends with it, and a model that torch.fx cannot trace.
     """
     for relu, pool in _pairs(model, nn.ReLU, nn.MaxPool2d):
         if not _is_between(keep, relu, pool) and not model.get_submodule(pool).return_indices:
@@ -93,7 +104,7 @@ def relu_after_pool(model: nn.Module, keep: Collection[str] = ()) -> None:
 
 
 def _reads_alone(model: nn.Module, node: fx.Node) -> bool:
-    """Whether the input of `node` was made by a convolution or batch norm, or a sum, that nothing else reads."""
+    """Whether `node` is the only reader of its input, and that is the output of a convolution, batch norm or sum."""
     source = node.all_input_nodes[0]
     while len(source.users) == 1:
         if source.op == "call_function":
@@ -108,16 +119,16 @@ def _reads_alone(model: nn.Module, node: fx.Node) -> bool:
 
 
 class BlockedConv2d(nn.Module):
-    """A strided convolution whose way back is that of a dense one over blocks of stride x stride pixels.
+    """A strided convolution whose backward pass is that of a dense convolution over blocks of stride x stride pixels.
 
-    On a CPU the way back through a 7x7 convolution of stride 2 from 64 channels to 3 colours takes three times as
-    long as through the same one written so: in float32 it was a tenth of a step of a ResNet-50.
+    On a CPU the backward pass of a 7x7 convolution of stride 2 from 64 channels to 3 colours takes three times as long
+    as this one; in float32 it was 10 % of a gradient step of a ResNet-50.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self._stride, self._kernel, self._padding = conv.stride[0], conv.kernel_size[0], int(conv.padding[0])
-        # Zeros before and after the kernel let padding and kernel both begin and end with a block.
+        # Zeros around the kernel make padding and kernel both begin and end at the border of a block.
         before = -self._padding % self._stride
         after = -(self._kernel + before) % self._stride
         padded = F.pad(conv.weight, (before, after, before, after))
@@ -127,7 +138,7 @@ class BlockedConv2d(nn.Module):
         self.blocked_weight = nn.Parameter(F.pixel_unshuffle(padded, self._stride), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> what the convolution yields."""
+        """(N, C, H, W) -> the output of the convolution."""
         y: Tensor = _Blocked.apply(x, self)
         return y
 
@@ -144,7 +155,7 @@ class BlockedConv2d(nn.Module):
         return F.pad(F.pixel_shuffle(found, self._stride), (-self._lead, -right, -self._lead, -bottom))
 
     def _trail(self, side: int) -> int:
-        """How much is padded after a side, so that as many blocks fit as the convolution has outputs."""
+        """Padding after a side, so that it holds one block for each output of the convolution."""
         outputs = (side + 2 * self._padding - self._kernel) // self._stride + 1
         return self._stride * (outputs - 1) + self._reach - self._lead - side
 
@@ -162,7 +173,7 @@ class _Blocked(torch.autograd.Function):
 
 
 def block_strided(model: nn.Module) -> None:
-    """Replace the strided convolutions of `model` that read a picture (up to 4 channels) by blocked ones, in place."""
+    """Replace the strided convolutions of `model` that read an image (up to 4 channels) by blocked ones, in place."""
     for name, module in list(model.named_modules()):
         if type(module) is nn.Conv2d and _is_blockable(module):
             model.set_submodule(name, BlockedConv2d(module))
@@ -176,7 +187,7 @@ def _is_blockable(conv: nn.Conv2d) -> bool:
 
 
 def _is_between(keep: Collection[str], first: str, second: str) -> bool:
-    """Whether `keep` names a module of which the output is that of `first`, which feeds `second`."""
+    """Whether `keep` names a module that ends with `first` and does not hold `second`, which reads it."""
     return any(_holds(name, first) and not _holds(name, second) for name in keep)
 
 
@@ -185,7 +196,7 @@ def _holds(name: str, inner: str) -> bool:
 
 
 def _pairs(model: nn.Module, first: type[nn.Module], second: type[nn.Module]) -> list[tuple[str, str]]:
-    """The names of every `first` and `second` of which the first feeds only the second, and each runs once."""
+    """The names of all pairs of a `first` and its only reader, a `second`, where each runs once in a forward pass."""
     try:
         graph = fx.Tracer().trace(model)
     except Exception:  # tracing runs the network's own code on symbols, which may fail in any way
@@ -195,7 +206,7 @@ def _pairs(model: nn.Module, first: type[nn.Module], second: type[nn.Module]) ->
     named = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
 
     def is_plain(node: fx.Node, kind: type[nn.Module]) -> bool:
-        """Whether `node` is one `kind` and no more: one call, one name, no hooks, weights that nothing else reads."""
+        """Whether `node` is exactly a `kind`: called once, one name, no hooks, weights with no other reader."""
         if node.op != "call_module" or called[str(node.target)] != 1 or str(node.target) in read:
             return False
         module = model.get_submodule(str(node.target))

@@ -1,9 +1,8 @@
-"""Residual blocks on a CPU, computed as a whole: ReLU, and the sum before it, within the convolutions.
+"""Residual blocks on a CPU in fused kernels: oneDNN computes the sum and the ReLU within the convolutions.
 
-By itself each convolution, sum and ReLU reads a map from memory and writes another, forwards and backwards; with
-convolutions as quick as those of bfloat16 that is half of the time. oneDNN computes ReLU and the sum in the same pass
-as a convolution. PyTorch's operators for it are private, made for torch.compile: they are asked for by name, and where
-they are missing nothing is fused. constraints.txt pins the PyTorch that this was measured with.
+Why: unfused, each convolution, sum and ReLU reads a map from memory and writes another, forward and backward, which is
+half of a dream's time in bfloat16. PyTorch's fused operators are private (made for torch.compile): they are looked up
+by name, and where one is missing nothing is fused. constraints.txt pins the PyTorch version of the measurements.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ PASS_ON = (nn.Identity, nn.Dropout, StochasticDepth)  # in eval mode
 
 
 def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether there are fused convolutions for `dtype` on `device`, and fast ones: this was seen with AVX-512 only."""
+    """Whether `device` has fused convolutions for `dtype` that are faster: measured with AVX-512 only."""
     if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float32):
         return False
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
@@ -36,11 +35,11 @@ def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 def fuse_residual_blocks(model: nn.Module, keep: Collection[str] = ()) -> None:
-    """Let each residual block of `model`, in eval mode and with frozen weights, compute as a whole, in place.
+    """Replace the forward pass of each residual block of `model` (eval mode, frozen weights) by a fused one, in place.
 
-    A block is a module that yields relu(convolutions of x + x), or with one more convolution in the shortcut. Its parts
-    stay in their places, but do not run any more. So a block is left alone of which a part is named in `keep` or has a
-    hook; and one that torch.fx cannot trace. A stage, blocks in a row, is computed as a whole by the same rules.
+    A block is a module that returns relu(convolutions(x) + x), or relu(convolutions(x) + convolution(x)). Its parts
+    stay in their places but do not run any more. Not fused: a block with a part that `keep` names or that has a hook,
+    and one that torch.fx cannot trace. A stage (blocks in a row) is fused as one by the same rules.
     """
     whole: dict[nn.Module, FusedBlocks] = {}
     for name, module in reversed(list(model.named_modules())):  # parts before what they are parts of
@@ -69,25 +68,25 @@ class FusedConv2d:
         self._weight, self._bias, self._kernel, self._groups = conv.weight, conv.bias, conv.kernel_size[0], conv.groups
         self._geometry = (list(conv.padding), list(conv.stride), [1, 1], conv.groups)
         self._back_geometry = (list(conv.padding), [1, 1], [1, 1], 1)
-        self._packed: dict[bool, tuple[torch.Size, Tensor | None]] = {}  # the weights of the way there and back
+        self._packed: dict[bool, tuple[torch.Size, Tensor | None]] = {}  # weights, by `back`
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_packed": {}}  # oneDNN's tensors cannot be copied
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the convolution, and then ReLU, yield of `x`."""
+        """The convolution of `x`, then ReLU where there is one."""
         how: Any = (self._pack(x), self._bias, *self._geometry, "relu" if self.relu else "none", [], "")
         return torch.ops.mkldnn._convolution_pointwise(x, *how)  # type: ignore[no-any-return]
 
     def forward_sum(self, x: Tensor, other: Tensor, *, over: bool) -> Tensor:
-        """relu(convolution of `x` + other); `over`: written over `other`."""
+        """relu(convolution(x) + other); over: written into `other`."""
         how: Any = (self._pack(x), self._bias, *self._geometry, "add", 1.0, "relu", [], None)
         if over:
             return torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *how)  # type: ignore[no-any-return]
         return torch.ops.mkldnn._convolution_pointwise.binary(x, other, *how)  # type: ignore[no-any-return]
 
     def backward(self, gradient: Tensor, size: torch.Size, onto: Tensor | None = None) -> Tensor:
-        """The gradient at the input, of `size`, from that at the convolution's output; added to `onto`, in place."""
+        """The gradient at the input, of `size`, given that at the convolution's output; added to `onto`, in place."""
         if self._groups == 1 and self.stride == 1:
             return self._back(gradient, onto)
         if self._groups == 1 and self._kernel == 1:
@@ -101,7 +100,7 @@ class FusedConv2d:
         return found if onto is None else onto.add_(found)
 
     def _back(self, gradient: Tensor, onto: Tensor | None = None) -> Tensor:
-        """The way back at stride 1: a convolution too, from outputs to inputs, by the kernel turned by 180 degrees."""
+        """The gradient at stride 1: a convolution with the kernel rotated by 180 degrees, from outputs to inputs."""
         how: Any = (self._pack(gradient, back=True), None, *self._back_geometry)
         if onto is None:
             return torch.ops.mkldnn._convolution_pointwise(gradient, *how, "none", [], "")  # type: ignore[no-any-return]
@@ -109,9 +108,9 @@ class FusedConv2d:
         return sum_to(onto, gradient, *how, "add", 1.0, None, [], None)  # type: ignore[no-any-return]
 
     def _pack(self, x: Tensor, *, back: bool = False) -> Tensor:
-        """The weights, from the second map of one size on in the order that oneDNN wants: else it sorts them each time.
+        """The weights in oneDNN's own memory order from the second map of one size on, so that it reorders them once.
 
-        In the order for another size it can be eight times as slow. An octave has many steps of one size.
+        The order of another size can be eight times slower. An octave has many steps of one size.
         """
         size, known = self._packed.get(back, (None, None))
         if known is not None and size == x.shape:
@@ -123,7 +122,7 @@ class FusedConv2d:
         packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, *geometry, list(x.shape))
         self._packed[back] = (x.shape, packed)
         if back:
-            vars(self).pop("_turned", None)  # not needed at this size any more, and as large as the network
+            vars(self).pop("_turned", None)  # no longer needed at this size, and as large as the network
         return packed
 
     @cached_property
@@ -133,13 +132,13 @@ class FusedConv2d:
 
 @dataclass(frozen=True)
 class FusedBlock:
-    """relu(main(x) + shortcut(x)), of two or more convolutions and of one; without a shortcut relu(main(x) + x)."""
+    """relu(main(x) + shortcut(x)), with two or more convolutions in `main` and one or none in `shortcut`."""
 
     main: Sequence[FusedConv2d]
     shortcut: FusedConv2d | None
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The outputs of the main convolutions, in a row, and in place of the last the block's."""
+        """The outputs of the main convolutions in order; the last is the output of the block."""
         *before, last = self.main
         maps = [x]
         for conv in before:
@@ -149,7 +148,7 @@ class FusedBlock:
         return maps[1:]
 
     def backward(self, gradient: Tensor, maps: list[Tensor], size: torch.Size, *, over: bool) -> Tensor:
-        """The gradient at the input, of `size`, from that at the output; `over`: which may be written over."""
+        """The gradient at the input, of `size`, given that at the output; over: `gradient` may be overwritten."""
         at_sum = g = _masked(gradient, maps[-1], over=over)
         sizes = [size, *(m.shape for m in maps)]
         for i, conv in reversed(list(enumerate(self.main))):
@@ -172,7 +171,7 @@ class FusedBlocks:
 
 
 class _Blocks(torch.autograd.Function):
-    """Blocks in a row, and their gradient. Between the two ways the outputs of ReLU are kept: where gradients pass."""
+    """Blocks in a row and their gradient. The outputs of ReLU are saved: they tell where gradients pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, blocks: Sequence[FusedBlock]) -> Tensor:
@@ -192,15 +191,15 @@ class _Blocks(torch.autograd.Function):
             of_block = maps[-len(block.main) :]
             del maps[-len(block.main) :]
             size = maps[-1].shape if maps else ctx.size
-            g = block.backward(g, of_block, size, over=block is not ctx.blocks[-1])  # others may read what arrives
+            is_last = block is ctx.blocks[-1]  # its gradient comes from outside and may have other readers
+            g = block.backward(g, of_block, size, over=not is_last)
         return g, None
 
 
 def _masked(gradient: Tensor, y: Tensor, *, over: bool) -> Tensor:
-    """`gradient` where `y`, which ReLU has yielded, is positive; `over`: written over it.
+    """`gradient` where `y`, an output of ReLU, is positive, else 0; over: written into `gradient`.
 
-    Numbers of 16 bits are read as integers, of the same sign: else PyTorch takes them through float32, in twice the
-    time.
+    bfloat16 is read as int16, which has the same sign: PyTorch would convert it to float32, which takes twice as long.
     """
     if y.dtype == torch.bfloat16:
         return _masked(gradient.view(torch.int16), y.view(torch.int16), over=over).view(torch.bfloat16)
@@ -220,7 +219,7 @@ class _Tracer(fx.Tracer):
 
 
 def _residual(block: nn.Module) -> FusedBlock | None:
-    """The convolutions of a residual block; None where `block` is anything else."""
+    """The fused form of a residual block; None where `block` is anything else."""
     try:
         graph = _Tracer().trace(block)
     except Exception:  # tracing runs the network's own code on symbols, which may fail in any way
@@ -242,13 +241,13 @@ def _residual(block: nn.Module) -> FusedBlock | None:
         return None
     outputs = shortcut[0].outputs if shortcut else main[0].inputs
     strides = [prod([conv.stride for conv in way]) for way in (main, shortcut)]
-    if main[-1].outputs != outputs or strides[0] != strides[1]:  # one map is stretched to the other
+    if main[-1].outputs != outputs or strides[0] != strides[1]:  # the sum broadcasts one map to the other
         return None
     return FusedBlock(main, shortcut[0] if shortcut else None)
 
 
 def _convolutions(block: nn.Module, node: Any) -> list[FusedConv2d] | None:
-    """What lies between the input of `block` and `node`; None where that is more than convolutions and ReLU."""
+    """The convolutions between the input of `block` and `node`; None where another kind of module is among them."""
     way: list[FusedConv2d] = []
     relu = False
     while isinstance(node, fx.Node) and node.op == "call_module" and len(node.users) == 1:
@@ -265,14 +264,14 @@ def _convolutions(block: nn.Module, node: Any) -> list[FusedConv2d] | None:
 
 
 def _calls(block: nn.Module, node: Any, kinds: tuple[type[nn.Module], ...]) -> bool:
-    """Whether `node` runs a module of one of `kinds`, of which nothing else reads the output."""
+    """Whether `node` runs a module of one of `kinds` whose output has one reader."""
     if not isinstance(node, fx.Node) or node.op != "call_module" or len(node.users) != 1:
         return False
     return type(block.get_submodule(str(node.target))) in kinds
 
 
 def _keeps_size(conv: nn.Conv2d) -> bool:
-    """Whether the output is as large as the input, or divided by the stride and rounded up."""
+    """Whether the output has the size of the input, divided by the stride and rounded up."""
     square = len(set(conv.stride)) == len(set(conv.kernel_size)) == 1 and conv.dilation == (1, 1)
     centred = conv.kernel_size[0] % 2 == 1 and conv.padding == (conv.kernel_size[0] // 2,) * 2
     return square and centred and conv.padding_mode == "zeros"

@@ -8,8 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deepdream.acceleration.compiled import CompiledTaps
-from deepdream.acceleration.cuda_graphs import Recorder
+from deepdream.acceleration import CompiledTaps, GraphCache
 from deepdream.dreaming.canvas import CANVASES, Canvas, NormalizedCanvas, PixelCanvas, PlainCanvas
 from deepdream.dreaming.config import DreamConfig
 from deepdream.dreaming.fourier import FourierCanvas, PhaseCanvas
@@ -66,7 +65,7 @@ class Ascent:
         self._anchor: Anchor | None = None
         self._mask: Tensor | None = None
         self._stepper: Stepper = STEPPERS[config.optimizer](config.step_size)
-        self._recorder = Recorder(device)
+        self._graphs = GraphCache(device)
         # What the network is given, where it is not the canvas that says so.
         self._normalized = NormalizedCanvas(network.mean, network.std, dtype, device)
 
@@ -80,7 +79,7 @@ class Ascent:
         """Keep the feature maps of the guide picture (1, 3, H, W) in [0, 1]."""
         canvas = PixelCanvas(self._network.mean, self._network.std, self.dtype, self._device)
         self._guide = self._maps(canvas.network_input(canvas.encode(guide)))
-        self._recorder.forget()
+        self._graphs.clear()
 
     def begin(self, base: Tensor, mask: Tensor | None) -> Canvas:
         """Begin an octave: `base` is the undreamed picture at its size, (N, 3, H, W) in [0, 1]; mask: (N, 1, H, W)."""
@@ -164,7 +163,7 @@ class Ascent:
 
     def _found(self, view: Tensor, *, is_input: bool, wakes: bool) -> tuple[Tensor, Tensor]:
         work = partial(self._whole, is_input=is_input, wakes=wakes)
-        return self._recorder.do(work, view, type(self.canvas), is_input, wakes, reads=self.canvas)
+        return self._graphs.call(work, view, type(self.canvas), is_input, wakes, reads=self.canvas)
 
     def _whole(self, view: Tensor, *, is_input: bool, wakes: bool) -> tuple[Tensor, Tensor]:
         """The gradient at a view, or at an input of the network, and the objective.
@@ -203,7 +202,7 @@ class Ascent:
         """Keep the feature maps of the photo that is held, where the objective compares with them."""
         if self._objective.needs("content"):
             self._content = self._maps(self.canvas.network_input(self.canvas.view(held)))
-            self._recorder.forget()
+            self._graphs.clear()
 
     def _maps(self, x: Tensor) -> Maps:
         features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))

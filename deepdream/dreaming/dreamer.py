@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.acceleration.compiled import CompiledTaps
-from deepdream.acceleration.frozen import frozen_copy
+from deepdream.acceleration import CompiledTaps, accelerated_copy
 from deepdream.dreaming.ascent import Ascent
 from deepdream.dreaming.budget import chosen_max_pixels, margin
 from deepdream.dreaming.canvas import Canvas
@@ -202,7 +201,7 @@ class Dreamer:
             if wakes:
                 keep += relus(self._network.model, self._layers)
             is_compiled = bool(self.config.compile and self._layers and not logits and not wakes)
-            model = frozen_copy(self._network.model, network_dtype, self.device, keep, for_compiler=is_compiled)
+            model = accelerated_copy(self._network.model, network_dtype, self.device, keep, for_compiler=is_compiled)
             names = [layer.name for layer in self._layers]
             self._ascents[dtype] = Ascent(
                 self._network,

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepdream.acceleration import frozen_copy
+from deepdream.acceleration import accelerated_copy
 from deepdream.models import Network
 from deepdream.scenes.transforms import normalize_uint8
 
@@ -71,7 +71,7 @@ def predict(
     dtype: of the forward pass. on_batch: called with the number of images done so far. Raises ValueError without
     images.
     """
-    model = frozen_copy(network.model.eval(), dtype, device, keep=())
+    model = accelerated_copy(network.model, dtype, device)
     probabilities, labels, features, thumbnails = [], [], [], []
     done = 0
     with _last_linear_input(model) as activations:

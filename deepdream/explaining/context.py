@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from deepdream.acceleration.frozen import frozen_copy
+from deepdream.acceleration import accelerated_copy
 from deepdream.explaining.config import ExplainConfig
 from deepdream.hardware import best_dtype
 from deepdream.models import Network
@@ -74,7 +74,7 @@ class Question:
         dtype = self.picture.dtype
         if dtype == torch.float32:
             dtype = best_dtype(self.config.precision, self.picture.device)
-        return frozen_copy(self.model, dtype, self.picture.device, keep=()), dtype
+        return accelerated_copy(self.model, dtype, self.picture.device), dtype
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""ResNet of any depth, and `Network`, the one form in which every network is handed on."""
+"""ResNet of any depth, and `Network`: a model with its classes and preprocessing, which all later stations take."""
 
 import lazy_loader
 

@@ -1,9 +1,10 @@
-from .box import BOX as BOX
+from .config import BUNDLED as BUNDLED
+from .config import DEPTHS as DEPTHS
 from .config import ModelConfig as ModelConfig
-from .heads import default_head_size as default_head_size
 from .layers import Layer as Layer
 from .loading import load_network as load_network
+from .loading import start_from as start_from
 from .network import Network as Network
-from .pretrained import start_from as start_from
-from .resnet import DEPTHS as DEPTHS
+from .quantized import pack as pack
 from .resnet import ResNet as ResNet
+from .resnet import default_head_size as default_head_size

@@ -1,11 +1,11 @@
-"""The residual block, basic and bottleneck.
+"""The parts of a ResNet: residual blocks, basic and bottleneck, blur pooling and learned spatial weights.
 
     x ──► convolutions, each with a batch norm ──► (+) ──► relu
       └──────────────── shortcut ──────────────────┘
 
-What the convolutions add to x is small at first and grows as they learn; the shortcut lets gradients pass any number of
-blocks unchanged. He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (2015), with the stride of a
-bottleneck on its 3x3 convolution (ResNet v1.5). Parameter names are torchvision's.
+The shortcut lets gradients pass any number of blocks unchanged. He, Zhang, Ren, Sun, "Deep Residual Learning for Image
+Recognition" (2015), with the stride of a bottleneck on its 3x3 convolution (ResNet v1.5). Parameter names are
+torchvision's.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.ops import StochasticDepth
-
-from deepdream.models.blur import BlurPool
 
 
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -25,18 +25,18 @@ def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> n
 
 
 class Residual(nn.Module, ABC):
-    """What both blocks share: the shortcut, and how the two ways come together.
+    """What both kinds of block share: the shortcut, and the sum.
 
-    in_channels, channels: of the input, and of the 3x3 convolutions; the block yields channels * expansion.
+    in_channels, channels: of the input, and of the 3x3 convolutions; the output has channels * expansion.
     stride: 2 halves the size.
     shortcut: how it halves the size: "stride" reads one pixel of four, "average" all four (ResNet-D), "blur" low-passes
         them. With "blur" the block's own 3x3 convolution is dense, and its activation is low-passed and halved.
-    drop: the chance that the convolutions are left out for a picture in training (stochastic depth, Huang et al. 2016).
-        What is kept is scaled up, so that nothing changes in eval mode. Each picture of a batch draws for itself, where
-        the paper draws once for a batch. The draws come from torch's generator of the device in the training process:
-        they follow from the seed and from all that was drawn before.
+    drop: probability that an image skips the convolutions in training (stochastic depth, Huang et al. 2016). Kept
+        outputs are scaled up, so that eval mode needs no change. Departs from the paper: each image of a batch is
+        sampled by itself, where the paper samples once a batch. The samples come from torch's global generator of the
+        device.
 
-    Each activation is a module of its own, so that a hook sees one place. A part that a block does without is None.
+    Each activation is a module of its own, so that a hook reads one place. An optional part that is not used is None.
     """
 
     expansion: int
@@ -55,10 +55,10 @@ class Residual(nn.Module, ABC):
     def _build(self, in_channels: int, channels: int, stride: int) -> None:
         """Make the convolutions, their batch norms and their activations."""
 
-    def _half(self, x: Tensor) -> Tensor:
+    def _blurred(self, x: Tensor) -> Tensor:
         return x if self.blur is None else self.blur(x)
 
-    def _add(self, out: Tensor, x: Tensor) -> Tensor:
+    def _add_shortcut(self, out: Tensor, x: Tensor) -> Tensor:
         if self.drop is not None:
             out = self.drop(out)
         return out + (x if self.downsample is None else self.downsample(x))
@@ -79,9 +79,9 @@ class BasicBlock(Residual):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, channels, H / stride, W / stride)."""
-        out = self._half(self.relu1(self.bn1(self.conv1(x))))
+        out = self._blurred(self.relu1(self.bn1(self.conv1(x))))
         out = self.bn2(self.conv2(out))
-        return self.relu2(self._add(out, x))  # type: ignore[no-any-return]
+        return self.relu2(self._add_shortcut(out, x))  # type: ignore[no-any-return]
 
 
 class Bottleneck(Residual):
@@ -103,13 +103,13 @@ class Bottleneck(Residual):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, 4 * channels, H / stride, W / stride)."""
         out = self.relu1(self.bn1(self.conv1(x)))
-        out = self._half(self.relu2(self.bn2(self.conv2(out))))
+        out = self._blurred(self.relu2(self.bn2(self.conv2(out))))
         out = self.bn3(self.conv3(out))
-        return self.relu3(self._add(out, x))  # type: ignore[no-any-return]
+        return self.relu3(self._add_shortcut(out, x))  # type: ignore[no-any-return]
 
 
 def _downsample(in_channels: int, out_channels: int, stride: int, shortcut: str) -> nn.Sequential | None:
-    """What gives the input of a block the shape of its output; None where it has that shape."""
+    """The shortcut of a block whose output differs in shape from its input; None for any other."""
     if stride == 1 and in_channels == out_channels:
         return None
     pool = _pool(in_channels, shortcut) if stride > 1 else None
@@ -125,3 +125,70 @@ def _pool(channels: int, shortcut: str) -> nn.Module | None:
     if shortcut == "average":
         return nn.AvgPool2d(2, stride=2, ceil_mode=True, count_include_pad=False)
     return None
+
+
+class BlurPool(nn.Module):
+    """Halve the size without aliasing: low-pass by the binomial filter [1, 2, 1] / 4, with reflected borders.
+
+    Plain strides alias fine detail into coarse, so that logits jump when the image shifts by one pixel. There are no
+    weights, and the filter is not saved in checkpoints: the names stay torchvision's. A map with a side of one position
+    cannot be reflected: RuntimeError (images need 32 pixels a side or more).
+
+    Source: Zhang 2019, "Making Convolutional Networks Shift-Invariant Again".
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        row = torch.tensor([0.25, 0.5, 0.25])
+        kernel = torch.outer(row, row).expand(channels, 1, 3, 3).contiguous()
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, channels, H/2, W/2), rounded up."""
+        return _low_pass_half(x, self.kernel)
+
+    def extra_repr(self) -> str:
+        """The number of channels, for print(model)."""
+        return str(len(self.kernel))
+
+
+@torch.fx.wrap  # one step for torch.fx, which cannot follow a branch on the device
+def _low_pass_half(x: Tensor, kernel: Tensor) -> Tensor:
+    # Autocast would pad in float32. On a CPU a depthwise convolution takes about 20 times as long in bfloat16.
+    dtype = torch.promote_types(x.dtype, torch.float32) if x.device.type == "cpu" else x.dtype
+    with torch.autocast(x.device.type, enabled=False):
+        padded = F.pad(x, (1, 1, 1, 1), mode="reflect").to(dtype)
+        return F.conv2d(padded, kernel.to(dtype), stride=2, groups=len(kernel)).to(x.dtype)
+
+
+class SpatialWeights(nn.Module):
+    """One weighted sum for each channel of a size x size map: a depthwise convolution as wide as the map.
+
+    Average pooling forgets the place of a feature; these weights learn, for each channel, how much each place counts.
+    non_negative: `project` sets negative weights to zero; call it after each step of the optimizer.
+
+    Source: Rahimzadeh et al. 2021, "Wise-SrNet" (arXiv 2104.12294). Departs from it: the weights start as the average
+    (theirs as noise about zero, before a pretrained network), and there is no bias (the linear layer has one).
+    """
+
+    def __init__(self, channels: int, size: int, *, non_negative: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels, size, size), 1 / size**2))
+        self.non_negative = non_negative
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, size, size) -> (N, channels, 1, 1)."""
+        return (x * self.weight).sum(dim=(2, 3), keepdim=True)
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Set negative weights to zero, where the weights have to be non-negative."""
+        if self.non_negative:
+            self.weight.clamp_(min=0)
+
+    def extra_repr(self) -> str:
+        """Its sizes, for print(model)."""
+        channels, size, _ = self.weight.shape
+        return f"{channels}, size={size}, non_negative={self.non_negative}"

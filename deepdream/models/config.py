@@ -1,12 +1,36 @@
-"""The network."""
+"""The configuration of a model: which ResNet, and the weights to start from. Imports no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deepdream.checks import above, at_least, one_of
+from deepdream.registry import Registry
 
-STEMS = ("classic", "deep")
+BUNDLED = "box"  # the name of the network that comes with the package
+
+# depth: (kind of block, blocks in each stage)
+DEPTHS: dict[int, tuple[str, tuple[int, int, int, int]]] = {
+    10: ("basic", (1, 1, 1, 1)),
+    14: ("bottleneck", (1, 1, 1, 1)),
+    18: ("basic", (2, 2, 2, 2)),
+    26: ("bottleneck", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+    200: ("bottleneck", (3, 24, 36, 3)),
+    269: ("bottleneck", (3, 30, 48, 8)),
+}
+BLOCKS = Registry(
+    "model.block",
+    {"basic": "deepdream.models.blocks:BasicBlock", "bottleneck": "deepdream.models.blocks:Bottleneck"},
+)
+STEMS = Registry(
+    "model.stem",
+    {"classic": "deepdream.models.resnet:classic_stem", "deep": "deepdream.models.resnet:deep_stem"},
+)
 HEADS = ("average", "wise")
 
 
@@ -29,6 +53,7 @@ class ModelConfig:
     pretrained: str | None
 
     def __post_init__(self) -> None:
+        stages(self.depth, self.blocks, self.block)
         check_variant(
             stem=self.stem,
             width=self.width,
@@ -39,15 +64,36 @@ class ModelConfig:
         )
 
 
+def stages(depth: int, blocks: Sequence[int] | None, block: str | None) -> tuple[str, tuple[int, ...]]:
+    """The kind of block and the number of blocks in each of the four stages; `blocks` and `block` go before `depth`.
+
+    >>> stages(50, None, None)
+    ('bottleneck', (3, 4, 6, 3))
+
+    Raises ValueError for an unknown depth or kind of block, and for other than four positive numbers of blocks.
+    """
+    if depth not in DEPTHS:
+        raise ValueError(
+            f"model.depth is {depth}; it must be one of {', '.join(map(str, DEPTHS))}. "
+            "For another depth set the blocks of each stage, for example model.blocks=[3,4,6,3]"
+        )
+    kind, counts = DEPTHS[depth]
+    if block is not None:
+        BLOCKS.check(block)
+    if blocks is not None and (len(blocks) != 4 or min(blocks) < 1):
+        raise ValueError(f"model.blocks is {list(blocks)}; it must be four numbers of 1 or more, one for each stage")
+    return block or kind, counts if blocks is None else tuple(blocks)
+
+
 def check_variant(
     *, stem: str, width: float, stochastic_depth: float, dropout: float, head: str, head_size: int | None
 ) -> None:
-    """Raise ValueError where a variant of ResNet does not exist or a number of it is out of range."""
-    one_of("model.stem", stem, STEMS)
+    """Raise ValueError for a variant of ResNet that does not exist, and for a number out of its range."""
+    STEMS.check(stem)
     above("model.width", width, 0)
-    for key, chance in (("model.stochastic_depth", stochastic_depth), ("model.dropout", dropout)):
-        if not 0 <= chance < 1:
-            raise ValueError(f"{key} is {chance}; it must be 0 or more and less than 1")
+    for key, probability in (("model.stochastic_depth", stochastic_depth), ("model.dropout", dropout)):
+        if not 0 <= probability < 1:
+            raise ValueError(f"{key} is {probability}; it must be 0 or more and less than 1")
     one_of("model.head", head, HEADS)
     if head_size is not None:
         at_least("model.head_size", head_size, 1)

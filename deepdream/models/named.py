@@ -1,4 +1,4 @@
-"""Networks that others have trained and published, by name: ImageNet and Places365."""
+"""Networks by name: the bundled one, and published weights for ImageNet and Places365."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 import torch
 from torchvision.models import get_model_weights
 
+from deepdream.models.checkpoint_file import network_from_checkpoint, read_checkpoint_file
+from deepdream.models.config import BUNDLED
 from deepdream.models.network import Network
 from deepdream.models.resnet import ResNet
-from deepdream.models.weights_file import read_weights_file
 
-# Both are trained on pictures made ready in this way, at 224 pixels.
+BUNDLED_SHA256 = "0fae598b00bbd6b8993b47077a9575137e0040dca5305ed30e5a92acbcc03312"
+
+# The preprocessing of the published weights, at 224 pixels.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 IMAGE_SIZE = 224
@@ -21,8 +24,18 @@ IMAGE_SIZE = 224
 PLACES365_URL = "http://places2.csail.mit.edu/models_places365/resnet{depth}_places365.pth.tar"
 
 
+def bundled() -> Network:
+    """The network that comes with the package: trained by our own train.py, see deepdream/weights/README.md."""
+    return network_from_checkpoint(bundled_path(), name=BUNDLED, sha256=BUNDLED_SHA256)
+
+
+def bundled_path() -> Path:
+    """The checkpoint of the bundled network, with 8-bit weights."""
+    return Path(str(files("deepdream.weights") / "box.ckpt"))
+
+
 def imagenet(depth: int) -> Network:
-    """torchvision's newest ImageNet weights in our ResNet; downloaded at the first use."""
+    """Our ResNet with torchvision's newest ImageNet weights, downloaded at the first use."""
     weights = get_model_weights(f"resnet{depth}").DEFAULT
     name = f"imagenet/resnet{depth}"
     try:
@@ -36,22 +49,22 @@ def imagenet(depth: int) -> Network:
 
 
 def places365(depth: int) -> Network:
-    """CSAIL's weights for the 365 kinds of places, in our ResNet; downloaded at the first use.
+    """Our ResNet with CSAIL's weights for the 365 kinds of places, downloaded at the first use.
 
     Source: Zhou et al., "Places: A 10 Million Image Database for Scene Recognition" (2017); the weights are CC BY.
     """
     url, name = PLACES365_URL.format(depth=depth), f"places365/resnet{depth}"
     path = _downloaded(url, name)
-    content, digest = read_weights_file(path)
+    content, digest = read_checkpoint_file(path)
     weights = content.get("state_dict")
     weights = weights if isinstance(weights, dict) else {}
     classes = places365_classes()
     model = ResNet(depth, len(classes))
-    try:  # the names begin with "module.", as in a model trained on several GPUs
+    try:  # names begin with "module.": it was trained on several GPUs
         model.load_state_dict({key.removeprefix("module."): value for key, value in weights.items()})
     except RuntimeError as error:
         raise ValueError(
-            f"{path} does not hold the weights of {name}; remove it, and it is downloaded again from {url}"
+            f"{path} does not hold the weights of {name}; remove it to download it again from {url}"
         ) from error
     return Network(model.eval(), classes, MEAN, STD, IMAGE_SIZE, name, digest)
 
@@ -62,22 +75,25 @@ def places365_classes() -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
-# family: (what makes it, the depths there are)
-PUBLISHED: dict[str, tuple[Callable[[int], Network], tuple[int, ...]]] = {
+# family: (what makes one of it, its depths)
+FAMILIES: dict[str, tuple[Callable[[int], Network], tuple[int, ...]]] = {
     "imagenet": (imagenet, (18, 34, 50, 101, 152)),
     "places365": (places365, (18, 50)),
 }
 
 
-def is_published(name: str) -> bool:
-    """Whether `name` begins as that of a published network does: "imagenet/..." or "places365/..."."""
-    return name.partition("/")[0] in PUBLISHED and "/" in name
+def is_named(name: str) -> bool:
+    """Whether `name` is "box", or begins with a family: "imagenet/..." or "places365/..."."""
+    family, slash, _ = name.partition("/")
+    return name == BUNDLED or bool(slash and family in FAMILIES)
 
 
-def published(name: str) -> Network:
-    """The network called `name`, for example "imagenet/resnet50". Raises ValueError where there is none."""
+def named_network(name: str) -> Network:
+    """The network called `name`: "box", "imagenet/resnet50" ... Raises ValueError for a name that does not exist."""
+    if name == BUNDLED:
+        return bundled()
     family = name.partition("/")[0]
-    make, depths = PUBLISHED[family]
+    make, depths = FAMILIES[family]
     available = {f"{family}/resnet{depth}": depth for depth in depths}
     if name not in available:
         raise ValueError(f"there is no network {name!r}; there are {', '.join(available)}")
@@ -85,7 +101,7 @@ def published(name: str) -> Network:
 
 
 def _downloaded(url: str, name: str) -> Path:
-    """Where the file of `url` lies in torch.hub's cache, beside torchvision's; downloaded where it is not there."""
+    """The file of `url` in torch.hub's cache, beside torchvision's; downloaded if it is missing."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

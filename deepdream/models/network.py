@@ -1,13 +1,13 @@
-"""Network: what everything on the right of training works on.
+"""Network: a model with its classes and preprocessing; all stations after training take it and nothing else.
 
-A checkpoint of our own training, torchvision's and CSAIL's weights all become one (`load_network`); a user's own model
-is wrapped by hand:
+`load_network` makes one of a checkpoint and of published weights; your own model is wrapped by hand:
 
     Network(model, classes, mean, std, image_size, source="my model")
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,20 +23,21 @@ from deepdream.images import normalize, to_tensor
 from deepdream.models.layers import Layer, list_layers
 from deepdream.schema import did_you_mean
 
-RESIZE_OVER_CROP = 256 / 224  # torchvision's ratio, where a network does not say how it was evaluated
+RESIZE_OVER_CROP = 256 / 224  # torchvision's ratio, for a network whose own is not known
+MOST_CLASSES = 12  # that an error message lists
 
 
 @dataclass(frozen=True)
 class Network:
-    """A classifier and what is needed to feed it and to read its predictions.
+    """A classifier with what its inputs and predictions mean.
 
     model: maps normalised images (N, 3, H, W) to logits (N, len(classes)); in eval mode.
-    classes: the name of each logit; `index_names` where nothing is known but their number.
+    classes: the name of each logit; `index_names` if only their number is known.
     mean, std: of red, green and blue, for images in [0, 1].
-    image_size: side in pixels of the centre crop that the network was evaluated at.
-    source: where it came from: a path or a name.
-    digest: SHA-256 of the file it was read from; empty where there was none.
-    hyper_parameters: what else the checkpoint says of its making (data, version), as plain values.
+    image_size: side in pixels of the centre crop of its evaluation.
+    source: the path or name that it was loaded from.
+    digest: SHA-256 of its file; empty if it has none.
+    hyper_parameters: the other hyper-parameters of its checkpoint (data, version), as plain values.
 
     >>> network = Network(nn.Identity(), ["bar", "pantry"], (0, 0, 0), (1, 1, 1), 32, source="mine")
     >>> network.class_index("Pantry"), network.class_index("0"), network.class_name(1)
@@ -54,7 +55,7 @@ class Network:
 
     @property
     def has_class_names(self) -> bool:
-        """Whether its classes have names, and do not go by their index."""
+        """Whether its classes have names of their own, not only an index."""
         return self.classes != index_names(len(self.classes))
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -71,21 +72,23 @@ class Network:
         return self.normalize(images if images.dim() == 4 else images[None])
 
     def preprocess(self, image: Image.Image, *, crop: bool = True) -> Tensor:
-        """`image` as the network sees it in its evaluation: float32 (3, H, W) in [0, 1].
+        """`image` as the evaluation shows it to the network: float32 (3, H, W) in [0, 1].
 
-        crop: the centre of the image; False shows all of it at the same scale.
+        crop: the square centre, bit-equal to `scenes.transforms.evaluation_transform`; False keeps the whole image,
+            with the shorter side at `image_size`.
         """
         image = image.convert("RGB")
         if crop:
             pixels = transforms.pil_to_tensor(image)
             resized = transforms.resize(pixels, [round(self.image_size * self._resize_over_crop)], _BILINEAR)
-            return transforms.center_crop(resized, [self.image_size]).to(torch.float32) / 255  # type: ignore[no-any-return]
+            cropped: Tensor = transforms.center_crop(resized, [self.image_size])
+            return cropped.to(torch.float32) / 255
         scale = self.image_size / min(image.size)
         width, height = (max(1, round(side * scale)) for side in image.size)
         return to_tensor(image.resize((width, height), Image.Resampling.BILINEAR))
 
     def cropped(self, image: Image.Image) -> Image.Image:
-        """The square centre that `preprocess` shows the network, at the image's own resolution."""
+        """The square centre that `preprocess` crops, at the image's own resolution."""
         side = max(1, round(min(image.size) / self._resize_over_crop))
         left, top = (image.width - side) // 2, (image.height - side) // 2
         return image.crop((left, top, left + side, top + side))
@@ -94,7 +97,7 @@ class Network:
     def predict(self, images: Tensor) -> Tensor:
         """Softmax probabilities, float32 on the CPU: (classes,) of one image (3, H, W), (N, classes) of (N, 3, H, W).
 
-        images: float in [0, 1], as `preprocess` returns them. The model is run in eval mode and left as it was.
+        images: float in [0, 1], as `preprocess` returns them. The model runs in eval mode and keeps its own mode.
         """
         modes = {module: module.training for module in self.model.modules()}
         try:
@@ -106,9 +109,9 @@ class Network:
         return probabilities if images.dim() == 4 else probabilities[0]
 
     def class_index(self, target: str | int) -> int:
-        """The index of a class given by its name or its index.
+        """The index of class `target`: its name, its name in another case, or its index; tried in this order.
 
-        The exact name goes first, then the name in any case. Raises ValueError, with close names, where there is none.
+        Raises ValueError, with the similar or all names, if there is no such class.
         """
         if isinstance(target, str):
             if target in self.classes:
@@ -116,21 +119,24 @@ class Network:
             names = {name.lower(): index for index, name in reversed(list(enumerate(self.classes)))}
             if target.lower() in names:
                 return names[target.lower()]
-        if isinstance(target, int) or target.lstrip("-").isdigit():
-            index = int(target)
-            if not 0 <= index < len(self.classes):
-                raise ValueError(f"target is {index}; the index of a class is 0 to {len(self.classes) - 1}")
+        if isinstance(target, int) or re.fullmatch(r"-?\d+", target):
+            index, count = int(target), len(self.classes)
+            if index < 0 or (count and index >= count):
+                last = f" to {count - 1}" if count else " or more"
+                raise ValueError(f"target is {index}; the index of a class is 0{last}")
             return index
         if not self.has_class_names:
-            raise ValueError(f"target is {target!r}, but {self.source} does not name its classes; give an index")
-        raise ValueError(f"{self.source} has no class {target!r}{did_you_mean(target, self.classes)}")
+            raise ValueError(f"target is {target!r}, but the classes of {self.source} have no names; use an index")
+        classes = ", ".join(self.classes[:MOST_CLASSES]) + (" ..." if len(self.classes) > MOST_CLASSES else "")
+        near = did_you_mean(target, self.classes) or f"; its classes are {classes}"
+        raise ValueError(f"{self.source} has no class {target!r}{near}")
 
     def class_name(self, index: int) -> str:
-        """The name of a class; "class 3" where the network has no names."""
+        """The name of a class; "class 3" if the network has no names."""
         return self.classes[index] if index < len(self.classes) else f"class {index}"
 
     def layers(self) -> list[Layer]:
-        """Every module that yields a feature map, in the order in which a forward pass ends with them.
+        """Every module whose output is a feature map, in the order of their last run in a forward pass.
 
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU())
         >>> network = Network(model, ["bar", "pantry"], (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 32, source="mine")
@@ -151,5 +157,5 @@ _BILINEAR = InterpolationMode.BILINEAR
 
 
 def index_names(count: int) -> list[str]:
-    """The names of classes of which nothing is known but their number: "class 0", "class 1" ..."""
+    """Names for classes without names: "class 0", "class 1" ..."""
     return [f"class {index}" for index in range(count)]

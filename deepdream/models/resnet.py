@@ -1,75 +1,64 @@
-"""ResNet of any depth, read from top to bottom: stem, four stages of residual blocks, head.
+"""ResNet of any depth, to be read from top to bottom: stem, four stages of residual blocks, head.
 
-He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (2015). The classic variant is torchvision's network
-to the bit and loads its weights as they are; the other variants keep its names for all the parts that they share.
+He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (2015). The classic variant is bit-equal to
+torchvision's and loads its weights; the other variants keep its names for all parts that they share. The table of
+depths is `config.DEPTHS`, the blocks are in `blocks`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from torch import Tensor, nn
 
-from deepdream.models.blocks import BasicBlock, Bottleneck
-from deepdream.models.config import check_variant
-from deepdream.models.heads import SpatialWeights
-from deepdream.models.stems import STEMS, max_pool, rounded
+from deepdream.models.blocks import BasicBlock, BlurPool, Bottleneck, SpatialWeights, conv
+from deepdream.models.config import BLOCKS, STEMS, check_variant, stages
 
-# depth: (kind of block, blocks per stage)
-DEPTHS: dict[int, tuple[str, tuple[int, ...]]] = {
-    10: ("basic", (1, 1, 1, 1)),
-    14: ("bottleneck", (1, 1, 1, 1)),
-    18: ("basic", (2, 2, 2, 2)),
-    26: ("bottleneck", (2, 2, 2, 2)),
-    34: ("basic", (3, 4, 6, 3)),
-    50: ("bottleneck", (3, 4, 6, 3)),
-    101: ("bottleneck", (3, 4, 23, 3)),
-    152: ("bottleneck", (3, 8, 36, 3)),
-    200: ("bottleneck", (3, 24, 36, 3)),
-    269: ("bottleneck", (3, 30, 48, 8)),
-}
-BLOCKS: dict[str, type[BasicBlock | Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 CHANNELS = (64, 128, 256, 512)  # of the 3x3 convolutions, stage by stage
+STRIDE = 32  # pixels of the image per position of the last map
 
 
 class ResNet(nn.Module):
-    """A residual network whose parameters carry torchvision's names.
+    """A residual network whose parameters have torchvision's names.
 
-    depth: an entry of `DEPTHS`. Ignored for the number of blocks where `blocks` is given.
+    depth: an entry of `DEPTHS`; it sets the number and kind of blocks where `blocks` and `block` are None.
     num_classes: width of the output.
     blocks: residual blocks in each of the four stages, for example [3, 4, 6, 3].
-    block: "basic" or "bottleneck"; None takes the kind that `depth` has.
+    block: "basic" or "bottleneck".
     zero_init_residual: start each block as the identity (Goyal et al. 2017): the last gamma of a block is zero.
     stem: "classic", or "deep" for ResNet-D: three 3x3 convolutions, and shortcuts that average before they halve.
-    blur: low-pass what is halved (`BlurPool`): max pooling, strided blocks and their shortcuts. The stem's first
-        convolution keeps its stride, as in the paper: at the picture's full size the filter would cost too much.
-    width: every number of channels is multiplied by this, and rounded to a multiple of 8.
-    stochastic_depth: chance that the last block is left out in training; that of the others falls in a line to the
+    blur: low-pass before halving (`BlurPool`): max pooling, strided blocks and their shortcuts. The stem's first
+        convolution keeps its stride, as in the paper: at full image size the filter would cost too much.
+    width: factor of all numbers of channels, which are rounded to multiples of 8.
+    stochastic_depth: probability that the last block is skipped in training; that of the others falls linearly to the
         first (Huang et al. 2016; see `blocks.Residual`).
-    dropout: share of the features that the linear layer does not see in training.
-    head: "average", or "wise" for weights that are learned for each place of the last map (`SpatialWeights`).
-    head_size: places a side that a wise head tells apart; needed for it. The last map is averaged into that many cells,
-        so that pictures of any size can be answered: where the map has head_size positions a side (image_size / 32,
-        rounded up) each cell is one position; a smaller head_size is the paper's pooling before the weights.
-    head_non_negative: a wise head's weights are zero or more. `project` holds them to it.
+    dropout: fraction of the features that are hidden from the linear layer in training.
+    head: "average", or "wise" for learned weights for each place of the last map (`SpatialWeights`).
+    head_size: side of the map that a wise head has weights for; required for it. The last map is averaged into that
+        many cells a side, so that images of any size have logits: with head_size = image_size / 32, rounded up, each
+        cell is one position; a smaller head_size is the paper's pooling before the weights.
+    head_non_negative: the weights of a wise head are zero or more. `project` sees to it.
 
-    >>> resnet50 = ResNet(blocks=[3, 4, 6, 3], block="bottleneck", num_classes=1000)
+    The defaults are those of conf/model/resnet18.yaml.
+
+    >>> resnet50 = ResNet(50, num_classes=1000)
     >>> sum(weights.numel() for weights in resnet50.parameters())
     25557032
 
-    Raises ValueError for an unknown depth, block, stem or head, for stages that are not four positive numbers, and for
+    Raises ValueError for an unknown depth, block, stem or head, for other than four positive numbers of blocks, and for
     numbers out of their range.
     """
 
     def __init__(
         self,
-        depth: int = 50,
+        depth: int = 18,
         num_classes: int = 67,
         *,
         blocks: Sequence[int] | None = None,
         block: str | None = None,
-        zero_init_residual: bool = False,
+        zero_init_residual: bool = True,
         stem: str = "classic",
         blur: bool = False,
         width: float = 1.0,
@@ -85,17 +74,18 @@ class ResNet(nn.Module):
         )
         if head == "wise" and head_size is None:
             raise ValueError("model.head_size is missing; a wise head needs it: image_size / 32, rounded up")
-        kind, counts = _architecture(depth, blocks, block)
+        name, counts = stages(depth, blocks, block)
+        kind: type[BasicBlock | Bottleneck] = BLOCKS[name]
         self.depth = depth
 
-        first, *_, last = channels = [rounded(count * width) for count in CHANNELS]
+        first, *_, last = channels = [_rounded(count * width) for count in CHANNELS]
         self.conv1 = STEMS[stem](first)
         self.bn1 = nn.BatchNorm2d(first)
         self.relu = nn.ReLU()
-        self.maxpool = max_pool(first, blur=blur)
+        self.maxpool = _max_pool(first, blur=blur)
 
         shortcut = "blur" if blur else "average" if stem == "deep" else "stride"
-        make = partial(_stage, kind, shortcut=shortcut, drops=_rising(stochastic_depth, sum(counts)))
+        make = partial(_stage, kind, shortcut=shortcut, drops=_linear_decay(stochastic_depth, sum(counts)))
         self.layer1 = make(first, channels[0], counts[0], stride=1)
         self.layer2 = make(channels[0] * kind.expansion, channels[1], counts[1], stride=2)
         self.layer3 = make(channels[1] * kind.expansion, channels[2], counts[2], stride=2)
@@ -109,7 +99,7 @@ class ResNet(nn.Module):
         self._initialise(zero_init_residual)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of normalised pictures (N, 3, H, W)."""
+        """Logits (N, num_classes) of normalised images (N, 3, H, W)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (N, 64 * width, H/4, W/4)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # (N, 512 * width * expansion, H/32, W/32)
         x = self.avgpool(x)  # (N, 512 * width * expansion, 1, 1), or head_size in place of 1
@@ -118,7 +108,7 @@ class ResNet(nn.Module):
         return self.fc(self.dropout(x.flatten(1)))  # type: ignore[no-any-return]
 
     def project(self) -> None:
-        """Put the weights back to where they are allowed. Call this after each step of an optimizer."""
+        """Move the weights into their allowed range. To be called after each step of an optimizer."""
         if self.spatial is not None:
             self.spatial.project()
 
@@ -132,27 +122,33 @@ class ResNet(nn.Module):
                 nn.init.zeros_(module.bn3.weight)
 
 
-def _architecture(
-    depth: int, blocks: Sequence[int] | None, block: str | None
-) -> tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]:
-    if depth not in DEPTHS:
-        raise ValueError(
-            f"model.depth is {depth}; known depths are {', '.join(map(str, DEPTHS))}. "
-            "For another one give the blocks of each stage, for example model.blocks=[3,4,6,3]"
-        )
-    kind, counts = DEPTHS[depth]
-    kind = block or kind
-    counts = tuple(blocks) if blocks is not None else counts
-    if kind not in BLOCKS:
-        raise ValueError(f"model.block is {kind!r}; it must be one of {', '.join(BLOCKS)}")
-    if len(counts) != 4 or min(counts) < 1:
-        raise ValueError(f"model.blocks is {list(counts)}; it must be four numbers of 1 or more, one for each stage")
-    return BLOCKS[kind], counts
+def classic_stem(channels: int) -> nn.Module:
+    """conv1 of He et al. 2015: one 7x7 convolution of stride 2."""
+    return conv(3, channels, 7, stride=2)
 
 
-def _rising(highest: float, count: int) -> Iterator[float]:
-    """`count` chances in a line that ends with `highest`: the linear decay rule of stochastic depth."""
-    return (highest * (i + 1) / count for i in range(count))
+def deep_stem(channels: int) -> nn.Module:
+    """conv1 of ResNet-D (He et al. 2019, "Bag of Tricks"): three 3x3 convolutions in place of the 7x7.
+
+    The same receptive field for fewer operations, with two more activations.
+    """
+    half = _rounded(channels / 2)
+    return nn.Sequential(
+        conv(3, half, 3, stride=2),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        conv(half, half, 3),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        conv(half, channels, 3),
+    )
+
+
+def _max_pool(channels: int, *, blur: bool) -> nn.Module:
+    """3x3 max pooling of stride 2; with `blur` it is dense, and blur pooling halves the size."""
+    if not blur:
+        return nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+    return nn.Sequential(nn.MaxPool2d(kernel_size=3, stride=1, padding=1), BlurPool(channels))
 
 
 def _stage(
@@ -165,7 +161,26 @@ def _stage(
     shortcut: str,
     drops: Iterator[float],
 ) -> nn.Sequential:
-    """`count` blocks, the first of which halves the size where stride is 2."""
+    """`count` blocks; the first has the stride."""
     first = kind(in_channels, channels, stride, shortcut=shortcut, drop=next(drops))
     width = channels * kind.expansion
     return nn.Sequential(first, *(kind(width, channels, drop=next(drops)) for _ in range(count - 1)))
+
+
+def _linear_decay(highest: float, count: int) -> Iterator[float]:
+    """`count` probabilities that rise linearly to `highest`: the linear decay rule of stochastic depth."""
+    return (highest * (i + 1) / count for i in range(count))
+
+
+def _rounded(channels: float) -> int:
+    """The multiple of 8 closest to `channels`, at least 8: tensor cores need multiples of 8 to be fast."""
+    return max(8, 8 * round(channels / 8))
+
+
+def default_head_size(image_size: int) -> int:
+    """Side of the last map for images of `image_size` pixels: each of five halvings rounds up.
+
+    >>> default_head_size(224), default_head_size(225)
+    (7, 8)
+    """
+    return math.ceil(image_size / STRIDE)

@@ -1,4 +1,4 @@
-"""What a GPU replays is what it would have computed; without one nothing is recorded."""
+"""A replayed CUDA graph gives what its work gives; on a CPU nothing is captured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from deepdream.acceleration.cuda_graphs import AS_IT_IS, Recorder, Recording
+from deepdream.acceleration import WARM_UP_CALLS, GraphCache, disabled
+from deepdream.acceleration.cuda_graphs import CapturedGraph
 from deepdream.dreaming import Dreamer
 from deepdream.dreaming.config import DreamConfig
 from deepdream.dreaming.objectives import Seen, objective
@@ -20,18 +21,31 @@ def config(**changes: Any) -> DreamConfig:
     return DreamConfig.preset("gordic", **{"layers": ["layer2"], "octaves": 2, "steps": 6, **changes})
 
 
-def test_without_a_gpu_all_work_is_done_as_it_is():
+def count_calls(device: torch.device) -> int:
+    """How often work runs that a GraphCache is asked for two times more than it needs to warm up."""
     calls = []
 
     def work(x: Tensor) -> tuple[Tensor, Tensor]:
         calls.append(x)
         return 2 * x, x.sum().view(1)
 
-    recorder = Recorder(torch.device("cpu"))
-    for _ in range(AS_IT_IS + 2):
-        doubled, total = recorder.do(work, torch.ones(1, 3, 4, 4), "doubling")
-    assert len(calls) == AS_IT_IS + 2
+    graphs = GraphCache(device)
+    for _ in range(WARM_UP_CALLS + 2):
+        doubled, total = graphs.call(work, torch.ones(1, 3, 4, 4, device=device), "doubling")
     assert float(doubled.sum()) == 2 * float(total)
+    return len(calls)
+
+
+def test_on_a_cpu_every_call_runs_the_work():
+    assert count_calls(torch.device("cpu")) == WARM_UP_CALLS + 2
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_work_runs_to_warm_up_and_to_be_captured_and_with_acceleration_off_at_every_call():
+    gpu = torch.device("cuda")
+    assert count_calls(gpu) == WARM_UP_CALLS + 1
+    with disabled():
+        assert count_calls(gpu) == WARM_UP_CALLS + 2
 
 
 @pytest.mark.gpu
@@ -45,11 +59,11 @@ def test_without_a_gpu_all_work_is_done_as_it_is():
         {"layers": ["layer2:1"], "objective": {"mean": 1.0}},
     ],
 )
-def test_a_replayed_dream_is_the_dream_to_the_bit(resnet, monkeypatch, changes, precision):
+def test_a_replayed_dream_is_bit_equal(resnet, monkeypatch, changes, precision):
     made = config(**changes, precision=precision)
-    recorded = Dreamer(resnet, made)
-    first, second = (recorded(photo(96, 128).float()) for _ in range(2))  # the second is replayed from its first step
-    monkeypatch.setattr("deepdream.acceleration.cuda_graphs.LARGEST", 0)
+    captured = Dreamer(resnet, made)
+    first, second = (captured(photo(96, 128).float()) for _ in range(2))  # the second replays from its first step
+    monkeypatch.setattr("deepdream.acceleration.cuda_graphs.MAX_PIXELS", 0)
     plain = Dreamer(resnet, made)(photo(96, 128).float())
     assert torch.equal(first, plain)
     assert torch.equal(second, plain)
@@ -57,23 +71,23 @@ def test_a_replayed_dream_is_the_dream_to_the_bit(resnet, monkeypatch, changes, 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", ["visualize", "maco", "class", "style", "vivid", "atlas"])
-def test_every_replay_yields_what_its_work_does(resnet, monkeypatch, name):
-    """Also where the dream does not repeat itself to the bit: adding up the gradients of crops has no fixed order."""
+def test_every_replay_gives_what_its_work_gives(resnet, monkeypatch, name):
+    """Also where a dream is not repeatable to the bit: the gradients of crops add up in no fixed order."""
     alike = []
-    do, replay = Recorder.do, Recording.replay
+    call, replay = GraphCache.call, CapturedGraph.replay
     works: list[Any] = []
 
-    def remember(self: Recorder, work: Any, x: Tensor, *kind: Any, **more: Any) -> tuple[Tensor, Tensor]:
+    def remember(self: GraphCache, work: Any, x: Tensor, *kind: Any, **more: Any) -> tuple[Tensor, Tensor]:
         works.append(work)
-        return do(self, work, x, *kind, **more)
+        return call(self, work, x, *kind, **more)
 
-    def compare(self: Recording, x: Tensor) -> tuple[Tensor, Tensor]:
+    def compare(self: CapturedGraph, x: Tensor) -> tuple[Tensor, Tensor]:
         found, expected = replay(self, x), works[-1](x)
         alike.append(all(torch.equal(a, b) for a, b in zip(found, expected, strict=True)))
         return found
 
-    monkeypatch.setattr(Recorder, "do", remember)
-    monkeypatch.setattr(Recording, "replay", compare)
+    monkeypatch.setattr(GraphCache, "call", remember)
+    monkeypatch.setattr(CapturedGraph, "replay", compare)
     made = DreamConfig.preset(
         name,
         layers=["layer2:1"] if name in ("visualize", "atlas") else ["layer2"],
@@ -87,7 +101,7 @@ def test_every_replay_yields_what_its_work_does(resnet, monkeypatch, name):
 
 
 @pytest.mark.gpu
-def test_a_recorded_dream_follows_the_guide_of_the_moment(resnet):
+def test_a_captured_dream_follows_the_current_guide(resnet):
     dreamer = Dreamer(resnet, DreamConfig.preset("guided", layers=["layer2"], octaves=1, steps=6))
     one, other = (photo(64, 64, seed=seed).float() for seed in (1, 2))
     image = photo(96, 96).float()
@@ -97,7 +111,7 @@ def test_a_recorded_dream_follows_the_guide_of_the_moment(resnet):
 
 
 @pytest.mark.gpu
-def test_an_objective_that_reads_a_value_back_is_not_recorded(resnet):
+def test_an_objective_that_reads_a_value_back_is_not_captured(resnet):
     def measure(seen: Seen, selections: Any) -> Tensor:
         part = seen.part(selections[0])
         return part.mean(dim=(1, 2, 3)) * (2.0 if float(part.detach().mean()) > 1e9 else 1.0)
@@ -109,7 +123,7 @@ def test_an_objective_that_reads_a_value_back_is_not_recorded(resnet):
 
 
 @pytest.mark.gpu
-def test_recordings_are_gone_with_their_dreamer(resnet):
+def test_graphs_are_freed_with_their_dreamer(resnet):
     def used() -> int:
         gc.collect()  # modules refer to themselves in circles
         torch.cuda.synchronize()

@@ -9,9 +9,9 @@ from torch import nn
 
 from deepdream.acceleration.frozen import (
     BlockedConv2d,
+    accelerated_copy,
     block_strided,
     fold_batch_norm,
-    frozen_copy,
     relu_after_pool,
     relu_in_place,
 )
@@ -25,7 +25,7 @@ def norms(model: nn.Module) -> int:
 
 
 def with_statistics(model: nn.Module) -> nn.Module:
-    """`model`, in eval mode and float64, with batch norms that change what passes through."""
+    """`model`, in eval mode and float64, with batch norms that are not the identity."""
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d) and module.track_running_stats:
@@ -40,7 +40,7 @@ def with_statistics(model: nn.Module) -> nn.Module:
 
 
 def read(model: nn.Module, names: list[str], x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What the modules called `names` yield, before anything that follows writes over it."""
+    """The outputs of the modules called `names`, before later modules write over them."""
     seen: dict[str, torch.Tensor] = {}
     handles = [
         model.get_submodule(name).register_forward_hook(
@@ -63,7 +63,7 @@ def read(model: nn.Module, names: list[str], x: torch.Tensor) -> dict[str, torch
 def test_folding_changes_no_tap(make):
     model = with_statistics(make())
     names = ["conv1", "bn1", "layer1", "layer2.0.downsample", "layer3.0.conv2", "layer4"]
-    frozen = frozen_copy(model, torch.float64, CPU, keep=names)
+    frozen = accelerated_copy(model, torch.float64, CPU, keep=names)
     x = torch.randn(2, 3, 65, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     before, after = read(model, names, x), read(frozen, names, x)
     assert 0 < norms(frozen) < norms(model)  # those behind tapped convolutions stay
@@ -82,10 +82,10 @@ def test_folding_changes_no_tap(make):
     ids=str,
 )
 @pytest.mark.parametrize("depth", [10, 14])
-def test_every_variant_is_folded_whole_and_yields_the_same(depth, variant):
+def test_every_batch_norm_of_every_variant_is_folded_and_outputs_are_unchanged(depth, variant):
     model = with_statistics(ResNet(depth, 5, **variant))
     names = ["relu", "maxpool", "layer1", "layer2.0.relu1", "layer3.0.downsample", "layer4"]
-    frozen = frozen_copy(model, torch.float32, CPU, keep=names)
+    frozen = accelerated_copy(model, torch.float32, CPU, keep=names)
     assert norms(frozen) == 0
     x = torch.randn(2, 3, 65, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     before, after = read(model, names, x), read(frozen, names, x.float())
@@ -97,17 +97,17 @@ def test_every_variant_is_folded_whole_and_yields_the_same(depth, variant):
         assert (frozen(x.float()).double() - logits).abs().max() < 1e-5 * logits.abs().max()
 
 
-def test_the_model_stays_as_it_is():
+def test_the_model_is_not_changed():
     model = with_statistics(ResNet(10, 5))
     before = copy.deepcopy(model.state_dict())
-    frozen_copy(model, torch.bfloat16, CPU, keep=["layer3"])
+    accelerated_copy(model, torch.bfloat16, CPU, keep=["layer3"])
     after = model.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) and before[key].dtype == after[key].dtype for key in before)
 
 
-def test_a_frozen_copy_has_the_precision_asked_for_and_no_gradients():
-    frozen = frozen_copy(ResNet(10, 5).eval(), torch.bfloat16, CPU, keep=[])
+def test_an_accelerated_copy_has_the_requested_dtype_and_no_gradients():
+    frozen = accelerated_copy(ResNet(10, 5).eval(), torch.bfloat16, CPU, keep=[])
     assert norms(frozen) == 0
     assert {parameter.dtype for parameter in frozen.parameters()} == {torch.bfloat16}
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
@@ -126,7 +126,7 @@ class Forked(nn.Module):
         return self.relu2(self.norm(self.relu(a) + a))
 
 
-def test_a_relu_writes_over_its_input_only_where_nothing_else_reads_it():
+def test_a_relu_is_in_place_only_where_it_is_the_only_reader():
     torch.manual_seed(0)
     model = Forked().double()
     x = torch.randn(1, 3, 8, 8, dtype=torch.float64)
@@ -136,7 +136,7 @@ def test_a_relu_writes_over_its_input_only_where_nothing_else_reads_it():
     assert torch.equal(model(x), expected)
 
 
-def test_a_relu_behind_the_pooling_yields_the_same_to_the_bit():
+def test_a_relu_after_the_pooling_is_bit_equal():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1, ceil_mode=True)).double()
     behind = copy.deepcopy(model)
@@ -152,7 +152,7 @@ def test_a_relu_behind_the_pooling_yields_the_same_to_the_bit():
     assert torch.equal(*(torch.autograd.grad(out, x, seed)[0] for out in (expected, found)))
 
 
-def test_a_relu_that_is_read_stays_before_the_pooling():
+def test_a_relu_with_a_reader_stays_before_the_pooling():
     model = ResNet(10, 5)
     relu_after_pool(model, keep=["relu"])
     assert isinstance(model.relu, nn.ReLU)
@@ -185,7 +185,7 @@ class Branching(nn.Module):
         return self.hooked_norm(self.hooked(x))
 
 
-def test_only_a_convolution_that_feeds_nothing_but_a_batch_norm_is_folded():
+def test_only_a_convolution_whose_only_reader_is_a_batch_norm_is_folded():
     torch.manual_seed(0)
     model = with_statistics(Branching())
     folded = copy.deepcopy(model)
@@ -214,13 +214,13 @@ class Untraceable(nn.Module):
         return self.norm(self.conv(x)) if float(x.sum()) > -1e9 else x
 
 
-def test_a_network_that_cannot_be_traced_is_left_as_it_is():
+def test_a_network_that_cannot_be_traced_is_unchanged():
     model = Untraceable().eval()
     fold_batch_norm(model)
     assert norms(model) == 1
 
 
-def test_a_network_without_batch_norm_is_left_as_it_is():
+def test_a_network_without_batch_norm_is_unchanged():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
     fold_batch_norm(model)
     assert model(torch.rand(1, 3, 8, 8)).shape == (1, 4, 6, 6)
@@ -230,7 +230,7 @@ def test_a_network_without_batch_norm_is_left_as_it_is():
     ("kernel", "stride", "padding"), [(7, 2, 3), (3, 2, 1), (4, 4, 0), (3, 2, 0), (5, 3, 1), (2, 3, 0)]
 )
 @pytest.mark.parametrize("size", [(32, 33), (41, 18)])
-def test_a_blocked_convolution_yields_the_same_and_has_the_same_gradient(kernel, stride, padding, size):
+def test_a_blocked_convolution_has_the_same_output_and_gradient(kernel, stride, padding, size):
     torch.manual_seed(0)
     conv = nn.Conv2d(3, 5, kernel, stride, padding).double().requires_grad_(False)
     x = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
@@ -241,7 +241,7 @@ def test_a_blocked_convolution_yields_the_same_and_has_the_same_gradient(kernel,
     torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
 
 
-def test_only_strided_convolutions_on_pictures_are_blocked():
+def test_only_strided_convolutions_on_images_are_blocked():
     model = ResNet(10, 5)
     block_strided(model)
     assert [name for name, module in model.named_modules() if isinstance(module, BlockedConv2d)] == ["conv1"]

@@ -11,7 +11,7 @@ from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from deepdream.acceleration import frozen as frozen_module
-from deepdream.acceleration.frozen import frozen_copy
+from deepdream.acceleration.frozen import accelerated_copy
 from deepdream.acceleration.fused import FusedBlocks, can_fuse, fuse_residual_blocks
 from deepdream.models import ResNet
 from tests.acceleration.test_frozen import read, with_statistics
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.skipif(not can_fuse(torch.float32, CPU), reason="this P
 
 
 def fused_names(model: nn.Module) -> set[str]:
-    """The modules that compute as a whole."""
+    """The modules with a fused forward pass."""
     return {name for name, module in model.named_modules() if isinstance(vars(module).get("forward"), FusedBlocks)}
 
 
 def tap_and_gradient(model: nn.Module, name: str, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What the module called `name` yields of `x`, and the gradient of its mean square, both in float64."""
+    """The output of the module called `name` for `x`, and the gradient of its mean square, both in float64."""
     seen: list[Tensor] = []
     handle = model.get_submodule(name).register_forward_hook(lambda module, inputs, output: seen.append(output))
     x = x.clone().requires_grad_()
@@ -38,11 +38,11 @@ def tap_and_gradient(model: nn.Module, name: str, x: Tensor) -> tuple[Tensor, Te
 
 
 def error(found: Tensor, expected: Tensor) -> float:
-    """The size of the difference, as a share of what is expected."""
+    """The norm of the difference, relative to that of the expected value."""
     return float((found.double() - expected).norm() / expected.norm())
 
 
-def picture(height: int = 65, width: int = 54) -> Tensor:
+def image(height: int = 65, width: int = 54) -> Tensor:
     return torch.randn(2, 3, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
 
 
@@ -61,53 +61,53 @@ NETWORKS = {
 def test_taps_and_gradients_are_those_of_float64(make, name):
     torch.manual_seed(0)
     model = with_statistics(make()).requires_grad_(False)
-    fused = frozen_copy(model, torch.float32, CPU, keep=[name])
+    fused = accelerated_copy(model, torch.float32, CPU, keep=[name])
     assert len(fused_names(fused)) >= 4
-    expected, found = tap_and_gradient(model, name, picture()), tap_and_gradient(fused, name, picture().float())
+    expected, found = tap_and_gradient(model, name, image()), tap_and_gradient(fused, name, image().float())
     assert error(found[0], expected[0]) < 1e-5
     assert error(found[1], expected[1]) < 2e-3  # a ReLU whose input is 0 up to rounding passes its gradient or does not
 
 
 @pytest.mark.parametrize("depth", [10, 14])
-def test_bfloat16_is_as_close_as_it_is_unfused(depth, monkeypatch):
+def test_bfloat16_is_as_close_as_unfused(depth, monkeypatch):
     torch.manual_seed(0)
     model = with_statistics(ResNet(depth, 5)).requires_grad_(False)
-    fused = frozen_copy(model, torch.bfloat16, CPU, keep=["layer3"])
+    fused = accelerated_copy(model, torch.bfloat16, CPU, keep=["layer3"])
     monkeypatch.setattr(frozen_module, "can_fuse", lambda dtype, device: False)
-    plain = frozen_copy(model, torch.bfloat16, CPU, keep=["layer3"])
+    plain = accelerated_copy(model, torch.bfloat16, CPU, keep=["layer3"])
     assert fused_names(fused)
     assert not fused_names(plain)
-    expected = tap_and_gradient(model, "layer3", picture())
+    expected = tap_and_gradient(model, "layer3", image())
     for i in (0, 1):
-        found, as_before = (tap_and_gradient(m, "layer3", picture().bfloat16())[i] for m in (fused, plain))
+        found, as_before = (tap_and_gradient(m, "layer3", image().bfloat16())[i] for m in (fused, plain))
         assert error(found, expected[i]) < 1.1 * error(as_before, expected[i])
 
 
-def test_what_is_read_is_computed_by_itself_and_all_else_as_a_whole():
+def test_kept_modules_are_not_fused_and_all_others_are():
     model = ResNet(18, 5).eval()
-    assert {"layer1", "layer2", "layer3", "layer4"} <= fused_names(frozen_copy(model, torch.float32, CPU, keep=[]))
-    assert "layer3" in fused_names(frozen_copy(model, torch.float32, CPU, keep=["layer3"]))
-    names = fused_names(frozen_copy(model, torch.float32, CPU, keep=["layer3.1"]))
+    assert {"layer1", "layer2", "layer3", "layer4"} <= fused_names(accelerated_copy(model, torch.float32, CPU, keep=[]))
+    assert "layer3" in fused_names(accelerated_copy(model, torch.float32, CPU, keep=["layer3"]))
+    names = fused_names(accelerated_copy(model, torch.float32, CPU, keep=["layer3.1"]))
     assert "layer3" not in names
     assert {"layer3.0", "layer3.1"} <= names
-    names = fused_names(frozen_copy(model, torch.float32, CPU, keep=["layer3.0.downsample.0", "layer4.1.relu2"]))
+    names = fused_names(accelerated_copy(model, torch.float32, CPU, keep=["layer3.0.downsample.0", "layer4.1.relu2"]))
     assert {"layer3.1", "layer4.0"} <= names
     assert not names & {"layer3", "layer3.0", "layer4", "layer4.1"}
 
 
-def test_every_layer_reads_the_same_where_it_is_kept():
+def test_every_kept_layer_has_the_same_output():
     model = with_statistics(TorchvisionResNet(Bottleneck, [2, 3, 2, 1]))
     names = ["relu", "layer1.0.downsample", "layer1.1", "layer2.1.conv2", "layer2.2.bn3", "layer3.1.relu", "layer3"]
-    fused = frozen_copy(model, torch.float32, CPU, keep=names)
-    before, after = read(model, names, picture()), read(fused, names, picture().float())
+    fused = accelerated_copy(model, torch.float32, CPU, keep=names)
+    before, after = read(model, names, image()), read(fused, names, image().float())
     for name in names:
         assert error(after[name], before[name]) < 1e-5, name
 
 
-def test_the_gradient_that_arrives_and_the_saved_maps_stay_as_they_are():
+def test_the_incoming_gradient_and_the_saved_maps_are_not_changed():
     torch.manual_seed(0)
-    model = frozen_copy(ResNet(14, 5).eval(), torch.float32, CPU, keep=["layer1"])
-    x = picture().float().requires_grad_()
+    model = accelerated_copy(ResNet(14, 5).eval(), torch.float32, CPU, keep=["layer1"])
+    x = image().float().requires_grad_()
     y = model.layer1(model.maxpool(model.relu(model.conv1(x))))
     seed = torch.randn_like(y)
     before = seed.clone()
@@ -118,8 +118,8 @@ def test_the_gradient_that_arrives_and_the_saved_maps_stay_as_they_are():
 
 def test_it_runs_without_gradients_in_threads_and_as_a_copy():
     torch.manual_seed(0)
-    model = frozen_copy(ResNet(10, 5).eval(), torch.float32, CPU, keep=["layer3"])
-    x = picture().float()
+    model = accelerated_copy(ResNet(10, 5).eval(), torch.float32, CPU, keep=["layer3"])
+    x = image().float()
     with torch.inference_mode():
         logits = model(x)
     with torch.no_grad():
@@ -187,7 +187,7 @@ def test_only_residual_blocks_are_fused(kind):
     torch.testing.assert_close(fused(x), block(x), rtol=1e-5, atol=1e-6)
 
 
-def test_a_block_with_a_hook_is_left_alone():
+def test_a_block_with_a_hook_is_not_fused():
     blocks = nn.Sequential(Block(), Block(), Block()).eval().requires_grad_(False)
     blocks[1].conv2.register_forward_hook(lambda module, inputs, output: output.abs())
     expected = blocks(x := torch.randn(1, 4, 9, 9))
@@ -196,7 +196,7 @@ def test_a_block_with_a_hook_is_left_alone():
     torch.testing.assert_close(blocks(x), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_block_that_is_run_twice_yields_the_same():
+def test_a_block_that_runs_twice_has_the_same_output():
     block = Block().eval().requires_grad_(False)
     twice = nn.Sequential(block, nn.Identity(), block)
     x = torch.randn(1, 4, 9, 9, requires_grad=True)
@@ -208,10 +208,10 @@ def test_a_block_that_is_run_twice_yields_the_same():
     torch.testing.assert_close(torch.autograd.grad(found.sum(), x)[0], gradient, rtol=1e-5, atol=1e-6)
 
 
-def test_float64_and_what_torch_compile_gets_are_not_fused():
+def test_float64_and_copies_for_torch_compile_are_not_fused():
     model = ResNet(10, 5).eval()
-    assert not fused_names(frozen_copy(model, torch.float64, CPU, keep=[]))
-    assert not fused_names(frozen_copy(model, torch.float32, CPU, keep=[], for_compiler=True))
+    assert not fused_names(accelerated_copy(model, torch.float64, CPU, keep=[]))
+    assert not fused_names(accelerated_copy(model, torch.float32, CPU, keep=[], for_compiler=True))
 
 
 def test_nothing_is_fused_where_the_operators_are_missing(monkeypatch):
@@ -219,4 +219,4 @@ def test_nothing_is_fused_where_the_operators_are_missing(monkeypatch):
     assert not can_fuse(torch.bfloat16, torch.device("cuda"))
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert not can_fuse(torch.bfloat16, CPU)
-    assert not fused_names(frozen_copy(ResNet(10, 5).eval(), torch.float32, CPU, keep=[]))
+    assert not fused_names(accelerated_copy(ResNet(10, 5).eval(), torch.float32, CPU, keep=[]))

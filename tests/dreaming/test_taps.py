@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from deepdream.acceleration.compiled import CompiledTaps
+from deepdream.acceleration import CompiledTaps
 from deepdream.dreaming.taps import Taps
 from deepdream.models import ResNet
 from deepdream.models.layers import Layer, choose_layers

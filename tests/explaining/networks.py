@@ -15,7 +15,7 @@ def small_resnet(seed: int = 0, *, size: int = 64) -> Network:
     """A ResNet-10 with seeded weights, batch statistics of seeded pictures, and answers that differ."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = ResNet(10, len(CLASSES))
+        model = ResNet(10, len(CLASSES), zero_init_residual=False)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = None  # the running statistics are then those of the pictures seen

@@ -1,4 +1,4 @@
-"""A sound checkpoint, small, to be made hostile."""
+"""A valid checkpoint, small, to be made hostile."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any
 
 from deepdream.models import ResNet
-from tests.models.test_network import checkpoint as full_size
+from tests.models.checkpoints import checkpoint as full_size
 
 WIDTH = 0.125
 
 
 @cache
-def _sound() -> dict[str, Any]:
+def _valid() -> dict[str, Any]:
     content = full_size()
     content["hyper_parameters"]["model"]["width"] = WIDTH
     model = ResNet(10, len(content["hyper_parameters"]["classes"]), width=WIDTH)
@@ -22,5 +22,5 @@ def _sound() -> dict[str, Any]:
 
 
 def checkpoint(**changes: Any) -> dict[str, Any]:
-    """One that load_network opens, but for `changes`."""
-    return {**copy.deepcopy(_sound()), **changes}
+    """A checkpoint that load_network opens, with `changes`."""
+    return {**copy.deepcopy(_valid()), **changes}

@@ -1,4 +1,4 @@
-"""Hostile checkpoints: what load_network, and evaluate.py after it, make of them."""
+"""Hostile checkpoints: load_network, and evaluate.py after it, refuse them in one line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from deepdream.apps.evaluate import data_of
 from deepdream.models import load_network
-from deepdream.scenes import SceneDataModule  # noqa: F401  # its import, which starts a process, is behind us then
+from deepdream.scenes import SceneDataModule  # noqa: F401  # its import starts a process, which the guard would see
 from tests.hostile.checkpoints import checkpoint
 from tests.hostile.guard import guard, outcome
-from tests.models.test_network import RunsCode
+from tests.models.checkpoints import RunsCode
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def compressed() -> bytes:
 
 
 NAN = float("nan")
-CODE = "needs to run code to be opened, and is refused"
+CODE = "would run code when opened, and is refused"
 NO_CHECKPOINT = "is not a checkpoint of deepdream"
-NO_FIT = "do not fit the model that it names"
-UNKNOWN = "names a model that this version of deepdream does not know"
+NO_FIT = "do not fit its model"
+UNKNOWN = "has a model that this version of deepdream does not know"
 FILES: dict[str, tuple[Callable[[], Any], str]] = {
     "code": (lambda: checkpoint(more=[RunsCode(Path("ran"))]), CODE),
     "code in the weights": (lambda: weights(lambda value: RunsCode(Path("ran"))), CODE),
@@ -78,11 +78,14 @@ FILES: dict[str, tuple[Callable[[], Any], str]] = {
     "no weights": (lambda: checkpoint(state_dict=None), "lacks state_dict"),
     "weights in a list": (lambda: checkpoint(state_dict=[1]), "lacks state_dict"),
     "weights without names": (lambda: checkpoint(state_dict={1: torch.zeros(1)}), NO_FIT),
-    "weights missing": (lambda: checkpoint(state_dict={}), "conv1.weight is missing there"),
+    "weights missing": (lambda: checkpoint(state_dict={}), "conv1.weight is missing in the file"),
     "weights that are texts": (lambda: weights(str), NO_FIT),
-    "weights of a dimension more": (lambda: weights(lambda value: value[None]), "conv1.weight is 1x8x3x7x7 there"),
+    "weights of a dimension more": (
+        lambda: weights(lambda value: value[None]),
+        "conv1.weight is 1x8x3x7x7 in the file",
+    ),
     "weights that only seem large": (lambda: weights(lambda value: torch.zeros(1).expand(10**6, 10**6)), NO_FIT),
-    "weights that are not there": (lambda: weights(lambda value: value.to("meta")), NO_FIT),
+    "weights on the meta device": (lambda: weights(lambda value: value.to("meta")), NO_FIT),
     "weights that are sparse": (lambda: weights(lambda v: v.to_sparse() if v.ndim else v), NO_FIT),
     "NaN": (lambda: weights(lambda v: v * NAN if v.is_floating_point() else v), "hold NaN or infinity"),
     "infinity": (lambda: weights(lambda v: v / 0 if v.is_floating_point() else v), "hold NaN or infinity"),
@@ -93,11 +96,11 @@ FILES: dict[str, tuple[Callable[[], Any], str]] = {
     "a mean that is NaN": (lambda: record(mean=[NAN] * 3), "mean in .* is not three numbers"),
     "a mean in letters": (lambda: record(mean="abc"), "mean in .* is not three numbers"),
     "a deviation of zero": (lambda: record(std=[0.0, 1.0, 1.0]), "must be more than 0"),
-    "a picture without pixels": (lambda: record(image_size=0), "image_size in .* is 0"),
-    "a picture of a million pixels a side": (lambda: record(image_size=10**6), "image_size in .* is 1000000"),
+    "an image size of zero": (lambda: record(image_size=0), "image_size in .* is 0"),
+    "an image size of a million pixels": (lambda: record(image_size=10**6), "image_size in .* is 1000000"),
     "a size in letters": (lambda: record(image_size="64"), "image_size in .* is '64'"),
-    "a model in a list": (lambda: record(model=[18]), "is not a description of one"),
-    "a depth that there is not": (lambda: model(depth=17), "model.depth is 17"),
+    "a model in a list": (lambda: record(model=[18]), "is not a dictionary of arguments"),
+    "an unknown depth": (lambda: model(depth=17), "model.depth is 17"),
     "forty million blocks": (lambda: model(blocks=[10**7] * 4), NO_FIT),
     "a million times the width": (lambda: model(width=1e6), UNKNOWN),
     "a width that fits no weights": (lambda: model(width=100.0), NO_FIT),

@@ -119,5 +119,5 @@ def test_a_checkpoint_with_code_is_refused_by_the_true_command(tmp_path: Path) -
     torch.save(checkpoint(more=RunsCode(tmp_path / "ran")), tmp_path / "evil.ckpt")
     result = run_app("explain", "ckpt=evil.ckpt", cwd=tmp_path)
     assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
-    assert "needs to run code to be opened, and is refused" in result.stderr
+    assert "would run code when opened, and is refused" in result.stderr
     assert not (tmp_path / "ran").exists()

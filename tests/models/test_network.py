@@ -1,150 +1,200 @@
-import hashlib
-from pathlib import Path
+"""What a Network does for the stations after training: inputs, predictions, classes."""
+
+from __future__ import annotations
+
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-import torchvision
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms.v2 import functional as transforms
 
-from deepdream.models import ResNet, load_network
-from tests.models.published import write_places365
+from deepdream.models import Network
+from deepdream.models.network import index_names
+from deepdream.scenes.transforms import evaluation_transform
+from deepdream.scenes.transforms import normalize as normalize_bytes
 
-
-class RunsCode:
-    """Unpickling an object of this class would run a command."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.marker,)
+CLASSES = ["bar", "Bar", "living_room", "3"]
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
 
 
-def checkpoint(**changes: Any) -> dict[str, Any]:
-    model = ResNet(10, 3, blocks=[1, 1, 1, 1])
-    content = {
-        "state_dict": {f"model.{key}": value for key, value in model.state_dict().items()},
-        "hyper_parameters": {
-            "model": {"depth": 10, "blocks": None, "block": None, "zero_init_residual": False},
-            "classes": ["bar", "library", "pantry"],
-            "mean": [0.5, 0.4, 0.3],
-            "std": [0.2, 0.2, 0.2],
-            "image_size": 64,
-        },
-    }
-    return {**content, **changes}
+class Model(nn.Module):
+    """Batch norm, dropout and in-place ReLU: all that behaves differently in training or writes over its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.drop = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.drop(self.norm(self.conv(x)))).mean(dim=(2, 3))
 
 
-def test_a_checkpoint_becomes_a_network_ready_to_answer(tmp_path: Path) -> None:
-    path = tmp_path / "best.ckpt"
-    content = checkpoint()
-    torch.save(content, path)
-    network = load_network(path)
-    assert (network.classes, network.mean, network.image_size) == (["bar", "library", "pantry"], (0.5, 0.4, 0.3), 64)
-    assert network.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert not network.model.training
-    assert torch.equal(network.model.state_dict()["conv1.weight"], content["state_dict"]["model.conv1.weight"])
+def wrapped(model: nn.Module | None = None, classes: list[str] = CLASSES, **data: Any) -> Network:
+    torch.manual_seed(0)
+    record = {"data": data} if data else None
+    return Network((model or Model()).eval(), classes, MEAN, STD, 64, "mine.ckpt", "", record)
 
 
-@pytest.mark.parametrize("classes", [None, []])
-def test_classes_without_names_go_by_their_index(tmp_path: Path, classes: list[str] | None) -> None:
-    content = checkpoint()
-    content["hyper_parameters"]["classes"] = classes
-    if classes is None:
-        del content["hyper_parameters"]["classes"]
-    torch.save(content, tmp_path / "best.ckpt")
-    network = load_network(tmp_path / "best.ckpt")
-    assert network.classes == ["class 0", "class 1", "class 2"]
-    assert not network.has_class_names
-    assert network.model(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
-    torch.save(checkpoint(), tmp_path / "named.ckpt")
-    assert load_network(tmp_path / "named.ckpt").has_class_names
+def image(width: int, height: int) -> Image.Image:
+    values = np.random.default_rng(0).integers(0, 256, (height // 30 + 2, width // 30 + 2, 3), dtype=np.uint8)
+    return Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def test_a_file_that_needs_code_to_open_is_refused_and_runs_none(tmp_path: Path) -> None:
-    path, marker = tmp_path / "evil.ckpt", tmp_path / "ran"
-    torch.save(checkpoint(callback=RunsCode(marker)), path)
-    with pytest.raises(ValueError, match="needs to run code to be opened, and is refused"):
-        load_network(path)
-    assert not marker.exists()
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (2, 3, 4, 5), (2, 1, 3, 4, 5)])
+def test_normalize_is_the_definition_in_the_dtype_of_the_images(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    images = torch.rand(shape).to(dtype)
+    found = wrapped().normalize(images)
+    assert found.dtype == dtype
+    assert found.shape == shape
+    for channel in range(3):
+        expected = (images.double().select(-3, channel) - MEAN[channel]) / STD[channel]
+        tolerance = 4e-3 if dtype == torch.float16 else 1e-6
+        assert torch.allclose(found.double().select(-3, channel), expected, atol=tolerance)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
-def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
-    path = tmp_path / "best.ckpt"
-    torch.save(checkpoint(), path)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(ValueError, match=r"best\.ckpt is truncated, damaged or not a checkpoint") as caught:
-        load_network(path)
-    assert "\n" not in str(caught.value)
+def test_normalize_agrees_with_the_data_module() -> None:
+    pixels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    found = wrapped().normalize(pixels.float() / 255)
+    assert torch.allclose(found, normalize_bytes(pixels, MEAN, STD), atol=1e-5)
 
 
-def test_a_text_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "notes.ckpt"
-    path.write_text("these are no weights")
-    with pytest.raises(ValueError, match="not a checkpoint"):
-        load_network(path)
-
-
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
-    with pytest.raises(ValueError, match="lacks model, mean, std, image_size"):
-        load_network(tmp_path / "a.ckpt")
-    torch.save(checkpoint(state_dict={"model.conv1.weight": torch.zeros(1)}), tmp_path / "b.ckpt")
-    with pytest.raises(ValueError, match="do not fit the model"):
-        load_network(tmp_path / "b.ckpt")
-    torch.save([1, 2], tmp_path / "c.ckpt")
-    with pytest.raises(ValueError, match="holds a list"):
-        load_network(tmp_path / "c.ckpt")
-    with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .*best\.ckpt; close by there is .*a\.ckpt"):
-        load_network(tmp_path / "best.ckpt")
-    with pytest.raises(ValueError, match="is a folder"):
-        load_network(tmp_path)
-
-
-def test_imagenet_weights_come_by_name_from_torch_hubs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    weights = torchvision.models.ResNet18_Weights.DEFAULT
-    theirs = torchvision.models.resnet18()
-    cached = tmp_path / "hub" / "checkpoints" / weights.url.rpartition("/")[2]
-    cached.parent.mkdir(parents=True)
-    torch.save(theirs.state_dict(), cached)
-    network = load_network("imagenet/resnet18")
-    assert (len(network.classes), network.classes[0], network.image_size) == (1000, "tench", 224)
-    assert torch.equal(network.model.state_dict()["fc.weight"], theirs.fc.weight)
-    with pytest.raises(ValueError, match="imagenet/resnet50"):
-        load_network("imagenet/resnet19")
-
-
-def test_places365_weights_come_by_name_as_csail_wrote_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    theirs, path = write_places365(tmp_path, 18)
-    network = load_network("places365/resnet18")
-    images = torch.randn(1, 3, 64, 64)
+def test_the_model_input_is_a_batch_in_the_dtype_of_the_weights_without_history() -> None:
+    network = wrapped()
+    network.model.double()
     with torch.inference_mode():
-        assert torch.equal(network.model(images), theirs.eval()(images))
-    assert network.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert len(network.classes) == len(set(network.classes)) == 365
-    assert network.classes[0] == "airfield"
-    assert network.classes[8] == "apartment_building/outdoor"
-    assert network.classes[364] == "zen_garden"
-    with pytest.raises(ValueError, match="places365/resnet18, places365/resnet50"):
-        load_network("places365/resnet34")
+        images = torch.rand(3, 8, 8)
+    found = network.model_input(images)
+    assert found.shape == (1, 3, 8, 8)
+    assert found.dtype == torch.float64
+    assert not found.requires_grad
+    found.requires_grad_()  # a tensor of inference mode would refuse
+    assert torch.equal(network.model_input(images[None]), found)
+    assert wrapped(nn.Identity()).model_input(images).dtype == torch.float32
 
 
-def test_a_cached_file_of_something_else_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    _, path = write_places365(tmp_path, 50)
-    path.rename(path.with_name("resnet18_places365.pth.tar"))
-    with pytest.raises(ValueError, match=r"does not hold the weights of places365/resnet18; remove it") as caught:
-        load_network("places365/resnet18")
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (64, 64), (65, 64), (40, 30), (97, 500)])
+@pytest.mark.parametrize("resize", [64, 73, 96])
+def test_preprocess_is_bit_equal_to_the_evaluation_of_the_data_module(size: tuple[int, int], resize: int) -> None:
+    picture = image(*size)
+    found = wrapped(resize=resize, image_size=64).preprocess(picture)
+    assert torch.equal(found, evaluation_transform(64, resize)(transforms.pil_to_tensor(picture)) / 255)
+
+
+def test_a_network_of_unknown_data_is_evaluated_at_torchvisions_ratio() -> None:
+    picture = image(300, 200)
+    expected = evaluation_transform(64, round(64 * 256 / 224))(transforms.pil_to_tensor(picture)) / 255
+    assert torch.equal(wrapped().preprocess(picture), expected)
+    assert torch.equal(wrapped(root="somewhere").preprocess(picture.convert("RGBA")), expected)
+
+
+def test_the_whole_image_is_shown_with_its_shorter_side_at_the_image_size() -> None:
+    assert wrapped().preprocess(image(300, 200), crop=False).shape == (3, 64, 96)
+    assert wrapped().preprocess(image(20, 300), crop=False).shape == (3, 960, 64)
+
+
+@pytest.mark.parametrize("size", [(300, 200), (201, 350)])
+def test_the_cropped_image_is_what_preprocess_shows(size: tuple[int, int]) -> None:
+    network = wrapped(resize=96, image_size=64)
+    cropped = network.cropped(image(*size))
+    assert cropped.width == cropped.height == round(min(size) * 64 / 96)
+    small = np.asarray(cropped.resize((64, 64), Image.Resampling.BILINEAR)) / 255
+    assert np.abs(small - network.preprocess(image(*size)).permute(1, 2, 0).numpy()).mean() < 0.02
+
+
+def test_predict_gives_one_row_an_image_and_a_batch_is_its_images() -> None:
+    network, images = wrapped(), torch.rand(3, 3, 16, 16)
+    batch = network.predict(images)
+    assert batch.shape == (3, len(CLASSES))
+    assert batch.dtype == torch.float32
+    assert torch.allclose(batch.sum(dim=1), torch.ones(3))
+    for row, one in zip(batch, images, strict=True):
+        assert network.predict(one).shape == (len(CLASSES),)
+        assert torch.allclose(network.predict(one), row, atol=1e-6)
+
+
+def test_predict_keeps_the_mode_of_every_module_and_the_statistics() -> None:
+    network, images = wrapped(), torch.rand(2, 3, 16, 16)
+    expected = network.predict(images)
+    network.model.train()
+    network.model.norm.eval()  # as fine-tuning often does
+    before = {key: value.clone() for key, value in network.model.state_dict().items()}
+    assert torch.equal(network.predict(images), expected)
+    modes = {name: module.training for name, module in network.model.named_modules()}
+    assert modes == {"": True, "conv": True, "norm": False, "drop": True, "relu": True}
+    assert all(torch.equal(value, before[key]) for key, value in network.model.state_dict().items())
+
+
+def test_predict_keeps_the_modes_where_the_model_raises() -> None:
+    network = wrapped()
+    network.model.train()
+    with pytest.raises(RuntimeError):
+        network.predict(torch.rand(3, 2, 2))
+    assert all(module.training for module in network.model.modules())
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_predict_is_the_same_within_any_gradient_mode(mode: Any) -> None:
+    network, images = wrapped(), torch.rand(2, 3, 16, 16)
+    expected = network.predict(images)
+    with mode():
+        found = network.predict(images.clone())
+    assert not found.requires_grad
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("target", "index"),
+    [("bar", 0), ("Bar", 1), ("BAR", 0), ("Living_Room", 2), ("3", 3), (3, 3), ("1", 1), (0, 0)],
+)
+def test_a_class_is_its_exact_name_then_its_name_in_any_case_then_its_index(target: str | int, index: int) -> None:
+    assert wrapped().class_index(target) == index
+
+
+def test_names_go_before_an_index() -> None:
+    assert wrapped(classes=["2", "1", "0"]).class_index("2") == 0
+    assert wrapped(classes=["2", "1", "0"]).class_index(2) == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("livingroom", r"mine\.ckpt has no class 'livingroom'\. Did you mean `living_room`\?"),
+        ("zebra", r"mine\.ckpt has no class 'zebra'; its classes are bar, Bar, living_room, 3$"),
+        ("--1", "has no class '--1'"),
+        ("²", "has no class '²'"),
+        ("1.0", "has no class '1.0'"),
+        ("", "has no class ''"),
+        (4, "target is 4; the index of a class is 0 to 3"),
+        ("-1", "target is -1; the index of a class is 0 to 3"),
+    ],
+)
+def test_an_unknown_class_is_one_line_with_the_similar_names_or_all(target: str | int, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        wrapped().class_index(target)
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_of_a_later_version_is_said_in_one_line(tmp_path: Path) -> None:
-    content = checkpoint()
-    content["hyper_parameters"]["model"]["attention"] = True
-    torch.save(content, tmp_path / "a.ckpt")
-    with pytest.raises(ValueError, match="names a model that this version of deepdream does not know"):
-        load_network(tmp_path / "a.ckpt")
+def test_the_error_of_a_network_of_many_classes_lists_the_first() -> None:
+    with pytest.raises(ValueError, match=r"its classes are room_0, .*, room_11 \.\.\.$"):
+        wrapped(classes=[f"room_{index}" for index in range(365)]).class_index("zebra")
+
+
+def test_classes_without_names_go_by_their_index() -> None:
+    network = wrapped(classes=index_names(4))
+    assert not network.has_class_names
+    assert network.class_index("2") == network.class_index("Class 2") == 2
+    assert network.class_name(2) == "class 2"
+    with pytest.raises(ValueError, match=r"the classes of mine\.ckpt have no names; use an index"):
+        network.class_index("bar")
+
+
+def test_a_network_without_a_list_of_classes_takes_any_index() -> None:
+    network = wrapped(classes=[])
+    assert network.class_index(7) == network.class_index("7") == 7
+    assert network.class_name(7) == "class 7"
+    with pytest.raises(ValueError, match="the index of a class is 0 or more"):
+        network.class_index(-1)

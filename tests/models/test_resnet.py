@@ -18,7 +18,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
-def test_logits_are_torchvisions_to_the_bit_under_its_weights(depth: int) -> None:
+def test_logits_are_bit_equal_to_torchvisions_with_its_weights(depth: int) -> None:
     torch.manual_seed(depth)
     theirs = getattr(torchvision.models, f"resnet{depth}")(num_classes=67)
     for module in theirs.modules():  # statistics that tell the normalisations apart
@@ -33,7 +33,7 @@ def test_logits_are_torchvisions_to_the_bit_under_its_weights(depth: int) -> Non
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
-def test_the_names_of_the_classic_variant_are_torchvisions(depth: int) -> None:
+def test_the_classic_variant_has_torchvisions_names(depth: int) -> None:
     with torch.device("meta"):
         theirs, ours = getattr(torchvision.models, f"resnet{depth}")(), ResNet(depth, 1000)
     assert list(ours.state_dict()) == list(theirs.state_dict())
@@ -41,7 +41,7 @@ def test_the_names_of_the_classic_variant_are_torchvisions(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", [18, 50])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_what_a_variant_shares_with_torchvision_has_its_name_and_shape(depth: int, variant: dict[str, Any]) -> None:
+def test_the_parts_shared_with_torchvision_have_its_names_and_shapes(depth: int, variant: dict[str, Any]) -> None:
     with torch.device("meta"):
         theirs, ours = getattr(torchvision.models, f"resnet{depth}")(), ResNet(depth, 1000, **variant)
     shapes = {key: value.shape for key, value in ours.state_dict().items()}
@@ -56,7 +56,7 @@ def test_what_a_variant_shares_with_torchvision_has_its_name_and_shape(depth: in
 
 @pytest.mark.parametrize("size", [(64, 64), (97, 64), (33, 80)])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_every_variant_answers_and_learns_at_any_size(size: tuple[int, int], variant: dict[str, Any]) -> None:
+def test_every_variant_has_logits_and_gradients_at_any_size(size: tuple[int, int], variant: dict[str, Any]) -> None:
     model = ResNet(14, 5, **variant)
     logits = model(torch.randn(3, 3, *size))
     logits.square().sum().backward()
@@ -83,7 +83,7 @@ def test_gradients_are_torchvisions_in_training() -> None:
         assert torch.allclose(a.grad, b.grad, atol=1e-6), name
 
 
-def test_blocks_in_place_of_depth() -> None:
+def test_blocks_go_before_the_depth() -> None:
     assert [len(stage) for stage in _stages(ResNet(18, blocks=[1, 2, 3, 1]))] == [1, 2, 3, 1]
     assert isinstance(ResNet(18, blocks=[1, 1, 1, 1]).layer1[0], BasicBlock)
     assert isinstance(ResNet(50, blocks=[1, 1, 1, 1]).layer1[0], Bottleneck)
@@ -129,7 +129,7 @@ def test_width_multiplies_the_channels_and_rounds_to_eight() -> None:
     assert all(module.out_channels % 8 == 0 for module in model.modules() if isinstance(module, nn.Conv2d))
 
 
-def test_stochastic_depth_rises_in_a_line_and_is_gone_in_eval_mode() -> None:
+def test_stochastic_depth_rises_linearly_and_is_off_in_eval_mode() -> None:
     model = ResNet(18, 10, stochastic_depth=0.4)
     drops = [block.drop.p for stage in _stages(model) for block in stage]
     assert drops == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4])
@@ -139,7 +139,7 @@ def test_stochastic_depth_rises_in_a_line_and_is_gone_in_eval_mode() -> None:
     assert torch.equal(model.eval()(x), plain.eval()(x))
 
 
-def test_a_dropped_block_is_its_shortcut_for_a_share_of_the_pictures_that_the_seed_decides() -> None:
+def test_a_dropped_block_is_its_shortcut_for_a_seeded_fraction_of_the_images() -> None:
     block = BasicBlock(8, 8, drop=0.25).train()
     x = torch.rand(400, 8, 2, 2)
 
@@ -159,15 +159,15 @@ def test_dropout_hides_features_in_training_only() -> None:
     x = torch.randn(8, 3, 64, 64)
     model.train()(x)
     model.eval()(x)
-    (seen, kept), (whole, same) = pairs
-    assert 0.4 < (kept[seen > 0] == 0).float().mean() < 0.6
+    (features, dropped), (whole, same) = pairs
+    assert 0.4 < (dropped[features > 0] == 0).float().mean() < 0.6
     assert torch.equal(whole, same)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": 19}, "known depths are 10, 14, 18"),
+        ({"depth": 19}, "must be one of 10, 14, 18"),
         ({"blocks": [3, 4, 6]}, "four numbers"),
         ({"blocks": [3, 4, 0, 3]}, "four numbers"),
         ({"block": "wide"}, "basic, bottleneck"),

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from deepdream.models import ResNet, start_from
+from tests.models.checkpoints import checkpoint
 from tests.models.published import write_places365
-from tests.models.test_network import checkpoint
 
 CLASSES = ["bar", "library", "pantry"]
 
@@ -26,12 +26,12 @@ def _same(model: ResNet, source: str, part: str) -> bool:
 
 def test_the_same_classes_keep_the_head(ours: str) -> None:
     model = ResNet(10, 3)
-    assert "head and all" in start_from(model, ours, CLASSES)
+    assert "with its head" in start_from(model, ours, CLASSES)
     assert _same(model, ours, "")
 
 
 @pytest.mark.parametrize("classes", [["bar", "library", "cellar"], ["pantry", "library", "bar"], ["bar", "library"]])
-def test_other_classes_keep_a_fresh_head_and_it_is_said(ours: str, classes: list[str]) -> None:
+def test_other_classes_keep_a_fresh_head_and_the_line_says_so(ours: str, classes: list[str]) -> None:
     model = ResNet(10, len(classes))
     fresh = model.fc.weight.clone()
     said = start_from(model, ours, classes)
@@ -48,19 +48,19 @@ def test_a_head_of_another_kind_is_replaced(ours: str) -> None:
 
 
 def test_blur_starts_from_weights_without_it(ours: str) -> None:
-    assert "head and all" in start_from(ResNet(10, 3, blur=True, stochastic_depth=0.1), ours, CLASSES)
+    assert "with its head" in start_from(ResNet(10, 3, blur=True, stochastic_depth=0.1), ours, CLASSES)
 
 
 @pytest.mark.parametrize(
     ("arguments", "difference"),
     [
-        ({"depth": 18}, r"layer1\.1\.conv1\.weight is missing there and 64x64x3x3 here"),
-        ({"depth": 10, "stem": "deep"}, r"conv1\.weight is 64x3x7x7 there and missing here"),
-        ({"depth": 10, "width": 0.5}, r"conv1\.weight is 64x3x7x7 there and 32x3x7x7 here"),
-        ({"depth": 14}, "there and"),
+        ({"depth": 18}, r"layer1\.1\.conv1\.weight is missing in the file and 64x64x3x3 in the model"),
+        ({"depth": 10, "stem": "deep"}, r"conv1\.weight is 64x3x7x7 in the file and missing in the model"),
+        ({"depth": 10, "width": 0.5}, r"conv1\.weight is 64x3x7x7 in the file and 32x3x7x7 in the model"),
+        ({"depth": 14}, "in the file and"),
     ],
 )
-def test_any_other_difference_is_an_error_that_names_it_and_changes_nothing(
+def test_any_other_difference_is_an_error_and_changes_nothing(
     ours: str, arguments: dict[str, Any], difference: str
 ) -> None:
     model = ResNet(num_classes=3, **arguments)
@@ -71,7 +71,7 @@ def test_any_other_difference_is_an_error_that_names_it_and_changes_nothing(
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-def test_a_family_means_the_network_of_the_models_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_family_means_its_network_of_the_models_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     theirs, _ = write_places365(tmp_path, 18)
     model = ResNet(18, 3)

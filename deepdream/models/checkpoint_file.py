@@ -1,0 +1,196 @@
+"""Checkpoint files: opened as data only, checked, and made into a Network. A file that would run code is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deepdream.images import MAX_PIXELS
+from deepdream.models.network import Network, index_names
+from deepdream.models.resnet import ResNet
+from deepdream.schema import did_you_mean
+
+# Every checkpoint of our training carries these and its classes as hyper-parameters, as plain values
+# (deepdream.training).
+CHECKPOINT_KEYS = ("model", "mean", "std", "image_size")
+EARLIER_DEFAULTS = {"depth": 50}  # of ResNet in version 0.1.0, where they differ from today's
+LARGEST_SIDE = math.isqrt(MAX_PIXELS)
+
+
+def network_from_checkpoint(path: Path, *, name: str | None = None, sha256: str | None = None) -> Network:
+    """The network of a checkpoint of our training: on the CPU, in float32, in eval mode.
+
+    name: its `source`, in place of the path. sha256: the digest that the file must have.
+    Raises FileNotFoundError or ValueError, in one line.
+    """
+    checkpoint, digest = read_checkpoint_file(path)
+    if sha256 not in (None, digest):
+        raise ValueError(f"{path} is not the file of this version (SHA-256 {digest}); reinstall deepdream")
+    kept, state = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
+    missing = [key for key in CHECKPOINT_KEYS if not isinstance(kept, dict) or key not in kept]
+    if missing or not isinstance(kept, dict) or not isinstance(state, dict):
+        raise ValueError(
+            f"{path} is not a checkpoint of deepdream: it lacks {', '.join(missing or ['state_dict'])}; "
+            "make one with `python train.py`, or wrap your own model in deepdream.models.Network"
+        )
+    _check_record(path, kept)
+    weights = {
+        key.removeprefix("model."): value
+        for key, value in _weights(path, checkpoint).items()
+        if isinstance(key, str) and key.startswith("model.")
+    }
+    classes = list(kept.get("classes") or index_names(_class_count(weights)))
+    model = _build_model(path, kept, classes, weights)
+    red, green, blue = kept["mean"]
+    red_std, green_std, blue_std = kept["std"]
+    return Network(
+        model.eval(),
+        classes,
+        (red, green, blue),
+        (red_std, green_std, blue_std),
+        kept["image_size"],
+        name or str(path),
+        digest,
+        kept,
+    )
+
+
+def read_checkpoint_file(path: Path) -> tuple[dict[str, Any], str]:
+    """The dictionary in a file of torch.save, with its tensors on the CPU, and the file's SHA-256.
+
+    Raises FileNotFoundError or ValueError, in one line, for a file that is missing or damaged, holds something else, or
+    would run code when opened.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name the checkpoint in it, for example {path}/checkpoints/best.ckpt")
+    if not path.is_file():
+        siblings = [str(p) for p in path.parent.glob("*.ckpt")]
+        raise FileNotFoundError(f"there is no checkpoint {path}{did_you_mean(str(path), siblings)}")
+    data = path.read_bytes()
+    _refuse_compressed(path, data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on unusual files; errors are raised
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes make the unpickler fail in any way
+        if isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error):
+            raise ValueError(
+                f"{path} would run code when opened, and is refused; a checkpoint of deepdream is data only"
+            ) from error
+        raise ValueError(f"{path} is truncated, damaged or not a checkpoint ({len(data)} bytes)") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, not a checkpoint")
+    return content, hashlib.sha256(data).hexdigest()
+
+
+def _refuse_compressed(path: Path, data: bytes) -> None:
+    """Raise ValueError for a compressed file: torch.save never compresses, and a small file could fill the memory."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # an older format, or damaged: torch.load raises the error
+        return
+    if unpacked > len(data):
+        raise ValueError(f"{path} is compressed, {unpacked:,} bytes in {len(data):,}, and is refused")
+
+
+def _check_record(path: Path, kept: Mapping[str, Any]) -> None:
+    """Raise ValueError for a hyper-parameter of another type or range than training writes."""
+    classes, size = kept.get("classes"), kept["image_size"]
+    if not isinstance(kept["model"], dict):
+        raise ValueError(f"the model in {path} is not a dictionary of arguments but a {type(kept['model']).__name__}")
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise ValueError(f"the classes in {path} are not a list of names")
+    for key in ("mean", "std"):
+        values = kept[key]
+        numbers = isinstance(values, list | tuple) and all(type(value) in (int, float) for value in values)
+        if not numbers or len(values) != 3 or not all(math.isfinite(value) for value in values):
+            raise ValueError(f"{key} in {path} is not three numbers, for red, green and blue")
+    if min(kept["std"]) <= 0:
+        raise ValueError(f"std in {path} is {list(kept['std'])}; each must be more than 0")
+    if type(size) is not int or not 1 <= size <= LARGEST_SIDE:
+        raise ValueError(f"image_size in {path} is {size!r}; it must be a whole number from 1 to {LARGEST_SIDE:,}")
+
+
+def _weights(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dequantized(checkpoint)
+    except (AttributeError, KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"the scales in {path} do not fit its weights; make it again with `python -m deepdream pack`"
+        ) from error
+
+
+def _class_count(weights: Mapping[str, Any]) -> int:
+    """The number of classes by the shape of the last layer; 0 where that is missing."""
+    last = weights.get("fc.weight")
+    return last.shape[0] if isinstance(last, Tensor) and last.dim() == 2 else 0
+
+
+def _build_model(path: Path, kept: Mapping[str, Any], classes: Sequence[str], weights: Mapping[str, Any]) -> ResNet:
+    """The model of the hyper-parameters with `weights`. Memory is allocated after all shapes have been compared."""
+    misfit = f"the weights in {path} do not fit its model"
+    blocks = kept["model"].get("blocks")
+    if isinstance(blocks, list) and any(type(count) is int and count > len(weights) for count in blocks):
+        raise ValueError(f"{misfit}: it has {blocks} blocks, the file {len(weights)} tensors")
+
+    def build() -> ResNet:
+        # A checkpoint of an earlier version may have fewer keys: its model is the classic one.
+        return ResNet(num_classes=len(classes), **{**EARLIER_DEFAULTS, **kept["model"]})
+
+    try:
+        with torch.device("meta"):
+            difference = first_difference(weights, build().state_dict())
+        if difference:
+            raise ValueError(f"{misfit}: {difference}")
+        model = build()
+    except (TypeError, RuntimeError) as error:  # RuntimeError: a size that no tensor can have
+        version = kept.get("version", "another version")
+        raise ValueError(f"{path} has a model that this version of deepdream does not know ({version})") from error
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:  # sparse tensors, for example
+        raise ValueError(f"{misfit}: {' '.join(str(error).split())[:200]}") from error
+    for key, value in model.state_dict().items():
+        if not value.isfinite().all():
+            raise ValueError(f"the weights in {path} hold NaN or infinity ({key}): the training run failed")
+    return model
+
+
+def first_difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
+    """The first name that is missing on one side or has another shape, in words; None where all fit."""
+    for name in [*theirs, *(name for name in ours if name not in theirs)]:
+        shapes = [_shape(weights.get(name)) for weights in (theirs, ours)]
+        if shapes[0] != shapes[1]:
+            return f"{name} is {shapes[0]} in the file and {shapes[1]} in the model"
+    return None
+
+
+def _shape(weights: Any) -> str:
+    if not isinstance(weights, Tensor):
+        return "missing" if weights is None else f"a {type(weights).__name__}"
+    return "x".join(map(str, weights.shape)) or "one number"
+
+
+def dequantized(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights of a checkpoint by name; 8-bit weights of `quantized.pack` become float32."""
+    scales = checkpoint.get("scales", {})
+    return {
+        name: value.float() * per_output_channel(scales[name], value) if name in scales else value
+        for name, value in checkpoint["state_dict"].items()
+    }
+
+
+def per_output_channel(scale: Tensor, weight: Tensor) -> Tensor:
+    """A scale (out,) reshaped to multiply a weight (out, ...)."""
+    return scale.reshape(-1, *(1,) * (weight.dim() - 1))
