@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,7 @@ FONT_SIZES = {"name": 15, "caption": 12, "files": 10}
 @pytest.fixture(scope="module")
 def architecture() -> ModuleType:
     spec = importlib.util.spec_from_file_location("architecture", ROOT / "tools" / "architecture.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look it up there
     spec.loader.exec_module(module)
     return module
 

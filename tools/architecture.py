@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -31,7 +32,8 @@ WIDTH, HEIGHT = 430, 62  # of a room
 STEP_X, STEP_Y = 30, 78  # from one stair to the next
 MARGIN = 20
 INSET = 15  # of the arrow from the right edge of its room
-CHIP_COLUMNS, CHIP_HEIGHT = 5, 26  # of the single files
+CHIP_COLUMNS, CHIP_HEIGHT, CHIP_GAP = 5, 26, 8  # of the single files
+COLOURS = 4  # of the arrows, below: blue, orange, green, purple of Okabe and Ito, darker or lighter
 
 STYLE = """
 text { font-family: -apple-system, "Segoe UI", "DejaVu Sans", Helvetica, Arial, sans-serif; fill: #1f2328 }
@@ -100,84 +102,100 @@ def _imported(node: ast.AST, place: tuple[str, ...]) -> list[str]:
     return [name[1] for name in names if name[0] == "deepdream" and len(name) > 1]
 
 
+@dataclass(frozen=True)
+class Stairs:
+    """Rooms and modules in the order of the contract, what each imports, and where the rooms stand."""
+
+    rooms: list[str]
+    modules: list[str]
+    imports: dict[str, set[str]]
+
+    def left(self, room: str) -> int:
+        """x of the left edge."""
+        return MARGIN + self.rooms.index(room) * STEP_X
+
+    def top(self, room: str) -> int:
+        """y of the upper edge."""
+        return MARGIN + self.rooms.index(room) * STEP_Y
+
+    def column(self, room: str) -> int:
+        """x of the line that ends at this room."""
+        return self.left(room) + WIDTH - INSET
+
+    def targets(self, room: str) -> list[str]:
+        """The rooms that this one imports."""
+        return [target for target in self.rooms if target in self.imports[room]]
+
+    def gate(self, room: str, target: str) -> int:
+        """y at which the line from `room` to `target` begins: the farther the target, the lower."""
+        targets = self.targets(room)
+        return self.top(room) + round((targets.index(target) + 1) * HEIGHT / (len(targets) + 1))
+
+
 def draw(root: Path = ROOT) -> str:
     """The SVG: rooms as stairs, an arrow for each import between two of them, the single modules as the ground."""
-    rooms, modules = read_rooms(root)
-    imports = read_imports(root)
-    left = {room: MARGIN + i * STEP_X for i, room in enumerate(rooms)}
-    top = {room: MARGIN + i * STEP_Y for i, room in enumerate(rooms)}
-    column = {room: left[room] + WIDTH - INSET for room in rooms}  # x of the line that ends in this room
-    width = max(left.values()) + WIDTH + MARGIN
-    ground = MARGIN + len(rooms) * STEP_Y
-
-    lines: list[str] = []
-    dots: list[str] = []
-    for i, target in enumerate(rooms):
-        sources = [room for room in rooms if target in imports[room]]
-        if not sources:
-            continue
-        x, y = column[target], top[target]
-        begin = min(top[room] + _gate(rooms, imports, room, target) for room in sources)
-        lines.append(f'<path class="line c{i % 4}" d="M{x},{begin} V{y - 7}"/>')
-        lines.append(f'<path class="d{i % 4}" d="M{x - 5},{y - 9} h10 l-5,9 z"/>')
-        for room in sources:
-            gate = top[room] + _gate(rooms, imports, room, target)
-            dots.append(f'<circle class="d{i % 4}" cx="{x}" cy="{gate}" r="3.6"/>')
-    for room in rooms:
-        for target in (name for name in rooms if name in imports[room]):
-            gate = top[room] + _gate(rooms, imports, room, target)
-            lines.insert(0, f'<path class="line row" d="M{left[room] + WIDTH},{gate} H{column[target]}"/>')
-
-    boxes: list[str] = []
-    for room in rooms:
-        x, y = left[room], top[room]
-        files = " ".join(name for name in modules if name in imports[room])
-        boxes += [
-            f'<rect class="{"hub" if room == "models" else "room"}" x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" '
-            'rx="7"/>',
-            f'<text class="name" x="{x + 12}" y="{y + 20}">{escape(room)}</text>',
-            f'<text class="caption" x="{x + 12}" y="{y + 37}">{escape(CAPTIONS[room])}</text>',
-            f'<text class="files" x="{x + 12}" y="{y + 53}">{escape(files)}</text>',
-        ]
-
-    chip = (width - 2 * MARGIN - 12) / CHIP_COLUMNS
-    height = 34 + -(-len(modules) // CHIP_COLUMNS) * (CHIP_HEIGHT + 8) + 4
-    boxes.append(
-        f'<rect class="ground" x="{MARGIN}" y="{ground}" width="{width - 2 * MARGIN}" height="{height}" rx="7"/>'
-    )
-    boxes.append(
-        f'<text class="caption" x="{MARGIN + 12}" y="{ground + 21}">single files, for all rooms '
-        "(the third line in each box lists those that the room imports)</text>"
-    )
-    for i, name in enumerate(modules):
-        x = MARGIN + 12 + i % CHIP_COLUMNS * chip
-        y = ground + 34 + i // CHIP_COLUMNS * (CHIP_HEIGHT + 8)
-        boxes.append(
-            f'<rect class="chip" x="{x:.1f}" y="{y}" width="{chip - 12:.1f}" height="{CHIP_HEIGHT}" rx="5"/>'
-            f'<text class="caption" x="{x + 9:.1f}" y="{y + 17}">{escape(name)}.py</text>'
-        )
+    stairs = Stairs(*read_rooms(root), read_imports(root))
+    width = 2 * MARGIN + (len(stairs.rooms) - 1) * STEP_X + WIDTH
+    ground = MARGIN + len(stairs.rooms) * STEP_Y
+    height = 38 + -(-len(stairs.modules) // CHIP_COLUMNS) * (CHIP_HEIGHT + CHIP_GAP)
     total = ground + height + MARGIN
-    title = "The rooms of deepdream and their imports: each arrow runs from a room down to one that it imports"
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total}" width="{width}" height="{total}" '
-            'role="img">',
-            f"<title>{title}</title>",
-            f"<style>{STYLE}</style>",
-            f'<rect class="background" width="{width}" height="{total}"/>',
-            *lines,
-            *dots,
-            *boxes,
-            "</svg>",
-            "",
-        ]
-    )
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {total}" width="{width}" height="{total}" '
+        'role="img">',
+        "<title>The rooms of deepdream: each arrow runs from a room down to one that it imports</title>",
+        f"<style>{STYLE}</style>",
+        f'<rect class="background" width="{width}" height="{total}"/>',
+        *_lines(stairs),
+        *(element for room in stairs.rooms for element in _room(stairs, room)),
+        *_ground(stairs.modules, ground, width - 2 * MARGIN, height),
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
 
 
-def _gate(rooms: list[str], imports: dict[str, set[str]], room: str, target: str) -> int:
-    """How far below the top of `room` its line to `target` leaves: the farther the target, the lower."""
-    targets = [name for name in rooms if name in imports[room]]
-    return round((targets.index(target) + 1) * HEIGHT / (len(targets) + 1))
+def _lines(stairs: Stairs) -> list[str]:
+    """From each room a grey line to the column of each target, where a dot stands; down the column an arrow."""
+    rows, columns, dots = [], [], []
+    for number, target in enumerate(stairs.rooms):
+        gates = {room: stairs.gate(room, target) for room in stairs.rooms if target in stairs.targets(room)}
+        if not gates:
+            continue
+        x, y, colour = stairs.column(target), stairs.top(target), number % COLOURS
+        columns.append(f'<path class="line c{colour}" d="M{x},{min(gates.values())} V{y - 7}"/>')
+        columns.append(f'<path class="d{colour}" d="M{x - 5},{y - 9} h10 l-5,9 z"/>')
+        for room, gate in gates.items():
+            rows.append(f'<path class="line row" d="M{stairs.left(room) + WIDTH},{gate} H{x}"/>')
+            dots.append(f'<circle class="d{colour}" cx="{x}" cy="{gate}" r="3.6"/>')
+    return rows + columns + dots
+
+
+def _room(stairs: Stairs, room: str) -> list[str]:
+    """A box with name, caption and the single files that the room imports."""
+    x, y = stairs.left(room), stairs.top(room)
+    kind = "hub" if room == "models" else "room"
+    files = " ".join(name for name in stairs.modules if name in stairs.imports[room])
+    return [
+        f'<rect class="{kind}" x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="7"/>',
+        f'<text class="name" x="{x + 12}" y="{y + 20}">{room}</text>',
+        f'<text class="caption" x="{x + 12}" y="{y + 37}">{escape(CAPTIONS[room])}</text>',
+        f'<text class="files" x="{x + 12}" y="{y + 53}">{files}</text>',
+    ]
+
+
+def _ground(modules: list[str], top: int, width: int, height: int) -> list[str]:
+    """The box below the stairs, with a label for each single file."""
+    step = (width - 12) // CHIP_COLUMNS
+    parts = [
+        f'<rect class="ground" x="{MARGIN}" y="{top}" width="{width}" height="{height}" rx="7"/>',
+        f'<text class="caption" x="{MARGIN + 12}" y="{top + 21}">single files, for all rooms '
+        "(the third line in each box lists those that the room imports)</text>",
+    ]
+    for number, name in enumerate(modules):
+        x = MARGIN + 12 + number % CHIP_COLUMNS * step
+        y = top + 34 + number // CHIP_COLUMNS * (CHIP_HEIGHT + CHIP_GAP)
+        parts.append(f'<rect class="chip" x="{x}" y="{y}" width="{step - 12}" height="{CHIP_HEIGHT}" rx="5"/>')
+        parts.append(f'<text class="caption" x="{x + 9}" y="{y + 17}">{name}.py</text>')
+    return parts
 
 
 if __name__ == "__main__":
