@@ -1,16 +1,17 @@
-# `make` alone prints this help. Everything is installed into .venv, nothing outside this folder.
+# `make` prints the list of targets. Everything is installed into .venv, nothing outside this folder.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Tests run side by side, one thread each: small networks do not gain from more.
+# Tests run in parallel, one thread each: small networks are no faster with more.
 TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-gpu lint format train dream evaluate explain tensorboard bench clean
+.PHONY: help setup demo test test-fast test-all test-gpu lint format architecture \
+	train dream evaluate explain tensorboard bench clean
 
-help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED)  ## install into .venv
 
@@ -20,8 +21,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: setup  ## dream at once from the network in the box; then train one, evaluate it, dream from it: minutes on a CPU
-	$(BIN)/python dream.py output=outputs/demo/box_china.png
+demo: setup  ## dream with the bundled model, then train, evaluate, dream and explain a new one; minutes on a CPU
+	$(BIN)/python dream.py output=outputs/demo/bundled_china.png
 	$(BIN)/python train.py experiment=demo
 	$(BIN)/python evaluate.py
 	$(BIN)/python dream.py ckpt=last image=flower output=outputs/demo/vivid_flower.png
@@ -30,32 +31,38 @@ demo: setup  ## dream at once from the network in the box; then train one, evalu
 	$(BIN)/python dream.py ckpt=last dream=inceptionism dream.layers=[layer2] output=outputs/demo/inceptionism_layer2.png
 	$(BIN)/python explain.py ckpt=last image=data/rooms/Images/library/library_0121.png methods=[gradcam,saliency]
 	@echo
-	@echo 'Written: a dream of the network in the box; a network of your own, its figures, four dreams of what its layers see,'
-	@echo 'and why it calls a library one.'
-	@echo '  open outputs/demo                       the dreams: two networks, three presets, three layers'
-	@echo '  open data/rooms/Images                  what it was trained on'
+	@echo 'Written: a dream of the bundled model; a trained model with its metrics and plots; four dreams of its layers;'
+	@echo 'an explanation of one of its predictions.'
+	@echo '  open outputs/demo                       the dreams: two models, three presets, three layers'
+	@echo '  open data/rooms/Images                  the training images (synthetic rooms)'
 	@echo '  . $(BIN)/activate'
 	@echo '  tensorboard --logdir outputs            curves, confusion matrix, dreams'
-	@echo '  python dream.py image=PHOTO             your own photo, with the network in the box; ckpt=last for yours'
+	@echo '  python dream.py image=PHOTO             your own photo, with the bundled model; ckpt=last for the trained one'
 
-test: setup  ## every quick test
+test-fast: setup  ## unit tests only: under 90 seconds on 2 cores
+	$(TEST) -m 'not slow and not medium and not gpu'
+
+test: setup  ## every test but the slow ones: under 10 minutes on 2 cores
 	$(TEST)
-
-test-gpu: setup  ## the tests of what only a GPU does, on a GPU
-	$(BIN)/pytest -m gpu
 
 test-all: setup  ## every test, the slow ones too
 	$(TEST) -m ''
 
-lint: setup  ## style, types, and the direction of imports
+test-gpu: setup  ## the GPU tests; needs a GPU
+	$(BIN)/pytest -m gpu
+
+lint: setup  ## check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-format: setup  ## put the code into its form
+format: setup  ## fix style: imports, layout, what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+architecture: setup  ## redraw docs/images/architecture.svg from the imports
+	$(BIN)/python tools/architecture.py
 
 train: setup  ## python train.py; make train ARGS="model=resnet50"
 	$(BIN)/python train.py $(ARGS)
@@ -69,12 +76,12 @@ evaluate: setup  ## python evaluate.py; make evaluate ARGS="ckpt=PATH"
 explain: setup  ## python explain.py; make explain ARGS="image=photo.jpg"
 	$(BIN)/python explain.py $(ARGS)
 
-tensorboard: setup  ## all runs under outputs/ and multirun/ in the browser
+tensorboard: setup  ## show all runs under outputs/ and multirun/ in the browser
 	$(BIN)/tensorboard --logdir_spec outputs:outputs,multirun:multirun
 
-bench: setup  ## measure each claim of speed
+bench: setup  ## run the benchmarks; make bench ARGS=--quick
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
 
-clean:  ## remove what tests and builds leave; runs, data and .venv stay
+clean:  ## remove caches and build files; runs, data and .venv stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -28,6 +28,18 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
+# Tests that start commands: `make test-fast` leaves them out.
+MEDIUM = ("apps/", "faults/", "hostile/", "test_wheel.py", "test_extending.py", "test_dependencies.py")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests in these folders and files as medium."""
+    for item in items:
+        if item.path.relative_to(ROOT / "tests").as_posix().startswith(MEDIUM):
+            item.add_marker(pytest.mark.medium)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip the tests of a GPU where none is, or where it is hidden."""
     if item.get_closest_marker("gpu"):

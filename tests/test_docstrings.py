@@ -1,4 +1,4 @@
-"""The examples in docstrings give what they say."""
+"""The examples in docstrings give the result that they show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_examples_of_a_module_give_what_they_say(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_give_the_result_that_they_show(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = doctest.testmod(importlib.import_module(name), raise_on_error=False)
     assert found.attempted > 0
@@ -26,5 +26,5 @@ def test_the_examples_of_a_module_give_what_they_say(name: str, tmp_path, monkey
 
 
 @pytest.mark.parametrize("package", ["deepdream.dreaming", "deepdream.explaining", "deepdream.models"])
-def test_each_station_of_the_line_has_an_example(package: str) -> None:
+def test_each_room_of_the_python_api_has_an_example(package: str) -> None:
     assert any(name.startswith(package) for name in EXAMPLES)

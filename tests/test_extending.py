@@ -1,4 +1,4 @@
-"""docs/extending.md, run as it stands: its files are written, its commands given, its Python executed."""
+"""Run docs/extending.md as written: create its files, run its commands, execute its Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.conftest import ROOT, TINY, start_app
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-# name: text, of each fenced block, whose first line names its file
+# File name -> text, of each fenced block whose first line names a file.
 FILES = {match[1]: match[0] for match in re.finditer(r"(?<=\n)# ([\w/]+\.(?:py|yaml))\n.*?(?=```)", PAGE, re.DOTALL)}
 COMMANDS = re.findall(r"^    python (.+)$", PAGE, re.MULTILINE)
 QUICK = {
@@ -37,7 +37,7 @@ def test_each_addition_has_fewer_than_thirty_lines() -> None:
         assert len(text.splitlines()) < 30
 
 
-def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write_photos(tmp_path / "photos")
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
