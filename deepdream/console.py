@@ -62,3 +62,11 @@ def relative(path: str | Path) -> str:
     """A path as a user would type it here: relative where it lies below the current folder."""
     path = Path(path).absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def invocation(app: str) -> str:
+    """The start of a command line for `app`, in the way this command was typed: "python explain.py" or a script."""
+    typed = Path(sys.argv[0])
+    if typed.suffix != ".py":
+        return typed.name if typed.name.startswith("deepdream-") else f"{typed.name} {app}"
+    return f"python -m deepdream {app}" if typed.name == "__main__.py" else f"python {app}.py"

@@ -1,176 +1,190 @@
-"""python explain.py: why a network answers so."""
+"""python explain.py: the evidence for a prediction, as a panel for each image and a table of numbers."""
 
 from __future__ import annotations
 
 import csv
 import os
 import sys
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from deepdream.apps.checkpoints import BOX, chosen_network
-from deepdream.apps.command import command, describe, shown
+from PIL import Image
+from rich.table import Table
+
+from deepdream import explaining
+from deepdream.apps.checkpoints import chosen_network
+from deepdream.apps.command import command, describe
 from deepdream.apps.inputs import DEFAULT_PHOTO, read_photo
+from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.explaining.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
+from deepdream.hardware import best_device
+from deepdream.loggers import write_and_log_image
+from deepdream.models.config import BUNDLED
+from deepdream.provenance import read_provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from PIL import Image
+    from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
-    from deepdream.explaining import Examination, MethodFigures
     from deepdream.models import Network
 
-TRY_NEXT = """\
-try next:   python explain.py image=PHOTO                 a photo of your own
-            python explain.py image=PHOTO target=kitchen  what speaks for another answer
-            python explain.py image=FOLDER score=true     which method can be trusted most"""
-MIN_SIDE = 16  # pixels of a photo: what is enlarged from less has nothing to be found in
+MIN_SIDE = 16  # pixels of an image: one enlarged from less has no detail to explain
 
 
 @command("explain", ExplainAppConfig)
 def main(config: ExplainAppConfig, folder: Path) -> None:
-    """A panel for each picture, a table of numbers, and with score=true a ranking of the methods."""
+    """Write a panel for each image, a table of numbers, and with score=true a ranking of the methods."""
     from torch.utils.tensorboard import SummaryWriter
 
-    from deepdream.hardware import best_device
-
-    pictures = pictures_at(config.image)
-    network = chosen_network(config.ckpt or BOX)
+    images = images_at(config.image)
+    network = chosen_network(config.ckpt or BUNDLED)
     network.model.to(best_device(config.device))
     if config.target is not None:
         network.class_index(config.target)
     with SummaryWriter(folder / "tensorboard") as writer:
-        examinations = _examine_all(config, network, pictures, folder, writer)
-        _write_numbers(examinations, folder / "explanations.csv")
+        explained = _explain_all(config, network, images, folder, writer)
+        _write_numbers(explained, folder / "explanations.csv")
         if config.score:
-            _write_ranking(examinations, folder / "ranking.csv", writer)
-    print(f"panels:     {shown(folder / 'explanations')}")
-    print(f"look:       tensorboard --logdir {shown(folder)}")
+            _write_ranking(explained, folder / "ranking.csv", writer)
+    print(f"panels:     {relative(folder / 'explanations')}")
+    print(f"look:       tensorboard --logdir {relative(folder)}")
     if config.ckpt is None:
-        print(TRY_NEXT)
+        print(_try_next(explained[0], config.image))
 
 
-def pictures_at(image: str) -> dict[str, str]:
-    """The pictures to explain, by a name for each: one file or sample, or all in a folder and in those below it.
+def images_at(image: str) -> dict[str, str]:
+    """The images to explain, by a name for each: one file or sample, or all in a folder and its subfolders.
 
-    Raises FileNotFoundError or ValueError where there is none.
+    A name is that of the file without its suffix, with its subfolders in front: "hotel/room.jpg" is "hotel_room". Two
+    files of the same name keep their suffixes. Raises ValueError if a folder has no image.
     """
     if not os.path.isdir(image):
         return {Path(image).name.rpartition(".")[0] or image: image}
-    from PIL import Image
-
     root = Path(image)
     suffixes = Image.registered_extensions()
     found = sorted(path for path in root.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     if not found:
-        raise ValueError(f"there is no picture in {image}; expected files like photo.jpg or photo.png")
-    return {"_".join(path.relative_to(root).parts): str(path) for path in found}
+        raise ValueError(f"there is no image in {image}; expected files like photo.jpg or photo.png")
+    names = _unique_names([path.relative_to(root) for path in found])
+    return dict(zip(names, map(str, found), strict=True))
 
 
-def _examine_all(
-    config: ExplainAppConfig, network: Network, pictures: dict[str, str], folder: Path, writer: SummaryWriter
-) -> list[Examination]:
-    """Each picture's examination, its panel written; in a folder of pictures a bad one is left out, which is said."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _unique_names(paths: Sequence[PurePath]) -> list[str]:
+    """A name for each file; different also where the file system ignores case."""
+    short = ["_".join(path.with_suffix("").parts) for path in paths]
+    count = Counter(name.lower() for name in short)
+    names: list[str] = []
+    taken = {name for name, times in count.items() if times == 1}
+    for path, name in zip(paths, short, strict=True):
+        if count[name.lower()] > 1:
+            name = "_".join(path.parts)
+            while name.lower() in taken:  # a/b.png beside a_b.png
+                name += "_"
+            taken.add(name.lower())
+        names.append(name)
+    return names
 
-    from deepdream.explaining import draw_panel
-    from deepdream.loggers import write_and_log_image
-    from deepdream.plots import rendered
 
+def _explain_all(
+    config: ExplainAppConfig, network: Network, images: dict[str, str], folder: Path, writer: SummaryWriter
+) -> list[explaining.ExplainedImage]:
+    """Explain each image and write its panel. In a folder, images that cannot be explained are skipped and printed."""
     panels = folder / "explanations"
     panels.mkdir(parents=True, exist_ok=True)
-    examinations: list[Examination] = []
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
-        task = progress.add_task("explaining", total=len(pictures) * len(config.methods))
-        for number, (name, path) in enumerate(pictures.items()):
+    explained: list[explaining.ExplainedImage] = []
+    with progress_bar("explaining", total=len(images) * len(config.methods)) as update:
+        for number, (name, path) in enumerate(images.items()):
 
-            def show(method: str, name: str = name, done: int = number * len(config.methods)) -> None:
-                progress.update(task, completed=done + config.methods.index(method), description=f"{name}: {method}")
+            def on_method(method: str, name: str = name, done: int = number * len(config.methods)) -> None:
+                update(done + config.methods.index(method), description=f"{name}: {method}")
 
             try:
-                examination = _examine(config, network, name, path, show)
+                one = _explain_one(config, network, name, path, on_method)
             except (OSError, ValueError) as error:
-                if len(pictures) == 1:
+                if len(images) == 1:
                     raise
-                print(f"left out: {describe(error)}", file=sys.stderr)
+                print(f"skipped: {describe(error)}", file=sys.stderr)
                 continue
-            picture = rendered(draw_panel(examination))
-            write_and_log_image(panels / f"{name}.png", [writer], f"explanations/{name}", picture)
-            examinations.append(examination)
-            print(_line(examination))
-    if not examinations:
-        raise ValueError(f"none of the {len(pictures)} pictures in {config.image} could be explained")
-    return examinations
+            _write_plot(explaining.plot_panel(one), panels / f"{name}.png", writer, f"explanations/{name}")
+            explained.append(one)
+            print(_line(one))
+    if not explained:
+        raise ValueError(f"none of the {len(images)} images in {config.image} could be explained")
+    return explained
 
 
-def _examine(
+def _explain_one(
     config: ExplainAppConfig, network: Network, name: str, path: str, on_method: Callable[[str], object]
-) -> Examination:
-    from deepdream.explaining import examine
-
-    photo = read_photo(path)
-    if min(photo.size) < MIN_SIDE:
-        raise ValueError(f"{path} is {photo.width}x{photo.height}; it needs at least {MIN_SIDE} pixels a side")
-    return examine(
+) -> explaining.ExplainedImage:
+    image = read_photo(path)
+    if min(image.size) < MIN_SIDE:
+        raise ValueError(f"{path} is {image.width}x{image.height}; it needs at least {MIN_SIDE} pixels a side")
+    return explaining.explain_image(
         network,
-        photo,
+        image,
         name=name,
         methods=config.methods,
         target=config.target,
-        checks=CHECKS if config.score else CHEAP_CHECKS,
+        checks=tuple(CHECKS) if config.score else CHEAP_CHECKS,
         crop=config.crop,
-        before=_before_the_dream(path),
+        before=_image_before_the_dream(path),
         config=config.explain,
+        precision=config.precision,
         seed=config.seed,
         on_method=on_method,
     )
 
 
-def _before_the_dream(path: str) -> Image.Image | None:
-    """The photo that a picture of dream.py was made from, where the picture says so and the photo is still there."""
-    from deepdream.provenance import read_provenance
-
+def _image_before_the_dream(path: str) -> Image.Image | None:
+    """The image that a dream was made from, if its provenance names one that still exists."""
     try:
         return read_photo((read_provenance(path).get("config") or {}).get("image") or DEFAULT_PHOTO)
-    except (OSError, ValueError, AttributeError, TypeError):  # no dream, or one whose photo is gone
+    except (OSError, ValueError, AttributeError, TypeError):  # not a dream, or its image is gone
         return None
 
 
-def _line(examination: Examination) -> str:
-    share = 100 * float(examination.probabilities.max())
-    was = ""
-    if examination.before is not None:
-        before = int(examination.before.argmax())
-        name = examination.classes[before]
-        was = f"; before the dream {name} {100 * float(examination.before[before]):.0f}%"
-    confidence = 100 * examination.confidence
-    return f"{examination.name}: {examination.answer} {share:.0f}%, {confidence:.0f}% of its neighbours agree{was}"
+def _line(one: explaining.ExplainedImage) -> str:
+    before = ""
+    if one.before is not None:
+        index = int(one.before.argmax())
+        before = f"; before the dream {one.classes[index]} {float(one.before[index]):.0%}"
+    share = float(one.probabilities.max())
+    return f"{one.name}: {one.prediction} {share:.0%}, attribution-based confidence {one.confidence:.0%}{before}"
 
 
-def _write_numbers(examinations: list[Examination], path: Path) -> None:
-    """A row for each picture and method."""
+def _try_next(one: explaining.ExplainedImage, image: str) -> str:
+    """Commands to try, with the most probable class that was not explained yet."""
+    others = one.probabilities.clone()
+    others[one.explanations[0].index] = -1
+    start = invocation("explain")
+    commands = {
+        "image=PHOTO": "your own photo",
+        f"image={image} target={one.classes[int(others.argmax())]}": "the evidence for another class",
+        "image=FOLDER score=true": "rank the methods by how far they can be trusted",
+    }
+    width = max(map(len, commands))
+    lines = [f"{start} {arguments:{width}}  {purpose}" for arguments, purpose in commands.items()]
+    return "try next:   " + "\n            ".join(lines)
+
+
+def _write_numbers(explained: Sequence[explaining.ExplainedImage], path: Path) -> None:
+    """Write one row for each image and method."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        checks = list(examinations[0].explanations[0].scores)
-        table.writerow(["picture", "answer", "softmax", "confidence", "method", "target", "seconds", *checks])
-        for one in examinations:
-            answer = [one.name, one.answer, f"{float(one.probabilities.max()):.4f}", f"{one.confidence:.4f}"]
+        checks = list(explained[0].explanations[0].scores)
+        table.writerow(["image", "prediction", "softmax", "confidence", "method", "target", "seconds", *checks])
+        for one in explained:
+            image = [one.name, one.prediction, f"{float(one.probabilities.max()):.4f}", f"{one.confidence:.4f}"]
             for each in one.explanations:
                 scores = (f"{each.scores[check]:.6g}" for check in checks)
-                table.writerow([*answer, each.method, each.target, f"{each.seconds:.3f}", *scores])
+                table.writerow([*image, each.method, each.target, f"{each.seconds:.3f}", *scores])
 
 
-def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryWriter) -> None:
-    """The methods from the best to the worst: on the console, as CSV and beside it as PNG, and in TensorBoard."""
-    from deepdream.explaining import draw_ranking, rank_methods
-    from deepdream.loggers import write_and_log_image
-    from deepdream.plots import rendered
-
-    ranking = rank_methods([one.explanations for one in examinations])
+def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, writer: SummaryWriter) -> None:
+    """Write the methods from the best to the worst: to the console, as CSV and PNG, and to TensorBoard."""
+    ranking = explaining.rank_methods([one.explanations for one in explained])
     checks = list(ranking[0].means)
     header = ["method", "mean_rank", *(name for check in checks for name in (check, f"{check}_se")), "seconds"]
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -179,29 +193,31 @@ def _write_ranking(examinations: list[Examination], path: Path, writer: SummaryW
         for row in ranking:
             values = (f"{number:.6g}" for check in checks for number in (row.means[check], row.errors[check]))
             table.writerow([row.method, f"{row.mean_rank:.3f}", *values, f"{row.seconds:.3f}"])
-    _print_ranking(ranking, checks, len(examinations))
-    picture = rendered(draw_ranking(ranking, pictures=len(examinations)))
-    write_and_log_image(path.with_suffix(".png"), [writer], "explanations/ranking", picture)
+    _print_ranking(ranking, checks, len(explained))
+    plot = explaining.plot_ranking(ranking, image_count=len(explained))
+    _write_plot(plot, path.with_suffix(".png"), writer, "explanations/ranking")
     cells = "\n".join(
         f"|{row.method}|{row.mean_rank:.2f}|" + "|".join(f"{row.means[check]:.3g}" for check in checks) + "|"
         for row in ranking
     )
     titles = "|".join(["method", "mean rank", *checks])
     writer.add_text("explanations/ranking", f"|{titles}|\n|{'---|' * (len(checks) + 2)}\n{cells}")
-    print(f"ranking:    {shown(path)}, {path.with_suffix('.png').name}")
+    print(f"ranking:    {relative(path)}, {path.with_suffix('.png').name}")
 
 
-def _print_ranking(ranking: list[MethodFigures], checks: list[str], pictures: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from deepdream.explaining import CHECK_LABELS
-
-    table = Table(title=f"methods over {pictures} pictures, the best first", title_justify="left")
+def _print_ranking(ranking: Sequence[explaining.MethodMetrics], checks: list[str], image_count: int) -> None:
+    table = Table(title=f"methods over {image_count} images, best first", title_justify="left")
     table.add_column("method")
-    for title in ("mean rank ↓", *(" ".join(CHECK_LABELS[check]) for check in checks), "seconds"):
+    for title in ("mean rank ↓", *(CHECKS[check].title for check in checks), "seconds"):
         table.add_column(title, justify="right")
     for row in ranking:
         values = (f"{row.means[check]:.3g} ± {row.errors[check]:.1g}" for check in checks)
         table.add_row(row.method, f"{row.mean_rank:.2f}", *values, f"{row.seconds:.2f}")
-    Console(width=None if Console().is_terminal else 140).print(table)
+    print_table(table, width=140)
+
+
+def _write_plot(figure: Figure, path: Path, writer: SummaryWriter, tag: str) -> None:
+    """Write a figure as PNG, and log it under `tag`."""
+    from deepdream.plots import rendered
+
+    write_and_log_image(path, [writer], tag, rendered(figure))

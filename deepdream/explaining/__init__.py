@@ -1,4 +1,4 @@
-"""Why a network predicts what it does, and whether an explanation can be trusted."""
+"""Attributions: the evidence for a prediction in the image, and checks whether an attribution can be trusted."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""How sure the network is, and whether that can be believed."""
+"""Attribution-based confidence: whether a prediction survives the loss of the pixels that it rests on."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import torch
 from torch import Tensor
 
 from deepdream.explaining.config import ExplainConfig
-from deepdream.explaining.context import Question, ask
+from deepdream.explaining.context import AttributionContext, attribution_context
 from deepdream.explaining.gradient_methods import integrated_gradients
 from deepdream.models import Network
 
 
 def attribution_confidence(
-    network: Network, image: Tensor, *, config: ExplainConfig | None = None, seed: int = 0
+    network: Network, image: Tensor, *, config: ExplainConfig | None = None, precision: str = "auto", seed: int = 0
 ) -> float:
-    """The share of an image's neighbours that keep the network's answer, in [0, 1] (Jha et al. 2019).
+    """The fraction of an image's neighbours with the same prediction, in [0, 1] (Jha et al. 2019).
 
-    A neighbour turns pixels into mean colour, each with a probability in proportion to the size of its integrated
-    gradient: what the answer rests on goes first. An answer that rests on few pixels does not survive it.
-    image: float (3, H, W) in [0, 1].
+    In a neighbour some pixels have the mean colour, each with a probability in proportion to the size of its integrated
+    gradient: a prediction that rests on few pixels has a low confidence.
+    image: float (3, H, W) in [0, 1]. precision: of the forward passes.
 
-    Departs from the paper: a neighbour changes config.confidence_share of the pixels on average, where the paper's
-    probabilities add up to one feature; of the many of a photo one never matters.
+    Departs from the paper: a neighbour changes config.confidence_share of the pixels on average. In the paper the
+    probabilities add up to one feature, and of a photo's many pixels one never matters.
     """
-    with ask(network, image, None, config=config or ExplainConfig.preset(), seed=seed) as question:
-        attribution = integrated_gradients(question.without_completeness())
-        chances = change_probabilities(attribution, question.config.confidence_share)
-        return _share_that_stays(question, chances)
+    config = config or ExplainConfig.preset()
+    with attribution_context(network, image, None, config=config, precision=precision, seed=seed) as context:
+        attribution = integrated_gradients(context.without_completeness())
+        probabilities = change_probabilities(attribution, config.confidence_share)
+        return _share_of_same_prediction(context, probabilities)
 
 
 def change_probabilities(attribution: Tensor, share: float) -> Tensor:
@@ -44,13 +45,13 @@ def change_probabilities(attribution: Tensor, share: float) -> Tensor:
     return (size * high).clamp(max=1).to(attribution)
 
 
-def _share_that_stays(question: Question, chances: Tensor) -> float:
-    generator = torch.Generator().manual_seed(question.seed)
-    chances = chances.cpu()
-    samples, stayed = question.config.confidence_samples, 0
-    for first in range(0, samples, question.config.batch_size):
-        count = min(question.config.batch_size, samples - first)
-        keep = torch.rand(count, 1, *chances.shape, generator=generator) >= chances
-        neighbours = question.picture * keep.to(question.picture)
-        stayed += int((question.probabilities(neighbours).argmax(dim=1) == question.target).sum())
-    return stayed / samples
+def _share_of_same_prediction(context: AttributionContext, probabilities: Tensor) -> float:
+    generator = torch.Generator().manual_seed(context.seed)
+    probabilities = probabilities.cpu()
+    samples, same = context.config.confidence_samples, 0
+    for first in range(0, samples, context.config.batch_size):
+        count = min(context.config.batch_size, samples - first)
+        keep = torch.rand(count, 1, *probabilities.shape, generator=generator) >= probabilities
+        neighbours = context.image * keep.to(context.image)
+        same += int((context.probabilities(neighbours).argmax(dim=1) == context.target).sum())
+    return same / samples

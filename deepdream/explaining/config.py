@@ -1,33 +1,89 @@
-"""Why a network answers so."""
+"""The configuration of explanations, and the registries of attribution methods and of their checks. No torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
-from deepdream.schema import closest, preset
+from deepdream.registry import Registry
+from deepdream.schema import preset
 
-METHODS = (
-    "gradcam",
-    "gradcam_plus_plus",
-    "guided_gradcam",
-    "saliency",
-    "smoothgrad",
-    "integrated_gradients",
-    "occlusion",
-    "lime",
-    "kernel_shap",
-)
+_GRADIENTS, _PERTURBATIONS = "deepdream.explaining.gradient_methods", "deepdream.explaining.perturbation_methods"
+_CHECKS = "deepdream.explaining.faithfulness"
 
-# How a map is checked. The first three cost forward passes, the last two make the map again several times.
-CHECKS = ("deletion_auc", "insertion_auc", "infidelity", "sensitivity", "randomised_correlation")
-CHEAP_CHECKS = CHECKS[:3]
+
+@dataclass(frozen=True)
+class Method:
+    """An attribution method.
+
+    function: "module:attribute" of a function AttributionContext -> attribution (H, W).
+    title: its name in plots.
+    is_grainy: its values vary from pixel to pixel; its heatmap is scaled by a quantile, not by the largest value.
+    """
+
+    function: str
+    title: str
+    is_grainy: bool = False
+
+
+METHODS = {
+    "gradcam": Method(f"{_GRADIENTS}:gradcam", "Grad-CAM"),
+    "gradcam_plus_plus": Method(f"{_GRADIENTS}:gradcam_plus_plus", "Grad-CAM++"),
+    "guided_gradcam": Method(f"{_GRADIENTS}:guided_gradcam", "guided Grad-CAM", is_grainy=True),
+    "saliency": Method(f"{_GRADIENTS}:saliency", "saliency", is_grainy=True),
+    "smoothgrad": Method(f"{_GRADIENTS}:smoothgrad", "SmoothGrad", is_grainy=True),
+    "integrated_gradients": Method(f"{_GRADIENTS}:integrated_gradients", "integrated gradients", is_grainy=True),
+    "occlusion": Method(f"{_PERTURBATIONS}:occlusion", "occlusion"),
+    "lime": Method(f"{_PERTURBATIONS}:lime", "LIME"),
+    "kernel_shap": Method(f"{_PERTURBATIONS}:kernel_shap", "KernelSHAP"),
+}
+METHOD_FUNCTIONS = Registry("method", {name: method.function for name, method in METHODS.items()})
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of an attribution.
+
+    function: "module:attribute" of a function (AttributionContext, attribution) -> float; with repeats_method of one
+        (AttributionContext, method function) -> float.
+    label: its name in plots.
+    best: the values that are better.
+    repeats_method: it computes the attribution again several times, so it costs many times more than the others.
+    """
+
+    function: str
+    label: str
+    best: Literal["high", "low", "near zero"]
+    repeats_method: bool = False
+
+    @property
+    def arrow(self) -> str:
+        """The direction of the better values."""
+        return "↑" if self.best == "high" else "↓"
+
+    @property
+    def title(self) -> str:
+        """The label with the direction of the better values."""
+        return f"{self.label} {self.arrow}"
+
+
+CHECKS = {
+    "deletion_auc": Check(f"{_CHECKS}:deletion_auc", "deletion", "low"),
+    "insertion_auc": Check(f"{_CHECKS}:insertion_auc", "insertion", "high"),
+    "infidelity": Check(f"{_CHECKS}:normalized_infidelity", "infidelity", "low"),
+    "sensitivity": Check(f"{_CHECKS}:max_sensitivity", "sensitivity", "low", repeats_method=True),
+    "randomised_correlation": Check(
+        f"{_CHECKS}:randomised_correlation", "randomised", "near zero", repeats_method=True
+    ),
+}
+CHECK_FUNCTIONS = Registry("check", {name: check.function for name, check in CHECKS.items()})
+CHEAP_CHECKS = tuple(name for name, check in CHECKS.items() if not check.repeats_method)
 
 
 @dataclass
 class ExplainConfig:
-    """conf/explain: how the maps are made and checked. Make one with `ExplainConfig.preset`."""
+    """conf/explain: how attributions are computed and checked. Make one with `ExplainConfig.preset`."""
 
     layer: str | None
     smoothgrad_samples: int
@@ -47,7 +103,6 @@ class ExplainConfig:
     sensitivity_radius: float
     repeat_share: float
     batch_size: int
-    precision: str
 
     def __post_init__(self) -> None:
         for key in ("smoothgrad_samples", "curve_steps", "infidelity_samples", "sensitivity_samples", "batch_size"):
@@ -62,7 +117,6 @@ class ExplainConfig:
         for key in ("occlusion_window", "occlusion_stride", "confidence_share", "repeat_share"):
             fraction(f"explain.{key}", getattr(self, key))
             above(f"explain.{key}", getattr(self, key), 0)
-        one_of("explain.precision", self.precision, PRECISIONS)
 
     @classmethod
     def preset(cls, name: str = "default", **overrides: Any) -> Self:
@@ -71,7 +125,7 @@ class ExplainConfig:
         >>> ExplainConfig.preset(lime_samples=200).superpixels
         50
 
-        Raises ValueError for a preset or key that does not exist, and for a value out of its range.
+        Raises ValueError for an unknown preset or key, and for a value out of its range.
         """
         return preset(cls, "explain", name, overrides)
 
@@ -88,18 +142,14 @@ class ExplainAppConfig:
     crop: bool
     seed: int
     device: str
+    precision: str
     explain: ExplainConfig
 
     def __post_init__(self) -> None:
         if not self.methods:
             raise ValueError("methods is empty; name at least one, for example methods=[gradcam]")
         for method in self.methods:
-            check_method(method)
+            METHOD_FUNCTIONS.check(method)
         at_least("seed", self.seed, 0)
         one_of("device", self.device, DEVICES)
-
-
-def check_method(name: str) -> None:
-    """Raise ValueError, with the close names, where there is no method called `name`."""
-    if name not in METHODS:
-        raise ValueError(f"there is no method {name!r}; close ones are {', '.join(closest(name, METHODS))}")
+        one_of("precision", self.precision, PRECISIONS)

@@ -1,4 +1,4 @@
-"""The question that every method answers: why does this model say this of this picture."""
+"""The attribution context: the model, the input and the target class that every method works on."""
 
 from __future__ import annotations
 
@@ -16,52 +16,62 @@ from deepdream.explaining.config import ExplainConfig
 from deepdream.hardware import best_dtype
 from deepdream.models import Network
 
-# The keys of ExplainConfig that say how many pictures a map costs, and the least of each with which it is still a map.
+# The keys of ExplainConfig that set the number of images an attribution costs, and the least useful value of each.
 FEWEST = {"smoothgrad_samples": 1, "integrated_gradients_steps": 2, "lime_samples": 10, "kernel_shap_samples": 10}
-MIN_SIDE = 16  # under it even a small network's stages have no map to speak of
+MIN_SIDE = 16  # pixels; in a smaller image even the stages of a small network have a map of one position
 
 
 @dataclass(frozen=True)
-class Question:
-    """Made by `ask`, and good as long as its context is open.
+class AttributionContext:
+    """Made by `attribution_context`, and valid inside its block.
 
     model: in eval mode, its parameters without gradient, no activation in place.
-    picture: the network's input, normalised, (1, 3, H, W), on the model's device.
-    target: index of the class whose evidence is looked for.
-    config: how the methods are set. seed: of every draw.
+    image: the network's input, normalised, (1, 3, H, W), on the model's device.
+    target: index of the class to attribute.
+    config: the settings of the methods. seed: of all sampling.
+    precision: of `probabilities` of several images: auto, fp32, bf16 or fp16. Gradients are always in the model's own.
     """
 
     model: nn.Module
-    picture: Tensor
+    image: Tensor
     target: int
     config: ExplainConfig
     seed: int
+    precision: str = "auto"
 
     @torch.no_grad()
-    def probability(self, pictures: Tensor) -> Tensor:
-        """The target's probability, float32 (N,), of network inputs (N, 3, H, W)."""
-        return self.probabilities(pictures)[:, self.target]
+    def probability(self, images: Tensor) -> Tensor:
+        """The probability of the target, float32 (N,), of network inputs (N, 3, H, W)."""
+        return self.probabilities(images)[:, self.target]
 
     @torch.no_grad()
-    def probabilities(self, pictures: Tensor) -> Tensor:
-        """Of all classes, float32 (N, classes); in config.precision, config.batch_size pictures at a time."""
-        if len(pictures) == 1:
-            alone: Tensor = self.model(pictures).float().softmax(dim=1)
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Of all classes, float32 (N, classes); in `precision`, config.batch_size images at a time."""
+        if len(images) == 1:
+            alone: Tensor = self.model(images).float().softmax(dim=1)
             return alone
-        model, dtype = self._swift
+        model, dtype = self._fast_model
         logits = []
-        for batch in torch.split(pictures.to(dtype), self.config.batch_size):
+        for batch in torch.split(images.to(dtype), self.config.batch_size):
             logits.append(model(batch.contiguous(memory_format=torch.channels_last)).float())
         return torch.cat(logits).softmax(dim=1)
 
-    def without_completeness(self) -> Question:
-        """The same question, for integrated gradients of which the order counts, and not the sum: no more steps."""
+    @contextmanager
+    def seeded(self) -> Iterator[None]:
+        """Inside, sampling from torch's global generator follows from the seed; afterwards its state is restored."""
+        device = self.image.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            yield
+
+    def without_completeness(self) -> AttributionContext:
+        """The same context for integrated gradients whose ranking matters, not their sum: steps are not doubled."""
         return replace(self, config=replace(self.config, completeness=sys.float_info.max))
 
-    def for_comparison(self) -> Question:
-        """The same question, for maps that are compared with one another only: with config.repeat_share of the samples.
+    def for_comparison(self) -> AttributionContext:
+        """The same context for attributions that are only compared with each other: config.repeat_share of the samples.
 
-        The draws stay those of the seed, so that they are the same in each.
+        The seed stays, so that all of them have the same samples.
         """
         config = self.without_completeness().config
         fewer = {key: max(FEWEST[key], round(config.repeat_share * getattr(config, key))) for key in FEWEST}
@@ -69,32 +79,38 @@ class Question:
         return replace(self, config=replace(config, occlusion_stride=stride, **fewer))
 
     @cached_property
-    def _swift(self) -> tuple[nn.Module, torch.dtype]:
-        """A copy of the model for many forward passes, and its number format: batch norm folded, channels last."""
-        dtype = self.picture.dtype
+    def _fast_model(self) -> tuple[nn.Module, torch.dtype]:
+        """A copy of the model for many forward passes, and its dtype."""
+        dtype = self.image.dtype
         if dtype == torch.float32:
-            dtype = best_dtype(self.config.precision, self.picture.device)
-        return accelerated_copy(self.model, dtype, self.picture.device), dtype
+            dtype = best_dtype(self.precision, self.image.device)
+        return accelerated_copy(self.model, dtype, self.image.device), dtype
 
 
 @contextmanager
-def ask(
-    network: Network, image: Tensor, target: str | int | None, *, config: ExplainConfig, seed: int = 0
-) -> Iterator[Question]:
-    """A Question about `image`, float (3, H, W) in [0, 1]; `target` None asks for the network's own answer.
+def attribution_context(
+    network: Network,
+    image: Tensor,
+    target: str | int | None,
+    *,
+    config: ExplainConfig,
+    precision: str = "auto",
+    seed: int = 0,
+) -> Iterator[AttributionContext]:
+    """An AttributionContext for `image`, float (3, H, W) in [0, 1]; `target` None is the network's prediction.
 
-    Gradients are on inside, also within torch.inference_mode and Lightning's validation. Afterwards the model is as
-    it was, to its last flag. Raises ValueError for another shape, a side under MIN_SIDE and an unknown target.
+    Gradients are on inside, also within torch.inference_mode and Lightning's validation. Afterwards the model is
+    restored to its last flag. Raises ValueError for another shape, a side under MIN_SIDE and an unknown target.
     """
     _check(image)
-    with torch.inference_mode(False), torch.enable_grad(), _ready(network.model):
-        picture = network.model_input(image)
+    with torch.inference_mode(False), torch.enable_grad(), _prepared(network.model):
+        network_input = network.model_input(image)
         if target is None:
             with torch.no_grad():
-                index = int(network.model(picture).argmax(dim=1))
+                index = int(network.model(network_input).argmax(dim=1))
         else:
             index = network.class_index(target)
-        yield Question(network.model, picture, index, config, seed)
+        yield AttributionContext(network.model, network_input, index, config, seed, precision)
 
 
 def _check(image: Tensor) -> None:
@@ -108,14 +124,14 @@ def _check(image: Tensor) -> None:
 
 
 @contextmanager
-def _ready(model: nn.Module) -> Iterator[None]:
-    """`model` in eval mode, without gradients of its parameters and without in-place activations; then as before."""
+def _prepared(model: nn.Module) -> Iterator[None]:
+    """`model` in eval mode, without gradients of its parameters and without in-place activations; then restored."""
     training = {module: module.training for module in model.modules()}
     wants_gradient = {parameter: parameter.requires_grad for parameter in model.parameters()}
     in_place = [module for module in model.modules() if getattr(module, "inplace", False) is True]
     try:
         model.eval().requires_grad_(False)
-        for module in in_place:  # a backward hook, as guided backpropagation sets, cannot stand on one
+        for module in in_place:  # guided backpropagation needs backward hooks, which exclude in-place modules
             module.inplace = False  # type: ignore[assignment]
         yield
     finally:

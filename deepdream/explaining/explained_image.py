@@ -1,11 +1,10 @@
-"""One photo examined: what the network answers, how sure it is, and why."""
+"""One image explained: the prediction, its confidence, and the evidence for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -14,21 +13,18 @@ from deepdream.explaining.config import CHEAP_CHECKS, ExplainConfig
 from deepdream.explaining.explanation import Explanation, explain
 from deepdream.models import Network
 
-# Where a network does not say how it was evaluated: torchvision's ratio.
-RESIZE_OVER_CROP = 256 / 224
-
 
 @dataclass(frozen=True)
-class Examination:
-    """All that a panel shows.
+class ExplainedImage:
+    """The content of a panel.
 
-    photo: what the network was shown, at the photo's own resolution. probabilities: float32 (classes,).
-    confidence: attribution-based, in [0, 1]; see `attribution_confidence`.
-    before: the probabilities of the photo that a dream was made from, where there is one.
+    image: the part of the image that the network gets, at the image's own resolution.
+    probabilities: float32 (classes,). confidence: attribution-based, in [0, 1]; see `attribution_confidence`.
+    before: for a dream, the probabilities of the image that it was made from.
     """
 
     name: str
-    photo: Image.Image
+    image: Image.Image
     classes: Sequence[str]
     probabilities: Tensor
     confidence: float
@@ -36,14 +32,14 @@ class Examination:
     before: Tensor | None = None
 
     @property
-    def answer(self) -> str:
+    def prediction(self) -> str:
         """The most probable class."""
         return self.classes[int(self.probabilities.argmax())]
 
 
-def examine(
+def explain_image(
     network: Network,
-    photo: Image.Image,
+    image: Image.Image,
     *,
     name: str,
     methods: Sequence[str],
@@ -52,38 +48,33 @@ def examine(
     crop: bool = True,
     before: Image.Image | None = None,
     config: ExplainConfig | None = None,
+    precision: str = "auto",
     seed: int = 0,
     on_method: Callable[[str], object] | None = None,
-) -> Examination:
-    """Explain what `network` sees in a photo, with its confidence. Arguments as of `explain`.
+) -> ExplainedImage:
+    """The prediction of `network` for an image, its confidence, and its explanations. Other arguments as of `explain`.
 
-    crop: show the network what an evaluation would, the centre of the photo; else all of it.
-    before: the photo that `photo` is a dream of. Raises what `explain` raises.
+    crop: explain the square centre, as in an evaluation; False explains the whole image.
+    before: the image that `image` is a dream of. Raises what `explain` raises.
     """
-    image = network.preprocess(photo, crop=crop)
+    network_image = network.preprocess(image, crop=crop)
     explanations = explain(
-        network, image, methods, target, checks=checks, config=config, seed=seed, on_method=on_method
+        network,
+        network_image,
+        methods,
+        target,
+        checks=checks,
+        config=config,
+        precision=precision,
+        seed=seed,
+        on_method=on_method,
     )
-
-    return Examination(
+    return ExplainedImage(
         name,
-        network.cropped(photo) if crop else photo,
+        network.cropped(image) if crop else image,
         network.classes,
-        network.predict(image),
-        attribution_confidence(network, image, config=config, seed=seed),
+        network.predict(network_image),
+        attribution_confidence(network, network_image, config=config, precision=precision, seed=seed),
         explanations,
         None if before is None else network.predict(network.preprocess(before, crop=crop)),
     )
-
-
-def overlay(photo: Image.Image, heatmap: Tensor, *, colormap: str = "inferno") -> Image.Image:
-    """The heat map (h, w) in [0, 1] over the photo in grey: the more evidence, the more colour."""
-    import matplotlib as mpl
-
-    values = Image.fromarray(heatmap.numpy().astype(np.float32)).resize(photo.size, Image.Resampling.BICUBIC)
-    heat = np.asarray(values).clip(0, 1)[..., None]  # (H, W, 1)
-    colour = mpl.colormaps[colormap](heat[..., 0])[..., :3]
-    grey = np.asarray(photo.convert("L"), dtype=np.float32)[..., None] / 255
-    opacity = 0.35 + 0.5 * heat
-    mixed = (1 - opacity) * grey + opacity * colour
-    return Image.fromarray((mixed * 255 + 0.5).astype(np.uint8))

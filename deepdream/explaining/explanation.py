@@ -1,4 +1,4 @@
-"""explain: why does a network answer so, as maps over the picture."""
+"""explain: attributions of a prediction, as maps over the image."""
 
 from __future__ import annotations
 
@@ -9,51 +9,25 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from deepdream.explaining.cam_layer import cam_layer
-from deepdream.explaining.config import ExplainConfig, check_method
-from deepdream.explaining.context import Question, ask
-from deepdream.explaining.faithfulness import check_map
-from deepdream.explaining.gradient_methods import (
-    gradcam,
-    gradcam_plus_plus,
-    guided_gradcam,
-    integrated_gradients,
-    layer_gradcam,
-    saliency,
-    smoothgrad,
-)
-from deepdream.explaining.perturbation_methods import kernel_shap, lime, occlusion
+from deepdream.explaining.config import METHOD_FUNCTIONS, METHODS, ExplainConfig
+from deepdream.explaining.context import attribution_context
+from deepdream.explaining.faithfulness import check_attribution
+from deepdream.explaining.gradient_methods import cam_layer, layer_gradcam
 from deepdream.models import Network
 
-Method = Callable[[Question], Tensor]
-
-METHODS: dict[str, Method] = {
-    "gradcam": gradcam,
-    "gradcam_plus_plus": gradcam_plus_plus,
-    "guided_gradcam": guided_gradcam,
-    "saliency": saliency,
-    "smoothgrad": smoothgrad,
-    "integrated_gradients": integrated_gradients,
-    "occlusion": occlusion,
-    "lime": lime,
-    "kernel_shap": kernel_shap,
-}
-
-# Maps that change from pixel to pixel: a few peaks would leave the rest dark.
-GRAINY = ("guided_gradcam", "saliency", "smoothgrad", "integrated_gradients")
-GRAINY_PEAK = 0.995  # the quantile that is drawn as 1
+GRAINY_PEAK = 0.995  # the quantile that is 1 in the heatmap of a grainy method: a few peaks would leave the rest dark
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where a method sees the evidence for a class.
+    """The evidence for a class according to one method.
 
     method: its name. target: the class's name. index: its index.
-    heatmap: (H, W) in [0, 1], on the CPU: the evidence for the class, to be shown.
-    attribution: (H, W), on the CPU: the method's own numbers, with evidence against the class below 0 where it has
-        any. Integrated gradients add up to the logit's gain over mean colour, KernelSHAP's to the probability's.
-    scores: the checks that were asked for, see `deepdream.explaining.faithfulness`.
-    seconds: what the map alone took.
+    heatmap: (H, W) in [0, 1], on the CPU: the evidence for the class, for plots.
+    attribution: (H, W), on the CPU: the method's own values; evidence against the class is negative. Integrated
+        gradients add up to the logit's gain over mean colour, KernelSHAP's values to the probability's.
+    scores: the values of the requested checks, see `deepdream.explaining.faithfulness`.
+    seconds: the time of the attribution alone.
     """
 
     method: str
@@ -73,14 +47,16 @@ def explain(
     *,
     checks: Sequence[str] = (),
     config: ExplainConfig | None = None,
+    precision: str = "auto",
     seed: int = 0,
     on_method: Callable[[str], object] | None = None,
 ) -> list[Explanation]:
-    """Why `network` sees `target` in `image`: one Explanation for each of `methods`, in their order.
+    """The evidence for `target` in `image`: one Explanation for each of `methods`, in their order.
 
-    image: float (3, H, W) in [0, 1], as the network should see it. methods: of METHODS.
-    target: a class's name or index; None is the network's own answer.
-    checks: of CHECKS, computed for each map. config: None is conf/explain/default.yaml. seed: of every draw.
+    image: float (3, H, W) in [0, 1], at the size for the network. methods: of METHODS.
+    target: a class's name or index; None is the network's prediction.
+    checks: of CHECKS, computed for each attribution. config: None is conf/explain/default.yaml. seed: of all sampling.
+    precision: of forward passes of many images (auto, fp32, bf16, fp16); gradients are always in the model's dtype.
     on_method: called with the name of each method as it begins, for a progress bar.
 
     >>> from deepdream.models import ResNet
@@ -89,34 +65,35 @@ def explain(
     >>> why.method, why.target, tuple(why.heatmap.shape)
     ('gradcam', 'pantry', (64, 64))
 
-    Works where the model lies, also within torch.inference_mode, and leaves it as it was, without a hook.
-    Raises ValueError for a method, check or class that does not exist and for an image too small.
+    Works on the model's device, also within torch.inference_mode; the model is restored and keeps no hook.
+    Raises ValueError for an unknown method, check or class and for an image that is too small.
     """
     for method in methods:
-        check_method(method)
+        METHOD_FUNCTIONS.check(method)
     config = config or ExplainConfig.preset()
     explanations = []
-    with ask(network, image, target, config=config, seed=seed) as question:
+    with attribution_context(network, image, target, config=config, precision=precision, seed=seed) as context:
         for method in methods:
             if on_method is not None:
                 on_method(method)
+            function = METHOD_FUNCTIONS[method]
             start = time.perf_counter()
-            attribution = METHODS[method](question).float()
+            attribution = function(context).float()
             seconds = time.perf_counter() - start
-            scores = check_map(question, METHODS[method], attribution, checks)
-            name = network.class_name(question.target)
+            scores = check_attribution(context, function, attribution, checks)
+            name = network.class_name(context.target)
             values = attribution.cpu()
             explanations.append(
-                Explanation(method, name, question.target, heatmap(values, method), values, seconds, scores)
+                Explanation(method, name, context.target, heatmap(values, method), values, seconds, scores)
             )
     return explanations
 
 
 def heatmap(attribution: Tensor, method: str) -> Tensor:
-    """The evidence for the class, (H, W) in [0, 1]: what is below 0 becomes 0, the peak 1; a map of zeros stays so."""
+    """The evidence for the class, (H, W) in [0, 1]: negative values become 0, the peak 1; zeros stay zeros."""
     evidence = attribution.clamp(min=0)
     peak = evidence.amax()
-    if method in GRAINY and evidence.numel() < 2**24:  # the size that torch.quantile takes
+    if METHODS[method].is_grainy and evidence.numel() < 2**24:  # the limit of torch.quantile
         peak = evidence.flatten().quantile(GRAINY_PEAK) or peak
     return (evidence / peak).clamp(max=1) if peak > 0 else evidence
 
@@ -124,15 +101,15 @@ def heatmap(attribution: Tensor, method: str) -> Tensor:
 def grad_cam(network: Network, image: Tensor, target: str | int | None = None, layer: str | None = None) -> Tensor:
     """The Grad-CAM of `image`, (H, W) in [0, 1], on the image's device; in one forward pass and part of a backward one.
 
-    image: float (3, H, W) in [0, 1]. target: a class's name or index; None is the network's own answer.
+    image: float (3, H, W) in [0, 1]. target: a class's name or index; None is the network's prediction.
     layer: a module's name; None is layer4, or the deepest stage whose map has 2x2 positions.
-    Raises ValueError for an image too small and for a class or layer that does not exist.
+    Raises ValueError for an image that is too small and for an unknown class or layer.
     """
     config = ExplainConfig.preset(layer=layer)
-    with ask(network, image, 0 if target is None else target, config=config) as question:
-        module = cam_layer(question.model, question.picture, layer)
-        if target is None:  # the highest logit is the answer's: no pass is needed to learn which it is
-            cam = layer_gradcam(lambda x: question.model(x).amax(dim=1), module, question.picture, None)
+    with attribution_context(network, image, 0 if target is None else target, config=config) as context:
+        module = cam_layer(context.model, context.image, layer)
+        if target is None:  # the predicted class has the highest logit: no forward pass is needed to find it
+            cam = layer_gradcam(lambda x: context.model(x).amax(dim=1), module, context.image, None)
         else:
-            cam = layer_gradcam(question.model, module, question.picture, question.target)
+            cam = layer_gradcam(context.model, module, context.image, context.target)
     return heatmap(cam, "gradcam").to(image.device, torch.float32)

@@ -1,13 +1,13 @@
-"""Can a map be trusted: five checks, each a number.
+"""Can an attribution be trusted? Five checks, each a number.
 
-deletion_auc            mean probability while pixels are taken out, those that count most first; lower is better
-insertion_auc           the same while they are put into a blurred picture; higher is better (Petsiuk et al. 2018)
-infidelity              mean squared error between what the map says of a square and what its loss costs, after the
-                        best scaling of the map; lower is better (Yeh et al. 2019, Captum)
-sensitivity             largest relative change of the map under noise that is not seen; lower is better (Yeh et al.
-                        2019, Captum)
-randomised_correlation  mean rank correlation of the map with itself as the network's weights are shuffled, stage by
-                        stage from the top: 1 is a map that does not depend on what was learned (Adebayo et al. 2018)
+deletion_auc            mean probability while pixels are removed, those with most evidence first; lower is better
+insertion_auc           the same while they are added to a blurred image; higher is better (Petsiuk et al. 2018)
+infidelity              mean squared error of the attribution as a prediction of the loss in probability when a square
+                        is removed, after the best scaling; lower is better (Yeh et al. 2019, Captum)
+sensitivity             largest relative change of the attribution under small noise; lower is better (Yeh et al. 2019,
+                        Captum)
+randomised_correlation  mean rank correlation of the attribution with those of the network as its weights are shuffled,
+                        stage by stage from the top: 1 means independent of the weights (Adebayo et al. 2018)
 """
 
 from __future__ import annotations
@@ -22,76 +22,63 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from deepdream.explaining.config import CHECKS
-from deepdream.explaining.context import Question
-from deepdream.explaining.gradient_methods import seeded
-from deepdream.schema import closest
+from deepdream.explaining.config import CHECK_FUNCTIONS, CHECKS
+from deepdream.explaining.context import AttributionContext
 
-SQUARE = 0.2  # smallest and ...
-LARGEST_SQUARE = 0.5  # ... largest side of a square that infidelity takes out, as shares of the shorter side
-BLUR_SIGMA = 5 / 224  # of insertion's start, as a share of the shorter side (Petsiuk et al.: 5 at 224 px)
+SQUARES = (0.2, 0.5)  # smallest and largest side of a square that infidelity removes, relative to the shorter side
+BLUR_SIGMA = 5 / 224  # of the first image of insertion, relative to the shorter side (Petsiuk et al.: 5 at 224 px)
 
-Method = Callable[[Question], Tensor]
+Method = Callable[[AttributionContext], Tensor]
 
 
-def check_map(question: Question, method: Method, attribution: Tensor, checks: Sequence[str]) -> dict[str, float]:
-    """The `checks`, of CHECKS, of a map that `method` made, (H, W); by name. Raises ValueError for another name."""
-    for check in checks:
-        if check not in CHECKS:
-            raise ValueError(f"there is no check {check!r}; close ones are {', '.join(closest(check, CHECKS))}")
-    scores = {}
-    for check in checks:
-        if check == "deletion_auc":
-            scores[check] = deletion_auc(question, attribution)
-        elif check == "insertion_auc":
-            scores[check] = insertion_auc(question, attribution)
-        elif check == "infidelity":
-            scores[check] = infidelity_of(question, attribution)
-        elif check == "sensitivity":
-            scores[check] = sensitivity(question, method)
-        else:
-            correlations = randomised_correlations(question, method)
-            scores[check] = sum(correlations.values()) / len(correlations)
-    return scores
+def check_attribution(
+    context: AttributionContext, method: Method, attribution: Tensor, checks: Sequence[str]
+) -> dict[str, float]:
+    """The values of `checks`, of CHECKS, for an attribution (H, W) that `method` made. Raises ValueError for others."""
+    for name in checks:
+        CHECK_FUNCTIONS.check(name)
+    return {
+        name: CHECK_FUNCTIONS[name](context, method if CHECKS[name].repeats_method else attribution) for name in checks
+    }
 
 
-def deletion_auc(question: Question, attribution: Tensor) -> float:
+def deletion_auc(context: AttributionContext, attribution: Tensor) -> float:
     """Area under the target's probability while pixels turn into mean colour, in [0, 1]."""
-    return _area(_curve(question, attribution, question.picture, torch.zeros_like(question.picture)))
+    return _area(_curve(context, attribution, context.image, torch.zeros_like(context.image)))
 
 
-def insertion_auc(question: Question, attribution: Tensor) -> float:
-    """Area under the target's probability while a blurred picture gets its pixels back, in [0, 1]."""
-    sigma = max(0.5, BLUR_SIGMA * min(question.picture.shape[2:]))
-    most = (min(question.picture.shape[2:]) - 1) // 2 * 2 - 1  # reflection needs less than a side
+def insertion_auc(context: AttributionContext, attribution: Tensor) -> float:
+    """Area under the target's probability while pixels of a blurred image are restored, in [0, 1]."""
+    sigma = max(0.5, BLUR_SIGMA * min(context.image.shape[2:]))
+    most = (min(context.image.shape[2:]) - 1) // 2 * 2 - 1  # reflection needs less than a side
     kernel = max(1, min(2 * round(3 * sigma) + 1, most))
-    blurred = gaussian_blur(question.picture, [kernel, kernel], [sigma, sigma])
-    return _area(_curve(question, attribution, blurred, question.picture))
+    blurred = gaussian_blur(context.image, [kernel, kernel], [sigma, sigma])
+    return _area(_curve(context, attribution, blurred, context.image))
 
 
-def infidelity_of(question: Question, attribution: Tensor) -> float:
-    """Captum's infidelity, normalised, over squares of mean colour; the map's share of a square foretells the loss."""
-    config, picture = question.config, question.picture
-    height, width = picture.shape[2:]
-    generator = torch.Generator().manual_seed(question.seed)
+def normalized_infidelity(context: AttributionContext, attribution: Tensor) -> float:
+    """Captum's infidelity, normalised, over squares of mean colour; the sum over a square predicts the loss."""
+    config, image = context.config, context.image
+    height, width = image.shape[2:]
+    generator = torch.Generator().manual_seed(context.seed)
 
-    def take_squares_out(pictures: Tensor) -> tuple[Tensor, Tensor]:
-        gone = torch.zeros(len(pictures), 1, height, width)
-        for square in gone:
-            share = SQUARE + (LARGEST_SQUARE - SQUARE) * float(torch.rand((), generator=generator))
-            side = max(1, round(share * min(height, width)))
+    def remove_squares(images: Tensor) -> tuple[Tensor, Tensor]:
+        removed = torch.zeros(len(images), 1, height, width)
+        for square in removed:
+            scale = SQUARES[0] + (SQUARES[1] - SQUARES[0]) * float(torch.rand((), generator=generator))
+            side = max(1, round(scale * min(height, width)))
             top, left = (int(torch.randint(0, s - side + 1, (), generator=generator)) for s in (height, width))
             square[:, top : top + side, left : left + side] = 1
-        gone = gone.to(pictures)
-        return gone.expand_as(pictures), pictures * (1 - gone)
+        removed = removed.to(images)
+        return removed.expand_as(images), images * (1 - removed)
 
     # Scaled to a mean of 1, so that the sums below neither vanish nor overflow; Captum's own scaling comes after.
-    scaled = attribution.to(picture) / attribution.abs().mean().clamp(min=torch.finfo(torch.float32).tiny)
+    scaled = attribution.to(image) / attribution.abs().mean().clamp(min=torch.finfo(torch.float32).tiny)
     error = infidelity(
-        question.probability,
-        take_squares_out,
-        picture,
-        (scaled / 3).expand_as(picture),
+        context.probability,
+        remove_squares,
+        image,
+        (scaled / 3).expand_as(image),
         n_perturb_samples=config.infidelity_samples,
         max_examples_per_batch=min(config.batch_size, config.infidelity_samples),
         normalize=True,
@@ -99,24 +86,24 @@ def infidelity_of(question: Question, attribution: Tensor) -> float:
     return max(0.0, float(error))
 
 
-def sensitivity(question: Question, method: Method) -> float:
-    """Captum's maximum sensitivity: the largest relative change of the map under uniform noise."""
-    question = question.for_comparison()
+def max_sensitivity(context: AttributionContext, method: Method) -> float:
+    """Captum's maximum sensitivity: the largest relative change of the attribution under uniform noise."""
+    context = context.for_comparison()
 
-    def maps(pictures: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        (batch,) = pictures if isinstance(pictures, tuple) else (pictures,)
+    def attributions(images: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        (batch,) = images if isinstance(images, tuple) else (images,)
         with torch.enable_grad():
-            return (torch.stack([method(replace(question, picture=one[None])).float() for one in batch]),)
+            return (torch.stack([method(replace(context, image=one[None])).float() for one in batch]),)
 
-    def noise(pictures: Tensor, radius: float) -> Tensor:
-        # Of the question's type and place, which Captum's own is not.
-        return pictures + torch.empty_like(pictures).uniform_(-radius, radius)
+    def noise(images: Tensor, radius: float) -> Tensor:
+        # In the dtype and on the device of the images, unlike Captum's own.
+        return images + torch.empty_like(images).uniform_(-radius, radius)
 
-    config = question.config
-    with seeded(question.seed, question.picture.device):
+    config = context.config
+    with context.seeded():
         largest = sensitivity_max(
-            maps,
-            question.picture,
+            attributions,
+            context.image,
             perturb_func=noise,
             perturb_radius=config.sensitivity_radius,
             n_perturb_samples=config.sensitivity_samples,
@@ -124,35 +111,41 @@ def sensitivity(question: Question, method: Method) -> float:
     return float(largest)
 
 
-def randomised_correlations(question: Question, method: Method) -> dict[str, float]:
-    """Spearman's correlation of the map with that of the network whose stages are random from the top down to each.
+def randomised_correlation(context: AttributionContext, method: Method) -> float:
+    """The mean of `randomised_correlations`."""
+    correlations = randomised_correlations(context, method)
+    return sum(correlations.values()) / len(correlations)
 
-    Departs from the paper: a stage's weights are shuffled rather than drawn anew, so that activations keep their size.
+
+def randomised_correlations(context: AttributionContext, method: Method) -> dict[str, float]:
+    """Spearman's correlation with the attribution after shuffling all stages from the top down to each, by stage.
+
+    Departs from the paper: the weights of a stage are shuffled, not sampled again, so that activations keep their size.
     """
-    question = question.for_comparison()
-    learned = method(question).float()
-    model = copy.deepcopy(question.model)
-    generator = torch.Generator().manual_seed(question.seed)
+    context = context.for_comparison()
+    learned = method(context).float()
+    model = copy.deepcopy(context.model)
+    generator = torch.Generator().manual_seed(context.seed)
     correlations = {}
     for name, stage in reversed(_stages(model)):
         _shuffle(stage, generator)
-        shuffled = method(replace(question, model=model)).float()
+        shuffled = method(replace(context, model=model)).float()
         correlations[name] = _rank_correlation(learned, shuffled)
     return correlations
 
 
-def _curve(question: Question, attribution: Tensor, start: Tensor, end: Tensor) -> Tensor:
+def _curve(context: AttributionContext, attribution: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """The target's probability as pixels of `start` turn into those of `end`, most evidence first."""
     pixels = attribution.numel()
-    steps = min(question.config.curve_steps, pixels)
+    steps = min(context.config.curve_steps, pixels)
     order = attribution.flatten().argsort(descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(0, order, torch.arange(pixels, device=order.device))
     rank = rank.view(1, 1, *attribution.shape).to(start.device)
     points = []
-    for first in range(0, steps + 1, question.config.batch_size):
-        turned = torch.arange(first, min(first + question.config.batch_size, steps + 1), device=start.device)
+    for first in range(0, steps + 1, context.config.batch_size):
+        turned = torch.arange(first, min(first + context.config.batch_size, steps + 1), device=start.device)
         counts = (turned * pixels / steps).round().view(-1, 1, 1, 1)
-        points.append(question.probability(torch.where(rank < counts, end, start)))
+        points.append(context.probability(torch.where(rank < counts, end, start)))
     return torch.cat(points)
 
 
@@ -162,7 +155,7 @@ def _area(curve: Tensor) -> float:
 
 
 def _stages(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The model's parts that hold weights, from input to output; a wrapper around one part is looked into."""
+    """The model's parts with weights, from input to output; of a wrapper around one part, the parts of that."""
     stages = [(name, child) for name, child in model.named_children() if any(True for _ in child.parameters())]
     if len(stages) == 1 and any(True for _ in stages[0][1].children()):
         return _stages(stages[0][1])
@@ -177,7 +170,7 @@ def _shuffle(stage: nn.Module, generator: torch.Generator) -> None:
 
 
 def _rank_correlation(one: Tensor, other: Tensor) -> float:
-    """Spearman's; 0 where a map is the same everywhere and ranks nothing."""
+    """Spearman's; 0 if one of the two is constant and ranks nothing."""
     if one.amin() == one.amax() or other.amin() == other.amax():
         return 0.0
     return float(spearmanr(one.flatten().cpu().numpy(), other.flatten().cpu().numpy()).statistic)

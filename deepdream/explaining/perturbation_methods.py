@@ -1,6 +1,6 @@
-"""Maps from what the network says of changed pictures. Each answers a Question with signed evidence per pixel, (H, W).
+"""Attribution methods that perturb the image: AttributionContext -> signed evidence per pixel, (H, W).
 
-The network's probability of the target is what is watched, as in the papers.
+They measure the probability of the target, as in the papers.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from captum.attr import KernelShap, Lime, Occlusion
 from skimage.segmentation import slic
 from torch import Tensor
 
-from deepdream.explaining.context import Question
-from deepdream.explaining.gradient_methods import seeded
+from deepdream.explaining.context import AttributionContext
 
 LIME_KERNEL_WIDTH = 0.25  # as in the lime package, over the cosine distance of the binary vectors
 
 
-def occlusion(question: Question) -> Tensor:
-    """How far the probability falls when a square of mean colour covers the place (Zeiler & Fergus 2014)."""
-    config, picture = question.config, question.picture
-    shorter = min(picture.shape[2:])
+def occlusion(context: AttributionContext) -> Tensor:
+    """The fall of the probability when a square of mean colour covers the place (Zeiler & Fergus 2014)."""
+    config, image = context.config, context.image
+    shorter = min(image.shape[2:])
     window = max(1, round(config.occlusion_window * shorter))
     stride = min(window, max(1, round(config.occlusion_stride * shorter)))
     with torch.no_grad():
-        falls: Tensor = Occlusion(question.probability).attribute(
-            picture,
+        falls: Tensor = Occlusion(context.probability).attribute(
+            image,
             sliding_window_shapes=(3, window, window),
             strides=(3, stride, stride),
             baselines=0,
@@ -39,103 +38,103 @@ def occlusion(question: Question) -> Tensor:
     return falls[0, 0]  # the same in each channel
 
 
-def lime(question: Question) -> Tensor:
-    """LIME (Ribeiro et al. 2016): see `lime_weights`, each superpixel's weight on all of its pixels."""
-    segments = superpixels(question)
-    return lime_weights(question, segments)[segments]
+def lime(context: AttributionContext) -> Tensor:
+    """LIME (Ribeiro et al. 2016): each pixel has the weight of its superpixel, see `lime_weights`."""
+    segments = superpixels(context)
+    return lime_weights(context, segments)[segments]
 
 
-def lime_weights(question: Question, segments: Tensor) -> Tensor:
-    """The weight of each superpixel in a linear model of the network around the picture: float32 (segments,).
+def lime_weights(context: AttributionContext, segments: Tensor) -> Tensor:
+    """The weight of each superpixel in a linear model of the network around the image: float32 (segments,).
 
-    A ridge regression of the probability on which superpixels are shown, over config.lime_samples pictures that hide
-    half of them behind their mean colour, each weighted by a kernel on the cosine distance to the whole picture: what
-    the lime package computes. segments: int64 (H, W), numbered from 0.
+    A ridge regression of the probability on the visible superpixels, over config.lime_samples images that hide half of
+    them behind their mean colour, weighted by a kernel on the cosine distance to the whole image, as in the lime
+    package. segments: int64 (H, W), numbered from 0.
     """
-    samples = question.config.lime_samples
-    shown = _half_shown(samples, int(segments.max()) + 1, question.seed).to(question.picture.device)
+    samples = context.config.lime_samples
+    visible = _half_visible(samples, int(segments.max()) + 1, context.seed).to(context.image.device)
 
-    def draw(_: Tensor, **__: Any) -> Iterator[Tensor]:
-        yield from torch.split(shown, 1)
+    def sample(_: Tensor, **__: Any) -> Iterator[Tensor]:
+        yield from torch.split(visible, 1)
 
-    method = Lime(_probability_when_shown(question, segments), SkLearnRidge(alpha=1.0), _cosine_kernel, draw)
-    return _fitted(method, question, segments, samples)
+    method = Lime(_probability_of_visible(context, segments), SkLearnRidge(alpha=1.0), _cosine_kernel, sample)
+    return _fitted(method, context, segments, samples)
 
 
-def kernel_shap(question: Question) -> Tensor:
+def kernel_shap(context: AttributionContext) -> Tensor:
     """KernelSHAP (Lundberg & Lee 2017) over superpixels hidden behind their mean colour.
 
-    The map's weights are estimates of Shapley values: they add up to what the picture gains over one in which every
+    The weights are estimates of Shapley values: they add up to the gain in probability over an image in which every
     superpixel is hidden.
     """
-    segments = superpixels(question)
-    return kernel_shap_values(question, segments)[segments]
+    segments = superpixels(context)
+    return kernel_shap_values(context, segments)[segments]
 
 
-def kernel_shap_values(question: Question, segments: Tensor) -> Tensor:
+def kernel_shap_values(context: AttributionContext, segments: Tensor) -> Tensor:
     """The estimated Shapley value of each superpixel: float32 (segments,). segments: int64 (H, W), from 0."""
-    method = KernelShap(_probability_when_shown(question, segments))
-    return _fitted(method, question, segments, question.config.kernel_shap_samples)
+    method = KernelShap(_probability_of_visible(context, segments))
+    return _fitted(method, context, segments, context.config.kernel_shap_samples)
 
 
-def superpixels(question: Question) -> Tensor:
+def superpixels(context: AttributionContext) -> Tensor:
     """SLIC superpixels (Achanta et al. 2012), about config.superpixels of them: int64 (H, W), numbered from 0."""
-    picture = question.picture[0].permute(1, 2, 0).float().cpu()  # (H, W, 3)
-    low, high = picture.amin(), picture.amax()
-    picture = (picture - low) / (high - low).clamp(min=1e-6)
+    image = context.image[0].permute(1, 2, 0).float().cpu()  # (H, W, 3)
+    low, high = image.amin(), image.amax()
+    image = (image - low) / (high - low).clamp(min=1e-6)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a picture of one colour, which gives one superpixel
-        found = slic(picture.numpy(), n_segments=question.config.superpixels, compactness=10, sigma=1, start_label=0)
+        warnings.simplefilter("ignore")  # about an image of one colour, which gives one superpixel
+        found = slic(image.numpy(), n_segments=context.config.superpixels, compactness=10, sigma=1, start_label=0)
     segments = torch.from_numpy(found).long()
-    if int(segments.max()) < 3:  # nothing to tell regions apart by: a grid
-        segments = _grid(segments.shape[0], segments.shape[1], question.config.superpixels)
-    return segments.to(question.picture.device)
+    if int(segments.max()) < 3:  # no edges: a grid
+        segments = _grid(segments.shape[0], segments.shape[1], context.config.superpixels)
+    return segments.to(context.image.device)
 
 
-def mean_colours(picture: Tensor, segments: Tensor) -> Tensor:
-    """(1, 3, H, W): each superpixel in the mean colour of its own pixels."""
+def mean_colours(image: Tensor, segments: Tensor) -> Tensor:
+    """The image with each superpixel in the mean colour of its pixels: (1, 3, H, W)."""
     count = int(segments.max()) + 1
     index = segments.flatten().expand(3, -1)  # (3, H * W)
-    sums = picture.new_zeros(3, count).scatter_add_(1, index, picture[0].flatten(1))
+    sums = image.new_zeros(3, count).scatter_add_(1, index, image[0].flatten(1))
     sizes = torch.bincount(segments.flatten(), minlength=count).clamp(min=1)
     return (sums / sizes)[:, segments][None]
 
 
-def _probability_when_shown(question: Question, segments: Tensor) -> Callable[[Tensor], Tensor]:
-    """The target's probability, (N,), as a function of which superpixels are shown, (N, segments) of 0 and 1."""
-    picture, hidden = (  # (H, W, 3), as channels-last pictures lie in memory
-        x[0].permute(1, 2, 0) for x in (question.picture, mean_colours(question.picture, segments))
+def _probability_of_visible(context: AttributionContext, segments: Tensor) -> Callable[[Tensor], Tensor]:
+    """The target's probability, (N,), as a function of the visible superpixels, (N, segments) of 0 and 1."""
+    image, hidden = (  # (H, W, 3), the memory order of channels-last images
+        x[0].permute(1, 2, 0) for x in (context.image, mean_colours(context.image, segments))
     )
 
-    def probability(shown: Tensor) -> Tensor:
-        mixed = torch.where((shown > 0.5)[:, segments, None], picture, hidden)  # (N, H, W, 3)
-        return question.probability(mixed.permute(0, 3, 1, 2))
+    def probability(visible: Tensor) -> Tensor:
+        mixed = torch.where((visible > 0.5)[:, segments, None], image, hidden)  # (N, H, W, 3)
+        return context.probability(mixed.permute(0, 3, 1, 2))
 
     return probability
 
 
-def _fitted(method: Lime, question: Question, segments: Tensor, samples: int) -> Tensor:
-    """The weight of each superpixel: `method` sees the network as a function of which of them are shown."""
-    all_shown = question.picture.new_ones(1, int(segments.max()) + 1)
-    with warnings.catch_warnings(), seeded(question.seed, question.picture.device):
-        warnings.simplefilter("ignore")  # scikit-learn's on a constant answer, whose weights are rightly 0
+def _fitted(method: Lime, context: AttributionContext, segments: Tensor, samples: int) -> Tensor:
+    """The weight of each superpixel; `method` explains the network as a function of the visible superpixels."""
+    all_visible = context.image.new_ones(1, int(segments.max()) + 1)
+    with warnings.catch_warnings(), context.seeded():
+        warnings.simplefilter("ignore")  # scikit-learn's about a constant probability, for which all weights are 0
         weights: Tensor = method.attribute(
-            all_shown, n_samples=samples, perturbations_per_eval=question.config.batch_size, return_input_shape=False
+            all_visible, n_samples=samples, perturbations_per_eval=context.config.batch_size, return_input_shape=False
         )
     return weights.flatten().float().nan_to_num()
 
 
-def _half_shown(samples: int, count: int, seed: int) -> Tensor:
-    """Which superpixels each sample shows, int64 (samples, count); the first shows all."""
+def _half_visible(samples: int, count: int, seed: int) -> Tensor:
+    """The visible superpixels of each sample, int64 (samples, count); in the first all are."""
     generator = torch.Generator().manual_seed(seed)
-    shown = torch.randint(0, 2, (samples, count), generator=generator)
-    shown[0] = 1
-    return shown
+    visible = torch.randint(0, 2, (samples, count), generator=generator)
+    visible[0] = 1
+    return visible
 
 
-def _cosine_kernel(_: Tensor, __: Tensor, shown: Tensor, **___: Any) -> float:
-    # The whole picture is a vector of ones: the cosine of n of N shown is sqrt(n / N).
-    distance = 1 - math.sqrt(float(shown.float().mean()))
+def _cosine_kernel(_: Tensor, __: Tensor, visible: Tensor, **___: Any) -> float:
+    # The whole image is a vector of ones: with n of N superpixels visible the cosine is sqrt(n / N).
+    distance = 1 - math.sqrt(float(visible.float().mean()))
     return math.sqrt(math.exp(-(distance**2) / LIME_KERNEL_WIDTH**2))
 
 

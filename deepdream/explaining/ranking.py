@@ -1,4 +1,4 @@
-"""Which method can be trusted most, over a set of pictures."""
+"""Attribution methods ranked by their checks over a set of images."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
+from deepdream.explaining.config import CHECKS, METHODS
 from deepdream.explaining.explanation import Explanation
-from deepdream.explaining.panels import CHECK_LABELS, TITLES
 from deepdream.plots import COLORS, figure_style
 
-HIGHER_IS_BETTER = ("insertion_auc",)
-NEAR_ZERO_IS_BETTER = ("randomised_correlation",)
 BEST, OTHERS = COLORS["val"], COLORS["train"]
 
 
 @dataclass(frozen=True)
-class MethodFigures:
-    """A method over a set of pictures.
+class MethodMetrics:
+    """The checks of a method over a set of images.
 
-    mean_rank: its place among the methods, 1 the best, averaged over pictures and checks.
-    means: of each check. errors: their standard errors; 0 for one picture. seconds: mean time of a map.
+    mean_rank: its rank among the methods, 1 is the best, averaged over images and checks.
+    means: of each check. errors: their standard errors; 0 for one image. seconds: mean time of an attribution.
     """
 
     method: str
@@ -35,43 +33,44 @@ class MethodFigures:
     seconds: float
 
 
-def rank_methods(pictures: Sequence[Sequence[Explanation]]) -> list[MethodFigures]:
-    """The methods from the best to the worst, from the explanations of each picture by the same methods and checks.
+def rank_methods(images: Sequence[Sequence[Explanation]]) -> list[MethodMetrics]:
+    """The methods from the best to the worst, given the explanations of each image by the same methods and checks.
 
-    Raises ValueError where there is none.
+    Raises ValueError if there are none.
     """
-    if not pictures or not pictures[0]:
+    if not images or not images[0]:
         raise ValueError("there is no explanation to rank")
-    methods = [explanation.method for explanation in pictures[0]]
-    checks = list(pictures[0][0].scores)
-    # (pictures, methods, checks)
-    values = np.array([[[each.scores[check] for check in checks] for each in one] for one in pictures])
+    methods = [explanation.method for explanation in images[0]]
+    checks = list(images[0][0].scores)
+    # (images, methods, checks)
+    values = np.array([[[each.scores[check] for check in checks] for each in one] for one in images])
     ranks = rankdata(_badness(values, checks), axis=1).mean(axis=(0, 2))  # (methods,)
     means = values.mean(axis=0)
     errors = values.std(axis=0, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.zeros_like(means)
-    figures = [
-        MethodFigures(
+    metrics = [
+        MethodMetrics(
             method,
             float(ranks[i]),
             dict(zip(checks, means[i].tolist(), strict=True)),
             dict(zip(checks, errors[i].tolist(), strict=True)),
-            float(np.mean([one[i].seconds for one in pictures])),
+            float(np.mean([one[i].seconds for one in images])),
         )
         for i, method in enumerate(methods)
     ]
-    return sorted(figures, key=lambda each: each.mean_rank)
+    return sorted(metrics, key=lambda each: each.mean_rank)
 
 
 def _badness(values: npt.NDArray[np.float64], checks: Sequence[str]) -> npt.NDArray[np.float64]:
-    """`values` (..., checks), turned so that the lowest of each check is the best."""
-    turned = np.where([check in HIGHER_IS_BETTER for check in checks], -values, values)
-    return np.where([check in NEAR_ZERO_IS_BETTER for check in checks], np.abs(values), turned)
+    """`values` (..., checks), changed so that the lowest of each check is the best."""
+    best = [CHECKS[check].best for check in checks]
+    turned = np.where([each == "high" for each in best], -values, values)
+    return np.where([each == "near zero" for each in best], np.abs(values), turned)
 
 
-def draw_ranking(ranking: Sequence[MethodFigures], *, pictures: int) -> Figure:
-    """A row for each method, the best first, and for each check a column of bars with their standard errors.
+def plot_ranking(ranking: Sequence[MethodMetrics], *, image_count: int) -> Figure:
+    """One row for each method, the best first; one column for each check: bars with their standard errors.
 
-    Of each column the best bar has another colour. pictures: over how many the figures are means.
+    The best bar of each column has another colour. image_count: the number of images of the means.
     """
     checks = list(ranking[0].means)
     means = np.array([[row.means[check] for check in checks] for row in ranking])  # (methods, checks)
@@ -81,17 +80,17 @@ def draw_ranking(ranking: Sequence[MethodFigures], *, pictures: int) -> Figure:
         figure = Figure(figsize=(4.3 + 2.3 * len(checks), 1.7 + 0.42 * len(ranking)))
         axes = figure.subplots(1, 1 + len(checks), sharey=True, squeeze=False)[0]
         ranks = np.array([row.mean_rank for row in ranking])
-        _draw_bars(axes[0], "mean rank ↓", ranks, np.zeros_like(ranks), best=0)
+        _plot_bars(axes[0], "mean rank ↓", ranks, np.zeros_like(ranks), best=0)
         for i, check in enumerate(checks):
-            _draw_bars(axes[1 + i], " ".join(CHECK_LABELS[check]), means[:, i], errors[:, i], best=int(best[i]))
-        axes[0].set_yticks(range(len(ranking)), [TITLES[row.method] for row in ranking])
-        axes[0].set_ylim(len(ranking) - 0.4, -0.6)  # the first on top
-        noun = "picture" if pictures == 1 else f"{pictures} pictures"
-        figure.suptitle(f"methods over {noun}, the best first; ± one standard error", x=0.01, ha="left", fontsize=14)
+            _plot_bars(axes[1 + i], CHECKS[check].title, means[:, i], errors[:, i], best=int(best[i]))
+        axes[0].set_yticks(range(len(ranking)), [METHODS[row.method].title for row in ranking])
+        axes[0].set_ylim(len(ranking) - 0.4, -0.6)  # the first at the top
+        noun = "image" if image_count == 1 else f"{image_count} images"
+        figure.suptitle(f"methods over {noun}, best first; ± one standard error", x=0.01, ha="left", fontsize=14)
     return figure
 
 
-def _draw_bars(
+def _plot_bars(
     axes: Axes, title: str, values: npt.NDArray[np.float64], errors: npt.NDArray[np.float64], *, best: int
 ) -> None:
     places = range(len(values))

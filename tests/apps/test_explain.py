@@ -1,10 +1,13 @@
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from deepdream.apps.explain import images_at
+from deepdream.console import invocation
 from tests.apps.test_dream import QUICK as QUICK_DREAM
 from tests.conftest import run_app
 
@@ -38,23 +41,24 @@ def test_a_folder_with_a_bad_file_is_explained_and_its_methods_ranked(
     result = run_app("explain", f"ckpt={checkpoint}", *arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     (line,) = result.stderr.splitlines()
-    assert line.startswith("left out: photos/inner/bad.jpg is not an image")
+    assert line.startswith("skipped: photos/inner/bad.jpg is not ")
     (run,) = tmp_path.glob("outputs/*/*")
     panels = sorted((run / "explanations").iterdir())
-    assert [panel.name for panel in panels] == ["inner_room_0.png.png", "inner_room_1.png.png"]
+    assert [panel.name for panel in panels] == ["inner_room_0.png", "inner_room_1.png"]
     assert all(np.asarray(Image.open(panel)).std() > 20 for panel in panels)
     numbers = rows(run / "explanations.csv")
     assert [row["method"] for row in numbers] == 2 * ["gradcam", "lime"]
+    assert [row["image"] for row in numbers] == 2 * ["inner_room_0"] + 2 * ["inner_room_1"]
     assert {row["target"] for row in numbers} == {"bedroom"}
     ranking = rows(run / "ranking.csv")
     assert {row["method"] for row in ranking} == {"gradcam", "lime"}
     assert float(ranking[0]["mean_rank"]) <= float(ranking[1]["mean_rank"])
     assert all(0 <= float(row["deletion_auc"]) <= 1 and row["randomised_correlation"] for row in ranking)
-    assert "methods over 2 pictures" in result.stdout
+    assert "methods over 2 images" in result.stdout
     assert np.asarray(Image.open(run / "ranking.png")).std() > 20
 
 
-def test_a_dream_is_told_against_the_photo_that_it_was_made_from(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_dream_is_compared_with_the_image_that_it_was_made_from(checkpoint: Path, tmp_path: Path) -> None:
     ckpt = f"ckpt={checkpoint}"
     dreamed = run_app("dream", ckpt, "image=flower", *QUICK_DREAM, "output=d.png", cwd=tmp_path)
     assert dreamed.returncode == 0, dreamed.stderr
@@ -63,18 +67,19 @@ def test_a_dream_is_told_against_the_photo_that_it_was_made_from(checkpoint: Pat
     assert "before the dream" in result.stdout
 
 
-def test_a_mistake_is_said_in_one_line(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_mistake_is_an_error_of_one_line(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "torn.png").write_bytes(b"\x89PNG")
     Image.new("RGB", (300, 9)).save(tmp_path / "flat.png")
     ckpt = f"ckpt={checkpoint}"
     cases = {
-        (ckpt, "image=empty"): "there is no picture in empty",
+        (ckpt, "image=empty"): "there is no image in empty",
         (ckpt, "image=flat.png"): "flat.png is 300x9; it needs at least 16 pixels a side",
-        (ckpt, "target=bedrom"): "knows no class 'bedrom'; close ones are bedroom",
+        (ckpt, "target=bedrom"): "has no class 'bedrom'. Did you mean `bedroom`?",
         (ckpt, "target=99"): "target is 99; the index of a class is 0 to 11",
-        (ckpt, "methods=[gradkam]"): "no method 'gradkam'; close ones are gradcam",
+        (ckpt, "methods=[gradkam]"): "method is 'gradkam'; it must be one of gradcam, ",
+        (ckpt, "precision=fp8"): "precision is 'fp8'; it must be one of auto, fp32, bf16, fp16",
         (ckpt, "explain.lime_samples=1"): "explain.lime_samples is 1; it must be 10 or more",
         ("ckpt=last",): "train a network with `python train.py experiment=demo`",
     }
@@ -85,5 +90,65 @@ def test_a_mistake_is_said_in_one_line(checkpoint: Path, tmp_path: Path) -> None
         assert message in line, line
     result = run_app("explain", ckpt, "image=bad", cwd=tmp_path)
     assert result.returncode == 1
-    assert "none of the 1 pictures" in result.stderr or "torn.png" in result.stderr
+    assert "none of the 1 images" in result.stderr or "torn.png" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_bundled_model_is_explained_and_the_hint_names_another_class(tmp_path: Path) -> None:
+    result = run_app("explain", "image=kitchen", "methods=[gradcam]", *QUICK, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "kitchen: kitchen " in result.stdout
+    assert "try next:   python explain.py image=PHOTO " in result.stdout
+    (hint,) = [line for line in result.stdout.splitlines() if "the evidence for another class" in line]
+    assert "python explain.py image=kitchen target=" in hint
+    assert "target=kitchen" not in hint
+    (run,) = tmp_path.glob("outputs/*/*")
+    assert [panel.name for panel in (run / "explanations").iterdir()] == ["kitchen.png"]
+    (row,) = rows(run / "explanations.csv")
+    assert list(row)[:4] == ["image", "prediction", "softmax", "confidence"]
+    assert (row["image"], row["prediction"]) == ("kitchen", "kitchen")
+
+
+@pytest.mark.parametrize(
+    ("typed", "start"),
+    [
+        ("explain.py", "python explain.py"),
+        ("/usr/bin/deepdream-explain", "deepdream-explain"),
+        ("/usr/bin/deepdream", "deepdream explain"),
+        ("/site-packages/deepdream/__main__.py", "python -m deepdream explain"),
+    ],
+)
+def test_hints_begin_as_the_command_was_typed(monkeypatch: pytest.MonkeyPatch, typed: str, start: str) -> None:
+    monkeypatch.setattr(sys, "argv", [typed, "image=x.jpg"])
+    assert invocation("explain") == start
+
+
+def test_explanations_are_named_after_their_image_alone_or_in_a_folder(tmp_path: Path) -> None:
+    files = (
+        "room.jpg",
+        "a.v2.png",
+        "inner/room.png",
+        "two.png",
+        "two.jpg",
+        "Same.png",
+        "same.jpg",
+        "b/c.png",
+        "b_c.png",
+    )
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(images_at(str(tmp_path / "a.v2.png"))) == ["a.v2"]
+    assert list(images_at("kitchen")) == ["kitchen"]
+    found = {str(Path(path).relative_to(tmp_path)): name for name, path in images_at(str(tmp_path)).items()}
+    assert found == {
+        "room.jpg": "room",
+        "a.v2.png": "a.v2",
+        "inner/room.png": "inner_room",
+        "two.png": "two.png",
+        "two.jpg": "two.jpg",
+        "Same.png": "Same.png",
+        "same.jpg": "same.jpg",
+        "b/c.png": "b_c.png",
+        "b_c.png": "b_c.png_",
+    }

@@ -12,13 +12,13 @@ CLASSES = ["bar", "bedroom", "kitchen", "library"]
 
 
 def small_resnet(seed: int = 0, *, size: int = 64) -> Network:
-    """A ResNet-10 with seeded weights, batch statistics of seeded pictures, and answers that differ."""
+    """A ResNet-10 with seeded weights, batch statistics of seeded images, and predictions that differ."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = ResNet(10, len(CLASSES), zero_init_residual=False)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.momentum = None  # the running statistics are then those of the pictures seen
+                module.momentum = None  # the running statistics are then the mean over all batches
         with torch.no_grad():
             model.train()(torch.cat([scene(size, seed=i)[None] for i in range(8)]) * 4 - 2)
             model.fc.weight.mul_(4)
@@ -31,19 +31,19 @@ def scene(size: int = 64, *, seed: int = 0) -> Tensor:
 
 
 class PatchReader(nn.Module):
-    """Answers "yes" with 0.1 + 0.8 times the mean of one patch of a picture in [0, 1], and reads nothing else."""
+    """The probability of "yes" is 0.1 + 0.8 times the mean of one patch of an image in [0, 1]."""
 
     def __init__(self, top: int = 8, left: int = 16, side: int = 8) -> None:
         super().__init__()
         self.rows, self.columns = slice(top, top + side), slice(left, left + side)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        yes = 0.1 + 0.8 * pictures[:, :, self.rows, self.columns].mean(dim=(1, 2, 3))
+    def forward(self, images: Tensor) -> Tensor:
+        yes = 0.1 + 0.8 * images[:, :, self.rows, self.columns].mean(dim=(1, 2, 3))
         return torch.stack([1 - yes, yes], dim=1).log()
 
 
 def patch_network() -> Network:
-    """PatchReader as a Network that normalises nothing: mean colour, what methods hide with, is then black."""
+    """PatchReader as a Network that normalises nothing: the mean colour, which hides pixels, is then black."""
     return Network(PatchReader(), ["no", "yes"], (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 32, "patch")
 
 

@@ -12,18 +12,18 @@ CONFIG = ExplainConfig.preset(confidence_samples=128, confidence_share=0.1)
 
 
 class Brightness(nn.Module):
-    """Says "bright" where the mean of the whole picture is above a threshold."""
+    """Predicts "bright" if the mean of the image is above a threshold."""
 
     def __init__(self, threshold: float) -> None:
         super().__init__()
         self.threshold = threshold
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        margin = 20 * (pictures.mean(dim=(1, 2, 3)) - self.threshold)
+    def forward(self, images: Tensor) -> Tensor:
+        margin = 20 * (images.mean(dim=(1, 2, 3)) - self.threshold)
         return torch.stack([-margin, margin], dim=1)
 
 
-def test_an_answer_that_rests_on_all_of_the_picture_is_kept_and_one_that_hangs_by_a_thread_is_not() -> None:
+def test_a_prediction_that_rests_on_all_pixels_has_full_confidence_and_a_marginal_one_none() -> None:
     image = torch.full((3, 32, 32), 0.8)
     sure, unsure = (
         Network(Brightness(threshold), ["dark", "bright"], (0.0,) * 3, (1.0,) * 3, 32, "test")
@@ -33,9 +33,9 @@ def test_an_answer_that_rests_on_all_of_the_picture_is_kept_and_one_that_hangs_b
     assert attribution_confidence(unsure, image, config=CONFIG) == 0
 
 
-def test_an_answer_that_rests_on_one_patch_alone_does_not_survive_its_loss() -> None:
+def test_a_prediction_that_rests_on_one_patch_has_little_confidence() -> None:
     image = torch.full((3, 32, 32), 0.7)
-    config = ExplainConfig.preset(confidence_share=0.06)  # as much as the patch has
+    config = ExplainConfig.preset(confidence_share=0.06)  # the size of the patch
     assert patch_network().predict(image)[1] == pytest.approx(0.66, abs=0.01)
     assert attribution_confidence(patch_network(), image, config=config) < 0.05
 
@@ -47,7 +47,7 @@ def test_changes_are_in_proportion_to_the_attribution() -> None:
     assert change_probabilities(torch.zeros(4, 4), 0.1).unique().tolist() == pytest.approx([0.1])
 
 
-def test_the_confidence_is_a_share_that_the_seed_decides() -> None:
+def test_the_confidence_is_a_seeded_fraction() -> None:
     values = [attribution_confidence(small_resnet(), scene(), config=CONFIG, seed=seed) for seed in (0, 0, 1)]
     assert values[0] == values[1]
     assert all(0 <= value <= 1 for value in values)

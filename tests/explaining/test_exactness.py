@@ -1,4 +1,4 @@
-"""Our maps against the grad-cam and lime packages, and against what the papers prove."""
+"""Attributions equal those of the grad-cam and lime packages, and have the properties that the papers prove."""
 
 import numpy as np
 import pytest
@@ -10,18 +10,18 @@ from scipy.stats import spearmanr
 
 from deepdream.explaining import explain
 from deepdream.explaining.config import ExplainConfig
-from deepdream.explaining.context import ask
+from deepdream.explaining.context import attribution_context
 from deepdream.explaining.perturbation_methods import kernel_shap_values, lime_weights, mean_colours, superpixels
 from tests.explaining.networks import patch_network, scene, small_resnet
 
-FP32 = ExplainConfig.preset(precision="fp32")
+CONFIG = ExplainConfig.preset()
 
 
 @pytest.mark.parametrize(("method", "package"), [("gradcam", GradCAM), ("gradcam_plus_plus", GradCAMPlusPlus)])
 @pytest.mark.parametrize("target", [0, 3])
 def test_grad_cam_is_the_grad_cam_packages(method: str, package: type, target: int) -> None:
     network, image = small_resnet(size=128), scene(128)
-    ours = explain(network, image, [method], target, config=FP32)[0].heatmap
+    ours = explain(network, image, [method], target, precision="fp32")[0].heatmap
     with package(network.model, [network.model.layer4]) as cam:
         theirs = cam(network.model_input(image), [ClassifierOutputTarget(target)])[0]
     ours = (ours - ours.min()) / (ours.max() - ours.min())  # the package moves the least value to 0
@@ -31,18 +31,18 @@ def test_grad_cam_is_the_grad_cam_packages(method: str, package: type, target: i
 
 def test_lime_ranks_superpixels_as_the_lime_package_does() -> None:
     network, image = small_resnet(), scene()
-    with ask(network, image, 1, config=FP32) as question:
-        segments = superpixels(question)
-        ours = lime_weights(question, segments).numpy()
+    with attribution_context(network, image, 1, config=CONFIG, precision="fp32") as context:
+        segments = superpixels(context)
+        ours = lime_weights(context, segments).numpy()
 
-        def classify(pictures: np.ndarray) -> np.ndarray:
-            batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(question.picture)
+        def classify(images: np.ndarray) -> np.ndarray:
+            batch = torch.from_numpy(images).permute(0, 3, 1, 2).to(context.image)
             with torch.no_grad():
                 return network.model(batch).softmax(dim=1).numpy()
 
-        picture = question.picture[0].permute(1, 2, 0).numpy().astype(np.float64)
+        pixels = context.image[0].permute(1, 2, 0).numpy().astype(np.float64)
         theirs = LimeImageExplainer(random_state=0).explain_instance(
-            picture, classify, (1,), top_labels=None, num_samples=1000, segmentation_fn=lambda _: segments.numpy()
+            pixels, classify, (1,), top_labels=None, num_samples=1000, segmentation_fn=lambda _: segments.numpy()
         )
     weights = np.zeros(len(ours))
     for segment, weight in theirs.local_exp[1]:
@@ -53,12 +53,12 @@ def test_lime_ranks_superpixels_as_the_lime_package_does() -> None:
 
 
 @pytest.mark.parametrize("target", [0, 1, 2])
-def test_integrated_gradients_add_up_to_what_the_logit_gains(target: int) -> None:
+def test_integrated_gradients_add_up_to_the_gain_of_the_logit(target: int) -> None:
     network, image = small_resnet(), scene()
     attribution = explain(network, image, ["integrated_gradients"], target)[0].attribution
     with torch.no_grad():
-        picture = network.model_input(image)
-        gain = float((network.model(picture) - network.model(torch.zeros_like(picture)))[0, target])
+        pixels = network.model_input(image)
+        gain = float((network.model(pixels) - network.model(torch.zeros_like(pixels)))[0, target])
     assert abs(gain) > 0.05
     assert float(attribution.sum()) == pytest.approx(gain, rel=0.01)
 
@@ -66,10 +66,10 @@ def test_integrated_gradients_add_up_to_what_the_logit_gains(target: int) -> Non
 def test_kernel_shap_gives_each_superpixel_its_shapley_value() -> None:
     """PatchReader's probability is linear in the pixels, so a superpixel's value is its own contribution alone."""
     image = 0.5 + 0.5 * scene(32)
-    with ask(patch_network(), image, "yes", config=FP32) as question:
-        segments = superpixels(question)
-        values = kernel_shap_values(question, segments)
-        gain = 0.8 / (3 * 64) * (image - mean_colours(question.picture, segments)[0])[:, 8:16, 16:24].sum(dim=0)
+    with attribution_context(patch_network(), image, "yes", config=CONFIG, precision="fp32") as context:
+        segments = superpixels(context)
+        values = kernel_shap_values(context, segments)
+        gain = 0.8 / (3 * 64) * (image - mean_colours(context.image, segments)[0])[:, 8:16, 16:24].sum(dim=0)
     expected = torch.zeros(len(values)).scatter_add_(0, segments[8:16, 16:24].flatten(), gain.flatten())
     assert values.numpy() == pytest.approx(expected.numpy(), abs=1e-4)
     assert float(values.abs().max()) > 1e-3

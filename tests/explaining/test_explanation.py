@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from deepdream.explaining import METHODS, explain, grad_cam
-from deepdream.explaining.config import METHODS as METHOD_NAMES
-from deepdream.explaining.config import ExplainConfig
-from deepdream.explaining.context import ask
+from deepdream.explaining.config import METHOD_FUNCTIONS, ExplainConfig
+from deepdream.explaining.context import attribution_context
 from deepdream.models import Network
 from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
 
@@ -36,14 +35,15 @@ def state(model: nn.Module) -> tuple[object, ...]:
     return flags, [p.requires_grad for p in model.parameters()], [p.grad for p in model.parameters()], hooks(model)
 
 
-def test_the_config_names_the_methods_there_are() -> None:
-    assert tuple(METHODS) == METHOD_NAMES
+def test_every_registered_method_exists_and_has_a_title_of_its_own() -> None:
+    assert [METHOD_FUNCTIONS[name].__name__ for name in METHODS] == list(METHODS)
+    assert len({method.title for method in METHODS.values()}) == len(METHODS)
 
 
-@pytest.mark.parametrize("method", METHOD_NAMES)
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_a_map_and_leaves_the_model_as_it_was(method: str) -> None:
     network = small_resnet()
-    network.model.train()  # a user's model may be in any state
+    network.model.train()  # a user's model may be in any mode
     network.model.fc.weight.requires_grad_(False)
     before, weights = state(network.model), copy.deepcopy(network.model.state_dict())
     (explanation,) = explain(network, scene(), [method], config=QUICK)
@@ -55,8 +55,8 @@ def test_every_method_gives_a_map_and_leaves_the_model_as_it_was(method: str) ->
     assert all(torch.equal(weights[name], value) for name, value in network.model.state_dict().items())
 
 
-@pytest.mark.parametrize("method", METHOD_NAMES)
-def test_the_same_question_has_the_same_answer(method: str) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_arguments_give_the_same_attribution(method: str) -> None:
     torch.manual_seed(1)
     first = explain(small_resnet(), scene(), [method], config=QUICK)[0]
     after_first = torch.rand(3)
@@ -67,13 +67,13 @@ def test_the_same_question_has_the_same_answer(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["smoothgrad", "lime", "kernel_shap"])
-def test_another_seed_draws_other_samples(method: str) -> None:
+def test_another_seed_gives_other_samples(method: str) -> None:
     one, other = (explain(small_resnet(), scene(), [method], config=QUICK, seed=s)[0].attribution for s in (0, 1))
     assert not torch.equal(one, other)
 
 
 @pytest.mark.parametrize("method", ["saliency", "smoothgrad", "integrated_gradients", "occlusion", "lime"])
-def test_a_network_that_reads_one_patch_is_found_out(method: str) -> None:
+def test_the_evidence_is_in_the_one_patch_that_the_network_reads(method: str) -> None:
     config = ExplainConfig.preset(lime_samples=300, occlusion_window=0.25, occlusion_stride=0.125, superpixels=25)
     heatmap = explain(patch_network(), 0.5 + 0.5 * scene(32), [method], "yes", config=config)[0].heatmap
     inside = patch_map().bool()
@@ -88,7 +88,7 @@ def test_evidence_for_one_class_is_evidence_against_the_other() -> None:
     assert yes.sum() > 0 > no.sum()
 
 
-def test_the_target_is_a_name_an_index_or_the_networks_answer() -> None:
+def test_the_target_is_a_name_an_index_or_the_prediction() -> None:
     network, image = small_resnet(), scene()
     answer = explain(network, image)[0]
     with torch.no_grad():
@@ -103,27 +103,29 @@ def test_the_target_is_a_name_an_index_or_the_networks_answer() -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("libary", "close ones are library"),
+        ("libary", r"test has no class 'libary'\. Did you mean `library`"),
         (4, "index of a class is 0 to 3"),
         ("-1", "index of a class is 0 to 3"),
     ],
 )
-def test_a_class_that_does_not_exist_is_said_with_the_close_ones(target: str | int, message: str) -> None:
+def test_an_unknown_class_is_an_error_with_similar_names(target: str | int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         explain(small_resnet(), scene(), target=target)
 
 
-def test_other_mistakes_are_said_in_one_line() -> None:
+def test_other_mistakes_are_errors_of_one_line() -> None:
     network = small_resnet()
     with pytest.raises(ValueError, match="12x9; an explanation needs at least 16 pixels"):
         explain(network, torch.rand(3, 9, 12))
     with pytest.raises(ValueError, match=r"tensor \(3, H, W\); this is torch.uint8"):
         explain(network, torch.zeros(3, 64, 64, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="no method 'gradkam'; close ones are gradcam"):
+    with pytest.raises(ValueError, match=r"method is 'gradkam'; it must be one of gradcam, .* Did you mean `gradcam`"):
         explain(network, scene(), ["gradkam"])
-    with pytest.raises(ValueError, match="no check 'deletion'; close ones are deletion_auc"):
+    with pytest.raises(
+        ValueError, match=r"check is 'deletion'; it must be one of deletion_auc, .* Did you mean `deletion_auc`"
+    ):
         explain(network, scene(), checks=["deletion"])
-    with pytest.raises(ValueError, match=r"no layer 'layr4'.*close ones are layer4"):
+    with pytest.raises(ValueError, match=r"no layer 'layr4' with a feature map\. Did you mean `layer4`"):
         grad_cam(network, scene(), layer="layr4")
     assert hooks(network.model) == 0
 
@@ -132,18 +134,18 @@ def test_classes_without_names_go_by_their_index() -> None:
     named = small_resnet()
     network = Network(named.model, [], named.mean, named.std, 64, "nameless.ckpt")
     assert explain(network, scene(), target=2)[0].target == "class 2"
-    with pytest.raises(ValueError, match=r"nameless\.ckpt does not name its classes; give an index"):
+    with pytest.raises(ValueError, match=r"classes of nameless\.ckpt have no names; use an index"):
         explain(network, scene(), target="bar")
 
 
-def test_a_picture_too_small_for_layer4_is_read_at_the_deepest_stage_with_a_map() -> None:
+def test_an_image_too_small_for_layer4_is_explained_at_the_deepest_stage_with_a_map() -> None:
     network, image = small_resnet(), scene(32)  # layer4 has one position
     assert torch.equal(grad_cam(network, image), grad_cam(network, image, layer="layer3"))
     assert grad_cam(network, image).std() > 0
 
 
-def test_torchvisions_own_networks_are_explained_too() -> None:
-    """With activations in place and used twice, and with stages that are not called layer4."""
+def test_torchvisions_networks_are_explained() -> None:
+    """With in-place activations that run twice, and with stages that are not called layer4."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         models = [torchvision.models.resnet18(num_classes=4), torchvision.models.squeezenet1_1(num_classes=4)]
@@ -155,14 +157,14 @@ def test_torchvisions_own_networks_are_explained_too() -> None:
         assert state(model) == before
 
 
-def test_double_precision_stays() -> None:
+def test_double_precision_is_kept() -> None:
     network = small_resnet()
     network.model.double()
     assert explain(network, scene().double(), ["integrated_gradients", "lime"], config=QUICK)[0].heatmap.std() > 0
 
 
 class Explaining(pl.LightningModule):
-    """Asks for maps within its own validation."""
+    """Explains images within its own validation."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -172,43 +174,45 @@ class Explaining(pl.LightningModule):
     def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
         assert torch.is_inference_mode_enabled()
         (image,) = batch[0]
-        self.heatmaps += [e.heatmap for e in explain(self.network, image, METHOD_NAMES, config=QUICK)]
+        self.heatmaps += [e.heatmap for e in explain(self.network, image, list(METHODS), config=QUICK)]
         self.heatmaps.append(grad_cam(self.network, image))
         assert torch.is_inference_mode_enabled()
 
 
-def test_maps_are_the_same_within_lightnings_validation() -> None:
+def test_attributions_are_the_same_within_lightnings_validation() -> None:
     network = small_resnet()
-    expected = [e.heatmap for e in explain(network, scene(), METHOD_NAMES, config=QUICK)]
+    expected = [e.heatmap for e in explain(network, scene(), list(METHODS), config=QUICK)]
     module = Explaining(network)
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
     trainer.validate(module, DataLoader(TensorDataset(scene()[None])), verbose=False)
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(module.heatmaps, expected, strict=False))
-    assert len(module.heatmaps) == len(METHOD_NAMES) + 1
+    assert len(module.heatmaps) == len(METHODS) + 1
     assert hooks(network.model) == 0
 
 
 class Untraceable(nn.Module):
-    """Decides by what it sees, which torch.fx cannot follow."""
+    """Branches on values, which torch.fx cannot trace."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.norm, self.last = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 4)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        features = self.norm(self.conv(pictures)).relu()
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.norm(self.conv(images)).relu()
         if features.mean() > 1e9:
             features = features * 0
         return self.last(features.mean(dim=(2, 3)))
 
 
-def test_many_pictures_get_the_networks_own_probabilities() -> None:
-    """From the copy with batch norm folded away, and from one that cannot be folded."""
+def test_many_images_get_the_networks_own_probabilities() -> None:
+    """From the copy with batch norm folded, and from one that cannot be folded."""
     torch.manual_seed(0)
     plain = Network(Untraceable().eval(), CLASSES, (0.5,) * 3, (0.25,) * 3, 32, "test")
-    pictures = torch.randn(7, 3, 64, 64)
+    images = torch.randn(7, 3, 64, 64)
     for network in (small_resnet(), plain):
-        with ask(network, scene(), 0, config=ExplainConfig.preset(precision="fp32", batch_size=3)) as question:
-            found = question.probabilities(pictures)
-            expected = network.model(pictures).softmax(dim=1)
+        with attribution_context(
+            network, scene(), 0, config=ExplainConfig.preset(batch_size=3), precision="fp32"
+        ) as context:
+            found = context.probabilities(images)
+            expected = network.model(images).softmax(dim=1)
         assert torch.allclose(found, expected, atol=1e-5)

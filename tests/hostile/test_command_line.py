@@ -14,7 +14,7 @@ from tests.conftest import run_app
 from tests.hostile.checkpoints import checkpoint
 from tests.hostile.guard import guard
 from tests.hostile.pictures import programs
-from tests.models.test_network import RunsCode
+from tests.models.checkpoints import RunsCode
 
 COMMANDS = {"dream": dream.main, "explain": explain.main, "train": train.main}
 ODD = {
