@@ -58,13 +58,18 @@ def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule
     config = DataConfig.preset(**{**values, "download": False, "url": None})
     data = scenes.SceneDataModule(config, seed=seed)
     data.prepare_data()
-    if len(data.classes) != len(network.classes) or (network.has_class_names and data.classes != network.classes):
-        raise ValueError(
-            f"{data.root} has {len(data.classes)} classes that are not the {len(network.classes)} of {network.source}"
-        )
+    _require_same_classes(network, data)
     if data.fingerprint != fingerprint:
         print(f"note: the lists in {data.root} differ from those of the training; it may have had some of these images")
     return data
+
+
+def _require_same_classes(network: models.Network, data: scenes.SceneDataModule) -> None:
+    if len(data.classes) != len(network.classes):
+        raise ValueError(f"{data.root} has {len(data.classes)} classes, {network.source} has {len(network.classes)}")
+    if network.has_class_names and data.classes != network.classes:
+        here, there = next(pair for pair in zip(data.classes, network.classes, strict=True) if pair[0] != pair[1])
+        raise ValueError(f"{data.root} has other classes than {network.source}: {here} in place of {there}")
 
 
 def current_keys(record: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:

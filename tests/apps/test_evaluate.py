@@ -109,6 +109,17 @@ def test_a_record_older_than_a_key_takes_the_value_of_the_yaml(
         data_of(network)
 
 
+def test_data_with_other_classes_are_refused(checkpoint: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained)
+    network = models.load_network(checkpoint)
+    first, *others = network.classes
+    with pytest.raises(ValueError, match=rf"rooms has other classes than .*best\.ckpt: {first} in place of attic$"):
+        data_of(replace(network, classes=["attic", *others]))
+    count = len(network.classes)
+    with pytest.raises(ValueError, match=rf"rooms has {count} classes, .*best\.ckpt has {count - 1}$"):
+        data_of(replace(network, classes=others))
+
+
 def test_evaluation_goes_to_the_given_loggers(
     checkpoint: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
