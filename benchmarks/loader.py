@@ -46,13 +46,13 @@ from deepdream.scenes import SceneDataModule
 from deepdream.scenes.config import AugmentConfig
 from deepdream.scenes.image_cache import prepare
 from deepdream.scenes.layout import read_lists
-from deepdream.schema import read_choice, typed
+from deepdream.schema import preset
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "scenes6" / "Images"
 SIZE = (500, 400)
 CROP = 160
 BATCH = 64
-AUGMENT = typed(AugmentConfig, read_choice("augment", "plain"))
+AUGMENT = preset(AugmentConfig, "augment", "plain")
 
 # VmHWM, because ru_maxrss begins with the memory of the process that started this one.
 PEAK = """

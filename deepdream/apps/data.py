@@ -6,13 +6,13 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
 from deepdream.scenes.config import AugmentConfig, DataConfig
-from deepdream.schema import choices, closest, read_choice, typed
+from deepdream.schema import choices, preset
 
-_MISSING = object()
 GROUPS = {"data": "mit_indoor", "augment": "plain"}
 
 
@@ -57,14 +57,9 @@ def _composed(overrides: list[str]) -> tuple[DataConfig, AugmentConfig]:
         if not equals or key.partition(".")[0] not in GROUPS:
             raise ValueError(f"{override!r} is not understood; write data=CHOICE, augment=CHOICE or data.KEY=VALUE")
         (chosen if key in GROUPS else values)[key] = value
-    groups = {group: read_choice(group, choice) for group, choice in chosen.items()}
-    for key, value in values.items():
-        group, _, name = key.partition(".")
-        if OmegaConf.select(groups[group], name, default=_MISSING) is _MISSING:
-            known = [f"{group}.{known!s}" for known in groups[group]]
-            raise ValueError(f"{key}: there is no such key; close ones are {', '.join(closest(key, known))}")
-        OmegaConf.update(groups[group], name, OmegaConf.from_dotlist([f"value={value}"]).value)
-    return typed(DataConfig, groups["data"]), typed(AugmentConfig, groups["augment"])
+    given: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"{key}={value}" for key, value in values.items()]))
+    data = preset(DataConfig, "data", chosen["data"], given.get("data"))
+    return data, preset(AugmentConfig, "augment", chosen["augment"], given.get("augment"))
 
 
 def _run(config: DataConfig, augment: AugmentConfig, folder: Path | None) -> None:

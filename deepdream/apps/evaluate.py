@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
-from deepdream.apps.command import command, shown
+from deepdream.apps.command import command
+from deepdream.console import relative as shown
 from deepdream.evaluating.config import EvaluateConfig
 from deepdream.scenes.config import DataConfig
-from deepdream.schema import as_data, read_choice, typed
+from deepdream.schema import as_data, preset
 
 if TYPE_CHECKING:
     from deepdream.evaluating import Evaluation
@@ -60,7 +61,7 @@ def data_of(network: Network, **overrides: Any) -> SceneDataModule:
         raise ValueError(f"{network.source} does not say where its data are; name their folder with root=PATH")
     # A checkpoint that is older than a key of the config takes the key's value from the YAML. And the pictures that it
     # was trained on are there or they are not: nothing is fetched into the folder of that time.
-    config = typed(DataConfig, read_choice("data", "mit_indoor"), {**record, "download": False, "url": None}, given)
+    config = preset(DataConfig, "data", "mit_indoor", {**record, "download": False, "url": None, **given})
     data = SceneDataModule.from_config(config, seed=seed)
     data.prepare_data()
     if len(data.classes) != len(network.classes) or (network.has_class_names and data.classes != network.classes):

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepdream.apps.checkpoints import BOX, chosen_network
-from deepdream.apps.command import command, describe, shown
+from deepdream.apps.command import command, describe
 from deepdream.apps.inputs import DEFAULT_PHOTO, read_photo
+from deepdream.console import relative as shown
 from deepdream.explaining.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
-from deepdream.schema import closest, preset
+from deepdream.schema import did_you_mean, preset
 
 METHODS = (
     "gradcam",
@@ -102,4 +102,4 @@ class ExplainAppConfig:
 def check_method(name: str) -> None:
     """Raise ValueError, with the close names, where there is no method called `name`."""
     if name not in METHODS:
-        raise ValueError(f"there is no method {name!r}; close ones are {', '.join(closest(name, METHODS))}")
+        raise ValueError(f"there is no method {name!r}{did_you_mean(name, METHODS)}")

@@ -25,7 +25,7 @@ from torchvision.transforms.functional import gaussian_blur
 from deepdream.explaining.config import CHECKS
 from deepdream.explaining.context import Question
 from deepdream.explaining.gradient_methods import seeded
-from deepdream.schema import closest
+from deepdream.schema import did_you_mean
 
 SQUARE = 0.2  # smallest and ...
 LARGEST_SQUARE = 0.5  # ... largest side of a square that infidelity takes out, as shares of the shorter side
@@ -38,7 +38,7 @@ def check_map(question: Question, method: Method, attribution: Tensor, checks: S
     """The `checks`, of CHECKS, of a map that `method` made, (H, W); by name. Raises ValueError for another name."""
     for check in checks:
         if check not in CHECKS:
-            raise ValueError(f"there is no check {check!r}; close ones are {', '.join(closest(check, CHECKS))}")
+            raise ValueError(f"there is no check {check!r}{did_you_mean(check, CHECKS)}")
     scores = {}
     for check in checks:
         if check == "deletion_auc":

@@ -14,8 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deepdream.schema import closest
-
 
 def read_weights_file(path: Path) -> tuple[dict[str, Any], str]:
     """The dictionary in a file that torch.save wrote, on the CPU, and the file's SHA-256.
@@ -26,8 +24,8 @@ def read_weights_file(path: Path) -> tuple[dict[str, Any], str]:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name the checkpoint in it, for example {path}/checkpoints/best.ckpt")
     if not path.is_file():
-        siblings = [str(p) for p in path.parent.glob("*.ckpt")]
-        hint = f"; close by there is {', '.join(closest(str(path), siblings))}" if siblings else ""
+        siblings = sorted(map(str, path.parent.glob("*.ckpt")))
+        hint = f"; close by there is {', '.join(siblings[:3])}" if siblings else ""
         raise FileNotFoundError(f"there is no checkpoint {path}{hint}")
     data = path.read_bytes()
     _refuse_compressed(path, data)

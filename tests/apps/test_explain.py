@@ -72,11 +72,11 @@ def test_a_mistake_is_said_in_one_line(checkpoint: Path, tmp_path: Path) -> None
     cases = {
         (ckpt, "image=empty"): "there is no picture in empty",
         (ckpt, "image=flat.png"): "flat.png is 300x9; it needs at least 16 pixels a side",
-        (ckpt, "target=bedrom"): "knows no class 'bedrom'; close ones are bedroom",
+        (ckpt, "target=bedrom"): "class 'bedrom'. Did you mean `bedroom`",
         (ckpt, "target=99"): "target is 99; the index of a class is 0 to 11",
-        (ckpt, "methods=[gradkam]"): "no method 'gradkam'; close ones are gradcam",
+        (ckpt, "methods=[gradkam]"): "no method 'gradkam'. Did you mean `gradcam`",
         (ckpt, "explain.lime_samples=1"): "explain.lime_samples is 1; it must be 10 or more",
-        ("ckpt=last",): "train a network with `python train.py experiment=demo`",
+        ("ckpt=last",): "train.py experiment=demo`",
     }
     for arguments, message in cases.items():
         result = run_app("explain", *arguments, cwd=tmp_path)

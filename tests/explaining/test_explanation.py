@@ -103,7 +103,7 @@ def test_the_target_is_a_name_an_index_or_the_networks_answer() -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("libary", "close ones are library"),
+        ("libary", "Did you mean `library`"),
         (4, "index of a class is 0 to 3"),
         ("-1", "index of a class is 0 to 3"),
     ],
@@ -119,11 +119,11 @@ def test_other_mistakes_are_said_in_one_line() -> None:
         explain(network, torch.rand(3, 9, 12))
     with pytest.raises(ValueError, match=r"tensor \(3, H, W\); this is torch.uint8"):
         explain(network, torch.zeros(3, 64, 64, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="no method 'gradkam'; close ones are gradcam"):
+    with pytest.raises(ValueError, match=r"no method 'gradkam'\. Did you mean `gradcam`"):
         explain(network, scene(), ["gradkam"])
-    with pytest.raises(ValueError, match="no check 'deletion'; close ones are deletion_auc"):
+    with pytest.raises(ValueError, match=r"no check 'deletion'\. Did you mean `deletion_auc`"):
         explain(network, scene(), checks=["deletion"])
-    with pytest.raises(ValueError, match=r"no layer 'layr4'.*close ones are layer4"):
+    with pytest.raises(ValueError, match=r"no layer 'layr4'.*Did you mean `layer4`"):
         grad_cam(network, scene(), layer="layr4")
     assert hooks(network.model) == 0
 

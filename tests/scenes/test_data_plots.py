@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from PIL import Image
 
 from deepdream.scenes import SceneDataModule
 from deepdream.scenes.config import AugmentConfig
 from deepdream.scenes.data_plots import batch_sheet, draw_counts, draw_sizes, raw_sheet
-from deepdream.schema import read_choice, typed
+from deepdream.schema import preset
 from tests.scenes.layout import write_scenes
 
 
@@ -50,8 +49,8 @@ def test_show_writes_four_pictures_and_counts_aloud(data: SceneDataModule, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["data.rot=x"], "data.rot: there is no such key; close ones are data.root"),
-        (["data=romms"], "data is 'romms'; there are mit_indoor, rooms"),
+        (["data.rot=x"], "unknown key `data.rot`. Did you mean `data.root`?"),
+        (["data=romms"], "there is no preset 'romms' in data. Did you mean `rooms`?"),
         (["dta=rooms"], "'dta=rooms' is not understood; write data=CHOICE"),
         (["augment.flip=2"], "augment.flip is 2.0; it must be between 0 and 1"),
     ],
@@ -82,9 +81,7 @@ def test_counts_and_sizes_are_drawn_from_what_is_there(data: SceneDataModule) ->
 
 
 def test_a_choice_of_the_config_is_read_over_its_defaults() -> None:
-    strong, plain = read_choice("augment", "strong"), read_choice("augment", "plain")
+    strong, plain = (preset(AugmentConfig, "augment", name) for name in ("strong", "plain"))
     assert strong.crop_scale == plain.crop_scale
     assert strong.trivial_augment
     assert not plain.trivial_augment
-    assert typed(AugmentConfig, strong)
-    assert "defaults" not in OmegaConf.to_container(strong)
