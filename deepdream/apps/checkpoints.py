@@ -1,22 +1,25 @@
-"""Which checkpoint a command works on."""
+"""The checkpoint and the network that a command works on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepdream import models
+from deepdream.console import invocation
+
 if TYPE_CHECKING:
     from deepdream.models import Network
 
 BEST = ("outputs/*/*/checkpoints/best.ckpt", "multirun/*/*/*/checkpoints/best.ckpt")
 LAST = "last"
-BOX = "box"  # as load_network calls it
+BOX = "box"  # the bundled model, as load_network calls it
 
 
 def chosen_checkpoint(ckpt: str, folder: Path | None = None) -> str:
-    """`ckpt`, or where it is "last" the newest best.ckpt of the runs and sweeps below `folder` (the current one).
+    """`ckpt`, or for "last" the newest best.ckpt of the runs and sweeps below `folder` (default: the current one).
 
-    Raises ValueError where there is none, saying how to get one.
+    Raises ValueError, in one line that tells how to get one, where there is none.
     """
     if ckpt != LAST:
         return ckpt
@@ -24,7 +27,7 @@ def chosen_checkpoint(ckpt: str, folder: Path | None = None) -> str:
     if not found:
         raise ValueError(
             "there is no checkpoint under outputs/ or multirun/: train a network with "
-            "`python train.py experiment=demo` (minutes on a CPU), or name one with ckpt=PATH, or ckpt=box"
+            f"`{invocation('train')} experiment=demo` (minutes on a CPU), or name one with ckpt=PATH, or ckpt=box"
         )
     newest = max(found, key=lambda path: path.stat().st_mtime)
     print(f"checkpoint: {newest} (the newest)")
@@ -32,15 +35,13 @@ def chosen_checkpoint(ckpt: str, folder: Path | None = None) -> str:
 
 
 def chosen_network(ckpt: str) -> Network:
-    """The network of `chosen_checkpoint`; where its classes have no names, that is said."""
-    from deepdream.models import load_network
-
-    network = load_network(chosen_checkpoint(ckpt))
+    """The network of `chosen_checkpoint`. Prints a note where its classes have no names."""
+    network = models.load_network(chosen_checkpoint(ckpt))
     if not network.has_class_names:
         print(f"note: {network.source} does not name its {len(network.classes)} classes; they go by their index")
     return network
 
 
 def run_folder(ckpt: str | Path) -> Path:
-    """The folder of the run that made a checkpoint."""
+    """The folder of the run that wrote a checkpoint."""
     return Path(ckpt).resolve().parent.parent

@@ -1,7 +1,7 @@
-"""Processes that torchrun, Slurm or a user has started, on one machine or many, to be one run together.
+"""Processes that torchrun, Slurm or a user has started, on one machine or several, to be one run together.
 
-Each of them runs the whole command. The first one chooses the folder, from the clock, and the others learn it from
-there, at MASTER_ADDR and MASTER_PORT, before they begin.
+Each of them runs the whole command. Rank 0 chooses the run folder, from the clock, and the other ranks receive it from
+rank 0, at MASTER_ADDR and MASTER_PORT, before they start.
 """
 
 from __future__ import annotations
@@ -23,68 +23,67 @@ BY_LIGHTNING = "hydra.job.name=train_ddp_process_"  # among the arguments of a p
 
 
 @dataclass(frozen=True)
-class Place:
-    """This process among those that were started together. processes: of all machines; None where nobody has said."""
+class Rank:
+    """This process among those that were started together. world_size: over all nodes; None where it is not known."""
 
     node: int
-    process: int
-    processes: int | None
+    local: int
+    world_size: int | None
     address: str
     port: int
 
     @property
-    def is_first(self) -> bool:
-        """Whether the others do as this process says."""
-        return self.node == 0 and self.process == 0
+    def is_zero(self) -> bool:
+        """Whether this is rank 0, which chooses the run folder."""
+        return self.node == 0 and self.local == 0
 
 
 def in_one_folder(arguments: list[str]) -> list[str]:
-    """`arguments` of train.py; where another process is the first, with the folder that it works in.
+    """`arguments` of train.py; on another rank than 0 with the run folder of rank 0, for which it waits.
 
-    Waits for the first one. Raises ValueError, in one line, where that one has ended, and for a sweep.
+    Raises ValueError, in one line, where rank 0 has exited, and for a sweep.
     """
-    place = place_of_this_process()
-    if place is None or any(argument.startswith(BY_LIGHTNING) for argument in arguments):
+    rank = rank_of_this_process()
+    if rank is None or any(argument.startswith(BY_LIGHTNING) for argument in arguments):
         return arguments
-    if many := {"-m", "--multirun"}.intersection(arguments):
+    if flags := {"-m", "--multirun"}.intersection(arguments):
         raise ValueError(
-            f"{many.pop()} starts the processes of its jobs itself; start it once, without torchrun or srun"
+            f"{flags.pop()} starts the processes of its jobs itself; start it once, without torchrun or srun"
         )
-    store = _store(place)
-    if place.is_first:
+    store = _store(rank)
+    if rank.is_zero:
         return arguments
     try:
         folder = quoted(Path(store.get(_key()).decode()))
     except RuntimeError as error:
         raise ValueError(
-            f"process {place.process} of machine {place.node} has no run to take part in: the first process, which "
-            "says why, has ended"
+            f"rank {rank.local} of node {rank.node}: rank 0 exited before the run started; see its error"
         ) from error
     own = [f"resume={folder}" if argument.startswith("resume=") else argument for argument in arguments]
-    name = f"train_node_{place.node}_process_{place.process}"  # of its log file
+    name = f"train_node_{rank.node}_process_{rank.local}"  # of its log file
     return [*own, f"hydra.run.dir={folder}", f"hydra.job.name={name}", "hydra.output_subdir=null"]
 
 
 def tell_folder(folder: Path) -> None:
-    """Tell the other processes the folder of this run, where this process is the first of several."""
-    place = place_of_this_process()
-    if place is not None and place.is_first:
-        _store(place).set(_key(), str(folder))
+    """Send the run folder to the other ranks, where this process is rank 0 of several."""
+    rank = rank_of_this_process()
+    if rank is not None and rank.is_zero:
+        _store(rank).set(_key(), str(folder))
 
 
 def require_all(processes: int) -> None:
-    """Raises ValueError, in one line, where another number than `processes` was started: they would train apart."""
-    place = place_of_this_process()
-    if place is not None and place.processes not in (None, processes):
+    """Raise ValueError, in one line, where another number of processes was started: they would train apart."""
+    rank = rank_of_this_process()
+    if rank is not None and rank.world_size not in (None, processes):
         raise ValueError(
-            f"{place.processes} processes were started, and trainer.devices and trainer.num_nodes make {processes}; "
+            f"{rank.world_size} processes were started, and trainer.devices and trainer.num_nodes make {processes}; "
             "give the processes of a machine as trainer.devices, and the machines as trainer.num_nodes"
         )
 
 
 @cache
-def place_of_this_process() -> Place | None:
-    """Where this process stands; None for one that a user has started alone."""
+def rank_of_this_process() -> Rank | None:
+    """The rank of this process; None for one that was started alone."""
     by_hand = "MASTER_PORT" in os.environ and not {"NODE_RANK", "GROUP_RANK", "LOCAL_RANK"}.isdisjoint(os.environ)
     by_slurm = "SLURM_STEP_ID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
     if not (by_hand or by_slurm):
@@ -96,33 +95,33 @@ def place_of_this_process() -> Place | None:
     # In Lightning's order: torchrun may have been started by Slurm.
     kind = next(k for k in (TorchElasticEnvironment, SLURMEnvironment, LightningEnvironment) if k.detect())
     environment = kind()
-    processes = os.environ.get("WORLD_SIZE") if kind is LightningEnvironment else environment.world_size()
-    return Place(
+    world_size = os.environ.get("WORLD_SIZE") if kind is LightningEnvironment else environment.world_size()
+    return Rank(
         node=environment.node_rank(),
-        process=environment.local_rank(),
-        processes=None if processes is None else int(processes),
+        local=environment.local_rank(),
+        world_size=None if world_size is None else int(world_size),
         address=environment.main_address,
         port=environment.main_port,
     )
 
 
 @cache
-def _store(place: Place) -> TCPStore:
-    """Where the processes meet: kept by the first one, until it ends, or by torchrun. Lightning uses the same."""
+def _store(rank: Rank) -> TCPStore:
+    """Where the ranks meet: hosted by rank 0 until it ends, or by torchrun. Lightning uses the same one."""
     from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch exports it without saying so
 
-    keeps = place.is_first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    is_host = rank.is_zero and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     try:
         return TCPStore(
-            place.address, place.port, is_master=keeps, timeout=PATIENCE, wait_for_workers=False, multi_tenant=keeps
+            rank.address, rank.port, is_master=is_host, timeout=PATIENCE, wait_for_workers=False, multi_tenant=is_host
         )
     except RuntimeError as error:
         raise ValueError(
-            f"the processes of this run cannot meet at {place.address}, port {place.port} (MASTER_ADDR, MASTER_PORT): "
+            f"the processes of this run cannot meet at {rank.address}, port {rank.port} (MASTER_ADDR, MASTER_PORT): "
             f"{str(error).splitlines()[0]}"
         ) from error
 
 
 def _key() -> str:
-    """Of the folder; another one after torchrun has started the processes again."""
+    """The name of the folder in the store: another one after torchrun has restarted the processes."""
     return f"deepdream/folder/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"

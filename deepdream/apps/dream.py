@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import BOX, chosen_network
-from deepdream.apps.command import command, shown
+from deepdream.apps.command import command
+from deepdream.console import relative as shown
 from deepdream.dreaming.config import DreamAppConfig
 
 if TYPE_CHECKING:

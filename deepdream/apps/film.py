@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream.apps import inputs
-from deepdream.apps.command import shown
+from deepdream.console import relative as shown
 from deepdream.dreaming.config import DreamAppConfig
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The arguments that make Hydra compose a run again."""
+"""The arguments with which Hydra composes the configuration of a run again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def quoted(path: Path) -> str:
-    """A path as the value of an override, whatever is in its name."""
+    """A path as the value of an override, whatever characters are in its name."""
     text = str(path).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{text}'"
 
@@ -20,6 +20,6 @@ def flags_of(hydra: Any) -> list[str]:
 
 
 def joined(earlier: list[str], later: list[str]) -> list[str]:
-    """The overrides of both; where both set the same key, only the later one, as Hydra adds no key twice."""
+    """The overrides of both lists; of a key that both set, only the later one, because Hydra adds no key twice."""
     keys = {override.partition("=")[0] for override in later}
     return [override for override in earlier if override.partition("=")[0] not in keys] + later

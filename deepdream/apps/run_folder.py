@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
+from typing import Any, ClassVar
 
-RUNNING = ".running"  # the lock in the folder of a run
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from deepdream.apps.overrides import quoted
+from deepdream.console import relative
+from deepdream.files import exclusive_or_refuse
+
+RUNNING = ".running"  # the lock in a run folder
+CLOCK = "${now:"
 
 
-def own_folder(wanted: str) -> str:
-    """`wanted`, made at this moment; where it is there already, the first free one of wanted_2, wanted_3 and so on.
+class RunFolders(Callback):
+    """Hydra's callback (conf/run_folder.yaml): a run or a sweep whose folder is named by the clock gets a new folder.
 
-    Two runs that begin in the same second share no folder. Where none can be made, Hydra says why, when it tries.
+    It is made when the run starts, and never by composing or printing a configuration.
     """
+
+    sweep: ClassVar[Path | None] = None  # the folder of the sweep that this process has started
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Set hydra.run.dir."""
+        config.hydra.run.dir = _own_folder(config.hydra.run)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Set hydra.sweep.dir, for the jobs too: a launcher composes each of them from the overrides."""
+        folder = _own_folder(config.hydra.sweep)
+        config.hydra.sweep.dir = folder
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(Path(folder))}")
+        RunFolders.sweep = Path(folder)
+
+
+def _own_folder(node: DictConfig) -> str:
+    """The folder that `node.dir` names; one that the clock names is made, as name_2, name_3 ... where it exists."""
+    wanted = str(node.dir)
+    if CLOCK not in str(OmegaConf.to_container(node, resolve=False)):
+        return wanted
     path = Path(wanted)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):
             own = path if number == 1 else path.with_name(f"{path.name}_{number}")
             try:
-                os.mkdir(own)
+                own.mkdir()
             except FileExistsError:
                 continue
             return str(own)
     except OSError:
         pass
-    return wanted
+    return wanted  # Hydra reports why it cannot be made, when it tries
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """While this is open, no other run is at work in `folder`. Raises ValueError, in one line, where one is.
-
-    The lock is the system's: it ends with its process, however that ends. On a file system without locks filelock
-    takes a file that names the process instead, and says so.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / RUNNING)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ValueError(
-            f"another process is training in {folder}; wait for its end, or choose another folder"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+def alone_in(folder: Path) -> AbstractContextManager[None]:
+    """While this is open, no other run is at work in `folder`. Raises ValueError, in one line, where one is."""
+    message = f"another process is training in {relative(folder)}; wait for its end, or choose another folder"
+    return exclusive_or_refuse(folder / RUNNING, message)

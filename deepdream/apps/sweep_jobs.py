@@ -1,7 +1,7 @@
-"""A job of a sweep, as a process of its own.
+"""A job of a sweep as a process of its own.
 
-What the processes of several devices start again is then the command of this one job, in its own folder: never the
-sweep. A job that fails, or is killed for its memory, leaves the others alone, and nothing of one job reaches the next.
+Lightning starts the command again for each further device: here that is the command of the one job, never the whole
+sweep. A job that fails, or is killed for its memory, does not end the others, and no state of one reaches the next.
 """
 
 from __future__ import annotations
@@ -13,50 +13,39 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
 
 import deepdream
 from deepdream.apps.overrides import flags_of, quoted
+from deepdream.apps.run_folder import RunFolders
 
 FORWARDED = (signal.SIGTERM, signal.SIGUSR1)
 FAILED = "failed.txt"  # in the folder of a sweep: a line for each job that failed, whichever process it ran in
-NAMED = 5  # folders of failed jobs that one line has room for
+LISTED = 5  # folders of failed jobs that an error names
 
 
 class JobFailed(Exception):
-    """A job of a sweep ended with another status than 0, or several did; they have said why themselves."""
-
-
-class Sweep(Callback):
-    """Tells this process the folder of the sweep that it begins; Hydra builds it, by conf/train.yaml."""
-
-    folder: ClassVar[Path | None] = None
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Nothing has failed yet."""
-        Sweep.folder = Path(config.hydra.sweep.dir)
-        (Sweep.folder / FAILED).unlink(missing_ok=True)
+    """A job of a sweep, or several, ended with another status than 0 after printing its own error."""
 
 
 def failed_jobs() -> JobFailed | None:
-    """How many jobs of the sweep that this process ran have failed, and where their logs are; None without any."""
-    if Sweep.folder is None or not (Sweep.folder / FAILED).is_file():
+    """How many jobs of the sweep that this process started have failed, and where their logs are; None without any."""
+    record = RunFolders.sweep / FAILED if RunFolders.sweep is not None else None
+    if record is None or not record.is_file():
         return None
-    folders = (Sweep.folder / FAILED).read_text(encoding="utf-8").splitlines()
+    folders = record.read_text(encoding="utf-8").splitlines()
     if len(folders) == 1:
         return JobFailed(f"1 job of the sweep failed; its log is in {folders[0]}")
-    places = ", ".join(folders[:NAMED]) + (f" and so on: {Sweep.folder / FAILED}" if len(folders) > NAMED else "")
+    places = ", ".join(folders[:LISTED]) + (f" and so on: {record}" if len(folders) > LISTED else "")
     return JobFailed(f"{len(folders)} jobs of the sweep failed; their logs are in {places}")
 
 
 def run_alone(module: str, folder: Path) -> None:
-    """`python -m module` with the configuration of the job that Hydra has just begun, in `folder`.
+    """Run `python -m module` in `folder`, with the configuration of the job that Hydra has just started.
 
-    Raises JobFailed. SIGTERM and SIGUSR1 reach the job, and end the sweep when it has ended.
+    Raises JobFailed. SIGTERM and SIGUSR1 are passed to the job, and end the sweep when the job has ended.
     """
     hydra = HydraConfig.get()
     job = [f"hydra.run.dir={quoted(folder)}", f"hydra.job.num={hydra.job.num}", "hydra.mode=RUN"]

@@ -11,10 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps.command import command, shown
+from deepdream.apps.command import command
 from deepdream.apps.distributed import in_one_folder, require_all, tell_folder
 from deepdream.apps.resume import resumed
 from deepdream.apps.run_folder import alone_in
+from deepdream.console import relative as shown
 from deepdream.scenes.config import DataConfig
 from deepdream.training.config import TrainConfig
 

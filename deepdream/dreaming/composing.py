@@ -10,7 +10,7 @@ from deepdream.dreaming.config import DreamConfig
 from deepdream.dreaming.objectives import Objective
 from deepdream.dreaming.selection import Selection, select
 from deepdream.models.layers import Layer
-from deepdream.schema import closest
+from deepdream.schema import did_you_mean
 
 PLAIN: dict[str, Objective] = {
     "mean_square": objectives.mean_square,
@@ -71,6 +71,4 @@ def class_index(target: str | int | None, classes: Sequence[str]) -> int:
         return list(classes).index(str(target))
     if str(target).isdigit() and int(target) < len(classes):
         return int(target)
-    raise ValueError(
-        f"the network knows no class {target!r}; close ones are {', '.join(closest(str(target), classes))}"
-    )
+    raise ValueError(f"the network knows no class {target!r}{did_you_mean(str(target), classes)}")

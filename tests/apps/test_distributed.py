@@ -16,13 +16,13 @@ from tests.conftest import ROOT, TINY, run_app, start_app
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run")
 TRAIN = (str(ROOT / "train.py"), *TINY)
-TOLD = (
+RECORDING = (
     "+callbacks.ranks._target_=tests.apps.ranks.WhatEachTrained",
     "+callbacks.pictures._target_=tests.apps.ranks.Pictures",
     "+callbacks.same._target_=tests.apps.ranks.SameWeights",
     "+callbacks.same.path=same.txt",
 )
-TWO_NODES = (*TOLD, "trainer.num_nodes=2", "trainer.devices=1")
+TWO_NODES = (*RECORDING, "trainer.num_nodes=2", "trainer.devices=1")
 
 
 def together(commands: Sequence[Sequence[str]], environments: Sequence[dict[str, str]], cwd: Path) -> list[str]:
@@ -77,8 +77,8 @@ def assert_one_run(folder: Path, printed: Sequence[str]) -> Path:
     assert [path.read_text() for path in sorted(run.glob("pictures_*.txt"))] == ["32 24"] * 2
     assert (folder / "same.txt").read_text() == "2 0.0"
     assert (run / "figures" / "evaluation.json").is_file()
-    talks = [text.count("training on 72 pictures") for text in printed]
-    assert talks == [text.count("checkpoint:") for text in printed] == [1, 0], printed
+    lines = [text.count("training on 72 pictures") for text in printed]
+    assert lines == [text.count("checkpoint:") for text in printed] == [1, 0], printed
     assert not printed[1].strip()
     return run
 
@@ -108,7 +108,7 @@ def test_two_processes_that_a_user_starts_by_hand_are_one_run(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_torchrun_on_one_machine(tmp_path: Path) -> None:
-    command = (*TORCHRUN, "--standalone", "--nproc-per-node=2", *TRAIN, *TOLD, "trainer.devices=2")
+    command = (*TORCHRUN, "--standalone", "--nproc-per-node=2", *TRAIN, *RECORDING, "trainer.devices=2")
     (printed,) = together([command], [{}], tmp_path)
     assert_one_run(tmp_path, [printed, ""])
 
@@ -120,7 +120,7 @@ def test_torchrun_on_one_machine(tmp_path: Path) -> None:
         (("-m",), "-m starts the processes of its jobs itself"),
     ],
 )
-def test_a_launch_that_cannot_be_one_run_is_said_in_one_line(
+def test_a_launch_that_cannot_be_one_run_is_a_one_line_error(
     arguments: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     result = run_app("train", *TINY, *arguments, cwd=tmp_path, **as_by_slurm(free_port(), 0))
@@ -129,7 +129,7 @@ def test_a_launch_that_cannot_be_one_run_is_said_in_one_line(
     assert message in line
 
 
-def test_only_the_first_process_says_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
+def test_only_rank_0_prints_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
     port = free_port()
     second = subprocess.Popen(
         (sys.executable, *TRAIN, *TWO_NODES, "trainer.max_epochs=0"),
@@ -145,4 +145,4 @@ def test_only_the_first_process_says_what_is_wrong_with_the_configuration(tmp_pa
         second.kill()
     assert (first.returncode, second.returncode) == (1, 1)
     assert "trainer.max_epochs is 0" in first.stderr
-    assert "the first process, which says why, has ended" in line
+    assert "rank 0 exited before the run started; see its error" in line

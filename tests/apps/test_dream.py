@@ -92,7 +92,7 @@ def test_a_finished_run_says_how_to_look_and_leaves_no_traceback_of_bad_input(ch
         (ckpt, "dream.device=cuda"): "there is cpu",
         ("ckpt=missing.ckpt",): "there is no checkpoint missing.ckpt",
         (f"ckpt={torn}",): "torn.ckpt is truncated",
-        ("ckpt=last",): "train a network with `python train.py experiment=demo`",
+        ("ckpt=last",): "train.py experiment=demo`",
     }
     for arguments, message in cases.items():
         result = run_app("dream", *arguments, cwd=tmp_path)

@@ -81,7 +81,7 @@ def test_a_mistake_is_an_error_of_one_line(checkpoint: Path, tmp_path: Path) -> 
         (ckpt, "methods=[gradkam]"): "method is 'gradkam'; it must be one of gradcam, ",
         (ckpt, "precision=fp8"): "precision is 'fp8'; it must be one of auto, fp32, bf16, fp16",
         (ckpt, "explain.lime_samples=1"): "explain.lime_samples is 1; it must be 10 or more",
-        ("ckpt=last",): "train a network with `python train.py experiment=demo`",
+        ("ckpt=last",): "train.py experiment=demo`",
     }
     for arguments, message in cases.items():
         result = run_app("explain", *arguments, cwd=tmp_path)

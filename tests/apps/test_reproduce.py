@@ -86,7 +86,7 @@ def test_a_class_is_named_in_pythons_own_word(checkpoint: Path, tmp_path: Path) 
     assert result.returncode == 0, result.stderr
     assert read_provenance(tmp_path / "a.png")["config"]["dream"]["target"] == "library"
     wrong = run_app("dream", f"ckpt={checkpoint}", *quick, "class=libary", "output=b.png", cwd=tmp_path)
-    assert "no class 'libary'; close ones are library" in wrong.stderr
+    assert "class 'libary'. Did you mean `library`" in wrong.stderr
 
 
 @pytest.mark.slow

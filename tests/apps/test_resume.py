@@ -209,8 +209,8 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
     ("arguments", "message"),
     [
         (("resume=last",), "there is no run under outputs/ or multirun/"),
-        (("resume=nowhere",), "nowhere is no folder of a run: there is no .hydra/overrides.yaml in it"),
-        (("-m", "resume=last"), "resume goes on with one run, and -m begins several"),
+        (("resume=nowhere",), "nowhere is not a run folder (missing .hydra/overrides.yaml)"),
+        (("-m", "resume=last"), "resume continues one run, and -m starts several"),
     ],
 )
 def test_a_run_that_cannot_go_on_is_said_in_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_run_that_was_killed_before_its_record_was_written_is_not_taken_for_on
     with pytest.raises(ValueError, match="there is no run under outputs/ or multirun/"):
         resumed(["resume=last"])
     _begun(tmp_path / "outputs/day/2", "hydra: {job: {name: train}}", "")
-    with pytest.raises(ValueError, match="day/2 was ended before it had begun; begin it again"):
+    with pytest.raises(ValueError, match="day/2 was killed before it started; start it again"):
         resumed(["resume=last"])
 
 

@@ -109,16 +109,16 @@ def test_two_processes_train_together_and_evaluate_each_picture_once(trained: Pa
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("model.dpth=18", "model.dpth: there is no such key; close ones are model.depth"),
+        ("model.dpth=18", "unknown key `model.dpth`. Did you mean `model.depth`?"),
         ("trainer.devices=two", "trainer.devices is 'two'; it must be a number of devices"),
         ("trainer.max_epochs=ten", "trainer.max_epochs: Value 'ten' of type 'str' could not be converted to Integer"),
         ("optimizer.lr=fast", "optimizer.lr is 'fast'; it must be a number"),
-        ("optimizer.lrr=0.1", "optimizer.lrr: there is no such key; close ones are optimizer.lr"),
+        ("optimizer.lrr=0.1", "unknown key `optimizer.lrr`. Did you mean `optimizer.lr`?"),
         (
             "callbacks.checkpont.mode=min",
-            "callbacks.checkpont: there is no such key; close ones are callbacks.checkpoint",
+            "unknown key `callbacks.checkpont.mode`. Did you mean `callbacks.checkpoint.mode`?",
         ),
-        ("model=resnet19", "Could not find 'model/resnet19' Available options in 'model': resnet10"),
+        ("model=resnet19", "unknown choice `model=resnet19`. Did you mean `model=resnet1"),
         ("data.resize=100", "data.resize is 100; it must be data.image_size (224) or more"),
         ("seed=-1", "seed is -1; it must be 0 or more"),
         ("data.url.archive=[ftp://x]", "data.url.archive has 'ftp://x'; an address begins with http:// or https://"),

@@ -99,7 +99,7 @@ def test_a_class_dream_raises_its_class(resnet):
         assert dreamer.measure(dream) > dreamer.measure(image)
         logits.append(dreamer.measure(image))
     assert logits[0] != logits[1]
-    with pytest.raises(ValueError, match="knows no class 'c'; close ones are"):
+    with pytest.raises(ValueError, match="knows no class 'c'"):
         Dreamer(resnet, config("class", target="c", **values))
     with pytest.raises(ValueError, match=r"needs a class; name it with dream\.target"):
         Dreamer(resnet, config("class", **values))

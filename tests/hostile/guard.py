@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deepdream.apps.command import LONGEST_LINE, describe, is_expected
+from deepdream.apps.command import describe, is_expected
+from deepdream.console import LONGEST_LINE
 
 SECONDS = 20  # on a slow and busy machine; a sound file takes a hundredth of one
 MEGABYTES = 600  # more than before

@@ -23,7 +23,7 @@ from deepdream.models.config import ModelConfig
 from deepdream.models.layers import Layer
 from deepdream.provenance import read_provenance, write_jpeg, write_png
 from deepdream.scenes.layout import read_list
-from deepdream.schema import read_choice, typed
+from deepdream.schema import preset, typed
 from tests.hostile.guard import guard, outcome
 from tests.hostile.test_pictures import config, kept_config
 from tests.pictures import chunk, png
@@ -172,10 +172,10 @@ def test_any_configuration_in_a_picture_is_checked_key_by_key(tmp_path: Path, ke
 # The configuration
 
 SCHEMAS = {
-    DreamConfig: read_choice("dream", "vivid"),
-    FilmConfig: read_choice("film", "none"),
-    ExplainConfig: read_choice("explain", "default"),
-    ModelConfig: read_choice("model", "resnet18"),
+    DreamConfig: preset(DreamConfig, "dream", "vivid"),
+    FilmConfig: preset(FilmConfig, "film", "none"),
+    ExplainConfig: preset(ExplainConfig, "explain", "default"),
+    ModelConfig: preset(ModelConfig, "model", "resnet18"),
 }
 
 
@@ -185,7 +185,7 @@ SCHEMAS = {
 def test_any_value_of_any_key_is_checked(schema: type, data: st.DataObject) -> None:
     key = data.draw(st.sampled_from([field.name for field in dataclasses.fields(schema)]))
     value = data.draw(json_values)
-    made = outcome(typed, schema, SCHEMAS[schema], {key: value})
+    made = outcome(typed, schema, dataclasses.asdict(SCHEMAS[schema]), {key: value})
     assert isinstance(made, str | schema)
     for number in () if isinstance(made, str) else _numbers(dataclasses.asdict(made)):
         assert math.isfinite(number)

@@ -18,7 +18,7 @@ from deepdream.dreaming.film_config import FilmConfig
 from deepdream.images import decode
 from deepdream.provenance import read_provenance, write_png
 from deepdream.scenes.integrity import check_image
-from deepdream.schema import read_choice, typed
+from deepdream.schema import typed
 from tests.hostile import pictures
 from tests.hostile.guard import guard, outcome
 
@@ -28,7 +28,7 @@ MODES = dict(pictures.of_every_mode())
 
 @cache
 def _config() -> DreamAppConfig:
-    film = typed(FilmConfig, read_choice("film", "none"))
+    film = preset(FilmConfig, "film", "none")
     paths = dict.fromkeys(("ckpt", "image", "guide", "mask", "output", "again"))
     keys = {**paths, "seed": 0, "report": False, "devices": 1, "dream": DreamConfig.preset("vivid"), "film": film}
     return typed(DreamAppConfig, keys)

@@ -1,14 +1,19 @@
 import inspect
+import re
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
+from deepdream import schema
 from deepdream.dreaming.config import DreamConfig
 from deepdream.models.config import ModelConfig
 from deepdream.scenes.config import RoomsConfig
-from deepdream.schema import closest, typed
-from deepdream.training.config import TrainerConfig
+from deepdream.schema import typed
+from deepdream.training.config import TrainConfig, TrainerConfig
 
 
 def test_preset_reads_its_yaml_and_keywords_override_it() -> None:
@@ -29,7 +34,7 @@ def test_every_preset_states_every_key(name: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"stps": 3}, "close ones are steps"),
+        ({"stps": 3}, r"unknown key `dream\.stps`\. Did you mean `dream\.steps`\?"),
         ({"steps": 0}, r"dream\.steps is 0; it must be 1 or more"),
         ({"steps": "ten"}, "steps: Value 'ten'.*Integer"),
         ({"normalize": "median"}, "std, mean_abs, none"),
@@ -97,9 +102,64 @@ def test_trainer_config_names_the_arguments_of_lightning() -> None:
     assert names <= set(inspect.signature(pl.Trainer).parameters)
 
 
-def test_closest_names_come_first() -> None:
-    assert closest("layr3", ["conv1", "layer3", "layer4"])[0] == "layer3"
-
-
 def _trainer(**overrides: object) -> TrainerConfig:
     return typed(TrainerConfig, OmegaConf.load("conf/trainer/default.yaml"), overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+nonsense=1", "unknown key `nonsense`"),
+        ("+model.dilation=2", "unknown key `model.dilation`"),
+        ("+model.dpth=18", "unknown key `model.dpth`. Did you mean `model.depth`?"),
+        ("modle.depth=18", "unknown key `modle.depth`. Did you mean `model.depth`?"),
+        ("+data.rooms.sise=64", "unknown key `data.rooms.sise`. Did you mean `data.rooms.size`?"),
+        ("lr=0.1", "unknown key `lr`. Did you mean `optimizer.lr`?"),
+        ("class=kitchen", "unknown key `class`"),
+        ("optimizer.betas=[0,1]", "unknown key `optimizer.betas`; to add it, write +optimizer.betas=VALUE"),
+        ("data=room", "unknown choice `data=room`. Did you mean `data=rooms`?"),
+        ("data=photos", "unknown choice `data=photos`; choose one of mit_indoor, rooms"),
+    ],
+)
+def test_an_unknown_key_or_choice_fails_at_every_depth_with_close_names_only(override: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        schema.compose("train", ["data=rooms", "+callbacks.mine._target_=my.Callback", override])
+
+
+def test_at_most_three_names_are_suggested() -> None:
+    names = [f"layer{index}" for index in range(1, 9)]
+    assert schema.did_you_mean("layer", names).count("`") == 2 * 3
+    assert schema.did_you_mean("fast_dev_run", ["devices", "seed", "adversary"]) == ""
+
+
+def test_a_dictionary_takes_any_key() -> None:
+    config = schema.compose("train", ["+optimizer.dampening=0.1", "+callbacks.mine._target_=my.module.Callback"])
+    assert config.optimizer["dampening"] == 0.1
+    assert config.callbacks["mine"] == {"_target_": "my.module.Callback"}
+
+
+def test_a_configuration_composed_in_python_has_the_defaults_of_the_command_line() -> None:
+    train = schema.compose("train", ["data=rooms", "model=resnet34"])
+    assert isinstance(train, TrainConfig)
+    assert (train.data.root, train.model.depth, train.optimizer["_target_"]) == ("data/rooms", 34, "torch.optim.SGD")
+    assert schema.compose("dream").dream == DreamConfig.preset("vivid")
+
+
+def test_composing_needs_no_torch_and_leaves_a_strangers_hydra_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "theirs.yaml").write_text("value: 5")
+    code = f"""
+import sys, hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from deepdream import schema
+from deepdream.dreaming.config import DreamConfig
+assert not GlobalHydra.instance().is_initialized()
+assert schema.compose("train", ["seed=3"]).seed == 3
+assert not GlobalHydra.instance().is_initialized() and not HydraConfig.initialized()
+with hydra.initialize_config_dir({str(tmp_path)!r}, version_base="1.1"):
+    assert DreamConfig.preset("gordic").octaves == 4
+    assert hydra.compose("theirs").value == 5
+    assert hydra.version.getbase() is not None and str(hydra.version.getbase()) == "1.1"
+assert not {{"torch", "pytorch_lightning"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
