@@ -42,6 +42,8 @@ def _log_encoded(loggers: Iterable[Any], tag: str, image: Image.Image, encoded: 
 
             content = Summary.Image(height=image.height, width=image.width, encoded_image_string=encoded)
             events: Any = writer._get_file_writer()
+            if events is None:  # Lightning's DummyLogger (trainer.fast_dev_run), which accepts every call
+                continue
             events.add_summary(Summary(value=[Summary.Value(tag=tag, image=content)]), step)
         elif hasattr(logger, "log_image"):  # Lightning's name for it: W&B, for one
             logger.log_image(key=tag, images=[image], step=step)

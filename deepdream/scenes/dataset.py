@@ -21,7 +21,7 @@ from deepdream.scenes.integrity import LEAST_SHARE
 from deepdream.scenes.layout import SceneLists
 from deepdream.scenes.transforms import Transform, seeded
 
-Key = tuple[int, int]  # (epoch, index)
+Key = tuple[int, int]  # (epoch, index); an index alone with trainer.overfit_batches, which replaces EpochSampler
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -59,17 +59,18 @@ class Pictures(Dataset[tuple[Tensor, int]]):
             return self._store[self._rows[index]]
         return pil_to_tensor(decode(self.paths[index], least=LEAST_SHARE).image)  # type: ignore[no-any-return]
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, int]:
-        """The picture on its way to the network, as uint8, and its label."""
-        epoch, index = key
+    def __getitem__(self, key: Key | int) -> tuple[Tensor, int]:
+        """The picture on its way to the network, as uint8, and its label. key: an index alone is of epoch 0."""
+        epoch, index = (0, key) if isinstance(key, int) else key
         return seeded((self._seed, epoch, index), self._transform, self.raw(index)), self.labels[index]
 
-    def __getitems__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, tuple[int, ...]]:
+    def __getitems__(self, keys: Sequence[Key | int]) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, tuple[int, ...]]:
         """A whole batch: uint8 (N, 3, S, S), int64 (N,), and with_keys the key of its own draws."""
         images, labels = zip(*(self[key] for key in keys), strict=True)
         batch = torch.stack(images), torch.tensor(labels)
+        first = (0, keys[0]) if isinstance(keys[0], int) else keys[0]
         # The first picture stands in one batch an epoch; the 1 tells its draws from those of the picture itself.
-        return (*batch, (self._seed, *keys[0], 1)) if self._with_keys else batch
+        return (*batch, (self._seed, *first, 1)) if self._with_keys else batch
 
 
 class EpochSampler(DistributedSampler[Key]):
