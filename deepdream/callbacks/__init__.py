@@ -1,4 +1,4 @@
-"""Every Lightning callback; conf/callbacks lists them."""
+"""Every Lightning callback of a training; conf/callbacks lists them."""
 
 import lazy_loader
 

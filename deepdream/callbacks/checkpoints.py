@@ -1,4 +1,4 @@
-"""Checkpoints on the disk: where they are, and room for them."""
+"""Checkpoint files: one per k epochs, disk space for them, and the score of the best one after a folder was moved."""
 
 from __future__ import annotations
 
@@ -8,21 +8,32 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor
 
-COPIES = 4  # of the weights in a checkpoint, at most: themselves, two moments of the optimizer, their average
+COPIES = 4  # of the weights in a checkpoint, at most: themselves, two moments of the optimizer, their EMA
 FILES = 3  # best.ckpt, last.ckpt, and one that is being written
-TRIAL = ".room_for_checkpoints"
+TRIAL = ".space_for_checkpoints"
 
 
-class MovedCheckpoints(pl.Callback):
-    """A run whose folder was moved or renamed knows its best checkpoint still; Lightning drops the score of another
-    folder, and would then take the next epoch for the best, or remove the best of a run that this one is a copy of.
+class EpochCheckpoint(ModelCheckpoint):
+    """Lightning's ModelCheckpoint, but `{epoch}` in a file name counts from 1, as the epochs on the console do."""
+
+    def format_checkpoint_name(self, metrics: dict[str, Tensor], *args: Any, **kwargs: Any) -> str:
+        """The path of a checkpoint; `metrics` holds Lightning's epoch, from 0."""
+        return super().format_checkpoint_name({**metrics, "epoch": metrics["epoch"] + 1}, *args, **kwargs)
+
+
+class RelocatedCheckpoints(pl.Callback):
+    """Keeps the score of the best checkpoint where the folder of a resumed run was moved, renamed or copied.
+
+    Lightning drops the score of another folder. It would then take the next epoch for the best, or remove the best
+    checkpoint of the run that this one is a copy of.
     """
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Before the callbacks get their state: the places in it become those of now, where the files are there."""
+        """Before the callbacks load their state, replace its paths by today's, where the files exist there."""
         for callback in trainer.checkpoint_callbacks:
             if not isinstance(callback, ModelCheckpoint) or callback.dirpath is None:
                 continue
@@ -32,34 +43,37 @@ class MovedCheckpoints(pl.Callback):
                 and state["dirpath"] != callback.dirpath
                 and (here / Path(state["best_model_path"]).name).is_file()
             ):
-                checkpoint["callbacks"][callback.state_key] = _moved(state, here)
+                checkpoint["callbacks"][callback.state_key] = _relocated(state, here)
 
 
-def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _relocated(state: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The state of a ModelCheckpoint that keeps its files in `folder`."""
-    places = ("best_model_path", "kth_best_model_path", "last_model_path")
-    moved = {key: str(folder / Path(state[key]).name) if state[key] else "" for key in places}
+    paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+    relocated = {key: str(folder / Path(state[key]).name) if state[key] else "" for key in paths}
     best = {str(folder / Path(path).name): score for path, score in state["best_k_models"].items()}
-    return {**state, **moved, "dirpath": str(folder), "best_k_models": best}
+    return {**state, **relocated, "dirpath": str(folder), "best_k_models": best}
 
 
-class RoomForCheckpoints(pl.Callback):
-    """Says before the first epoch where the checkpoints of a run cannot be written, or have no room."""
+class CheckpointSpace(pl.Callback):
+    """Fails before the first epoch where best.ckpt and last.ckpt cannot be written or the disk has no space for them.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    folder: of the checkpoints.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Take the room, and give it back; before FSDP shards the weights. Raises OSError."""
+        """Allocate the space, and free it; before FSDP shards the weights. Raises OSError."""
         if trainer.is_global_zero:
             weights = sum(value.numel() * value.element_size() for value in pl_module.state_dict().values())
-            require_room(self._folder, FILES * COPIES * weights)
+            require_allocation(self._folder, FILES * COPIES * weights)
 
 
-def require_room(folder: Path, size: int) -> None:
-    """Raises OSError, in one line, where `size` bytes cannot be written into `folder`.
+def require_allocation(folder: Path, size: int) -> None:
+    """Raise OSError, in one line, where `size` bytes cannot be written into `folder`.
 
-    The room is taken for a moment, so quotas count. Without posix_fallocate (not Linux) only a byte is tried.
+    The bytes are allocated for a moment, so that quotas count. Without posix_fallocate (not Linux) one byte is tried.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trial = folder / TRIAL
@@ -71,8 +85,8 @@ def require_room(folder: Path, size: int) -> None:
                 file.write(b"0")
     except OSError as error:
         raise OSError(
-            f"{folder} must take {size / 1e6:.0f} MB of checkpoints, and does not ({error.strerror}); make room, or "
-            "choose another place with hydra.run.dir=FOLDER"
+            f"{folder} has no space for {size / 1e6:.0f} MB of checkpoints ({error.strerror}); make room, or choose "
+            "another folder with hydra.run.dir=FOLDER"
         ) from error
     finally:
         trial.unlink(missing_ok=True)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from deepdream.callbacks.image_logger import Album
+from deepdream.callbacks.image_logger import ImageLogger
 from deepdream.dreaming import DreamConfig, Dreamer
 from deepdream.images import SAMPLES, read_image, read_sample, resize_to_width, to_image, to_tensor
 from deepdream.models import Network
 
 
-class DreamWatch(Album):
+class DreamLogger(ImageLogger):
     """The dream of a photo, every so many epochs.
 
     photo: a file, or one of the samples. layers, preset: as for dream.py. width: of the picture, in pixels.
@@ -34,6 +34,6 @@ class DreamWatch(Album):
         image = read_sample(photo) if photo in SAMPLES else read_image(photo)
         self._photo = to_tensor(resize_to_width(image, width))
 
-    def picture(self, network: Network, epoch: int) -> Image.Image:
+    def render(self, network: Network, epoch: int) -> Image.Image:
         """The dream; the Dreamer copies the network."""
         return to_image(Dreamer(network, self._dream)(self._photo))

@@ -1,4 +1,4 @@
-"""WeightAverage: the moving average of the weights is what is validated, saved and handed on."""
+"""WeightEMA: an exponential moving average of the weights is validated, saved and used after training."""
 
 from __future__ import annotations
 
@@ -7,58 +7,71 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import FSDPStrategy
-from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from deepdream.console import relative
+from deepdream.training.schedulers import steps_per_epoch
 
 NETWORK = "model"  # the network's name in a SceneClassifier
 PREFIX = f"{NETWORK}."
 RAW = "current_model_state"  # the weights in training, in a checkpoint; as in Lightning's WeightAveraging
 
 
-class WeightAverage(pl.Callback):
-    """An exponential moving average of the network's weights and running statistics, one update a step.
+class WeightEMA(pl.Callback):
+    """Exponential moving average of the network's weights and running statistics, updated once per optimizer step.
 
-    half_life_epochs: after so many epochs a step counts half as much as the newest.
+    half_life_epochs: after so many epochs, a step's weights count half as much as the newest. None: no average.
 
-    At step t the old average counts for (1 + t) / (10 + t) at most, so that its random start is soon forgotten and a
-    short run is not hurt. The running statistics of batch norm are averaged like the weights; counters are copied.
+    At step t the decay is at most (1 + t) / (10 + t), so that the random initial weights are soon forgotten and short
+    runs are not hurt. The running statistics of batch norm are averaged like the weights; its counters are copied.
 
-    Validation sees the average, and so does everyone after the run. A checkpoint's `state_dict` holds the average,
-    which `load_network` opens; the weights in training are in `current_model_state`, from which a run goes on.
+    Validation uses the average, and so does everything after the run. The `state_dict` of a checkpoint holds the
+    average, which `load_network` opens; `current_model_state` holds the weights in training, for a resume.
 
-    Lightning's own EMAWeightAveraging does the same but for three points: it reads a counter back from the device at
-    each step, knows no half-life, and averages the integer counters of batch norm.
+    Kept beside Lightning's EMAWeightAveraging, which reads a counter back from the device at each step, has no
+    half-life, and averages the integer counters of batch norm.
     """
 
-    def __init__(self, half_life_epochs: float) -> None:
+    def __init__(self, half_life_epochs: float | None) -> None:
         self._half_life_epochs = half_life_epochs
         self._decay = 0.0
-        self._kept: dict[str, Tensor] | None = None  # the average; while the network shows it, the weights in training
+        self._kept: dict[str, Tensor] | None = None  # the average; while the network holds it, the weights in training
         self._steps = 0
-        self._shows_average = False
+        self._holds_average = False  # the network
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Refuse what cannot be averaged."""
-        if isinstance(trainer.strategy, FSDPStrategy):
+        """Raises ValueError for a network that no device holds whole."""
+        if self._half_life_epochs is not None and isinstance(trainer.strategy, FSDPStrategy):
             raise ValueError(
-                "average.half_life_epochs needs the whole network on each device; choose trainer.strategy=ddp, or null"
+                "ema.half_life_epochs needs the whole network on each device; choose trainer.strategy=ddp, or null"
             )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start from the weights as they are, or from those of the checkpoint that is resumed."""
-        steps_per_epoch = int(trainer.estimated_stepping_batches) / (trainer.max_epochs or 1)
-        self._show(pl_module, average=False)
-        self._decay = 0.5 ** (1 / (self._half_life_epochs * max(1, steps_per_epoch)))
+        """Start from the network's weights, or from the average of the resumed checkpoint."""
+        if self._half_life_epochs is None:
+            return
+        self._swap(pl_module, average=False)
+        self._decay = 0.5 ** (1 / (self._half_life_epochs * steps_per_epoch(trainer)))
         self._steps = trainer.global_step
         now = _weights(pl_module)
         start = self._kept or now
         self._kept = {key: start[key].detach().to(value.device, copy=True) for key, value in now.items()}
 
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Return to the weights in training after a validation.
+
+        Not in on_validation_end: callbacks after this one would find the weights in training there, not those that
+        were validated.
+        """
+        self._swap(pl_module, average=False)
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Take the new weights in, where the optimizer has made a step."""
+        """Update the average, where the optimizer has made a step."""
         if trainer.global_step == self._steps or self._kept is None:
             return
         self._steps = trainer.global_step
@@ -73,33 +86,37 @@ class WeightAverage(pl.Callback):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Validate the average."""
-        self._show(pl_module, average=True)
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Go on with the weights in training."""
-        if trainer.state.fn == TrainerFn.FITTING:
-            self._show(pl_module, average=False)
+        self._swap(pl_module, average=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leave the average in the network."""
-        self._show(pl_module, average=True)
+        self._swap(pl_module, average=True)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """The average as `state_dict`, the weights in training beside it."""
+        """Save the average as `state_dict`, and the weights in training beside it."""
         if self._kept is None:
             return
-        shown = checkpoint["state_dict"]
-        kept = {**shown, **{PREFIX + key: value for key, value in self._kept.items()}}
-        checkpoint["state_dict"], checkpoint[RAW] = (shown, kept) if self._shows_average else (kept, shown)
+        held = checkpoint["state_dict"]
+        kept = {**held, **{PREFIX + key: value for key, value in self._kept.items()}}
+        checkpoint["state_dict"], checkpoint[RAW] = (held, kept) if self._holds_average else (kept, held)
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take both up again; a checkpoint without an average starts one at its weights."""
+        """Load both. A checkpoint without an average starts one at its weights.
+
+        Raises ValueError, in one line, for a checkpoint with an average where the configuration has none.
+        """
         if RAW not in checkpoint:
             return
+        if self._half_life_epochs is None:
+            folder = relative(trainer.default_root_dir)
+            raise ValueError(
+                f"ema.half_life_epochs is null, but {folder} was trained with an EMA of the weights; set the half-life "
+                f"that it had, or start a new run with model.pretrained={folder}/checkpoints/best.ckpt"
+            )
         self._kept = {
             key.removeprefix(PREFIX): value.clone()
             for key, value in checkpoint["state_dict"].items()
@@ -108,15 +125,15 @@ class WeightAverage(pl.Callback):
         pl_module.load_state_dict(checkpoint[RAW])
 
     @torch.no_grad()
-    def _show(self, pl_module: pl.LightningModule, *, average: bool) -> None:
+    def _swap(self, pl_module: pl.LightningModule, *, average: bool) -> None:
         """Have the network hold the average, or the weights in training; the others are kept here."""
-        if self._kept is None or self._shows_average == average:
+        if self._kept is None or self._holds_average == average:
             return
         for key, value in _weights(pl_module).items():
-            shown = value.clone()
+            held = value.clone()
             value.copy_(self._kept[key])
-            self._kept[key].copy_(shown)
-        self._shows_average = average
+            self._kept[key].copy_(held)
+        self._holds_average = average
 
 
 def _weights(pl_module: pl.LightningModule) -> dict[str, Tensor]:

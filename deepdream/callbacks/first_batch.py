@@ -1,4 +1,4 @@
-"""The first batch of a run, as the network gets it."""
+"""Log the first training batch, as the network gets it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from deepdream.scenes.data_plots import batch_sheet
 
 
 class FirstBatch(pl.Callback):
-    """A contact sheet of the first training batch with its labels, in TensorBoard: what became of the photos."""
+    """Logs a contact sheet of the first training batch with its labels, once per run, as data/first_batch."""
 
     @rank_zero_only
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Draw the sheet, once a run."""
+        """Log the sheet."""
         data = getattr(trainer, "datamodule", None)
         if trainer.global_step > 0 or batch_idx > 0 or not isinstance(data, SceneDataModule):
             return

@@ -1,4 +1,4 @@
-"""Where in a few held-out pictures the network sees their class, while it learns."""
+"""Log the Grad-CAM maps of a few validation images during training."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from deepdream.callbacks.image_logger import Album
+from deepdream.callbacks.image_logger import ImageLogger
 from deepdream.explaining import grad_cam, overlay
 from deepdream.images import to_image
 from deepdream.models import Network
 from deepdream.plots import contact_sheet
 from deepdream.scenes import SceneDataModule
 
-SIDE = 160  # pixels of each picture on the sheet
+SIDE = 160  # pixels of each image on the sheet
 
 
-class GradCAMWatch(Album):
-    """The Grad-CAM of a few validation pictures for their true class, with the network's answer, every so many epochs.
+class GradCAMLogger(ImageLogger):
+    """Grad-CAM maps of validation images for their true class, with the prediction, every `every` epochs.
 
-    pictures: how many, spread evenly over the classes; the same in every epoch, and after a resume.
+    images: how many, spread evenly over the classes; the same in every epoch, and after a resume.
     """
 
-    def __init__(self, folder: str | Path, *, every: int, pictures: int = 6) -> None:
+    def __init__(self, folder: str | Path, *, every: int, images: int = 6) -> None:
         super().__init__(folder, every=every, name="gradcam")
-        self._count = pictures
-        self._shown: list[tuple[Tensor, int]] = []
+        self._count = images
+        self._samples: list[tuple[Tensor, int]] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Choose the pictures."""
+        """Choose the images."""
         data = getattr(trainer, "datamodule", None)
         if trainer.is_global_zero and isinstance(data, SceneDataModule):
             split = data.split("val")
-            places = np.linspace(0, len(split), min(self._count, len(split)), endpoint=False, dtype=int)
-            views = [split[0, int(place)] for place in places]  # in the order of the classes
-            self._shown = [(view.float() / 255, label) for view, label in views]
+            indices = np.linspace(0, len(split), min(self._count, len(split)), endpoint=False, dtype=int)
+            samples = [split[0, int(index)] for index in indices]  # in the order of the classes
+            self._samples = [(image.float() / 255, label) for image, label in samples]
         super().on_train_start(trainer, pl_module)
 
-    def picture(self, network: Network, epoch: int) -> Image.Image:
-        """The pictures, and beneath each its map and the answer."""
+    def render(self, network: Network, epoch: int) -> Image.Image:
+        """A contact sheet: the images, and beneath each its map and the prediction."""
         with torch.inference_mode(False):
             network = replace(network, model=copy.deepcopy(network.model).eval())  # hooks go to the copy, uncompiled
-        photos = [to_image(view) for view, _ in self._shown]
-        maps, answers = [], []
-        for photo, (view, label) in zip(photos, self._shown, strict=True):
-            maps.append(overlay(photo, grad_cam(network, view, label).cpu()))
-            probabilities = network.predict(view)
-            answer = int(probabilities.argmax())
-            answers.append(f"{network.class_name(answer)} {probabilities[answer]:.0%}")
-        truths = [network.class_name(label) for _, label in self._shown]
+        images = [to_image(image) for image, _ in self._samples]
+        maps, predictions = [], []
+        for shown, (image, label) in zip(images, self._samples, strict=True):
+            maps.append(overlay(shown, grad_cam(network, image, label).cpu()))
+            probabilities = network.predict(image)
+            predicted = int(probabilities.argmax())
+            predictions.append(f"{network.class_name(predicted)} {probabilities[predicted]:.0%}")
+        labels = [network.class_name(label) for _, label in self._samples]
         title = f"Grad-CAM for the true class, after {epoch} epochs" if epoch else "Grad-CAM before training"
-        return contact_sheet([*photos, *maps], [*truths, *answers], columns=len(photos), size=SIDE, title=title)
+        return contact_sheet([*images, *maps], [*labels, *predictions], columns=len(images), size=SIDE, title=title)

@@ -1,4 +1,4 @@
-"""A picture of the network every so many epochs, and a film of them at the end."""
+"""Log an image of the network every k epochs, and make a film of them at the end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ FRAME_MS = 600
 LAST_FRAME_MS = 2400
 
 
-class Album(pl.Callback, ABC):
-    """Every `every` epochs, and before the first, `picture`: in TensorBoard, and as PNG in `folder`.
+class ImageLogger(pl.Callback, ABC):
+    """Renders an image before the first epoch and every `every` epochs; logs it, and writes it as PNG to `folder`.
 
-    name: of the picture in TensorBoard (watching/<name>), and of the film, <name>.gif, that is made at the end.
-    Training goes on with the same numbers as without it. Of several processes, the first one makes the pictures while
-    the others wait.
+    name: the tag is images/<name>, and the film that is made at the end <name>.gif.
+    The numbers of the training do not change. With several processes, rank 0 renders while the others wait.
     """
 
     def __init__(self, folder: str | Path, *, every: int, name: str) -> None:
@@ -32,8 +31,8 @@ class Album(pl.Callback, ABC):
         self._name = name
 
     @abstractmethod
-    def picture(self, network: Network, epoch: int) -> Image.Image:
-        """What `network` shows after `epoch` epochs. It is the one in training: it must be left as it is."""
+    def render(self, network: Network, epoch: int) -> Image.Image:
+        """The image of `network` after `epoch` epochs. It must not change the network, which is in training."""
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Raises ValueError, in one line, for a network that no process holds whole."""
@@ -44,19 +43,19 @@ class Album(pl.Callback, ABC):
             )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A network that knows nothing; not where a run goes on."""
+        """Log the untrained network; not in a resumed run."""
         if trainer.current_epoch == 0:
-            self._show(trainer, pl_module, epoch=0)
+            self._log(trainer, pl_module, epoch=0)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The weights that were validated: the average, where there is one."""
+        """Log the weights that were validated: their EMA, where there is one."""
         epoch = trainer.current_epoch + 1
         if not trainer.sanity_checking and epoch % self._every == 0:
-            self._show(trainer, pl_module, epoch=epoch)
+            self._log(trainer, pl_module, epoch=epoch)
 
     @rank_zero_only
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Join the pictures, those from before a resume too."""
+        """Join the images, with those from before a resume, to a film."""
         paths = sorted(self._folder.glob("epoch_*.png"))
         frames = [Image.open(path).convert("RGB") for path in paths]
         if frames:
@@ -65,12 +64,12 @@ class Album(pl.Callback, ABC):
             frames[0].save(film, save_all=True, append_images=frames[1:], duration=durations, loop=0)
 
     @rank_zero_only
-    def _show(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *, epoch: int) -> None:
+    def _log(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *, epoch: int) -> None:
         assert isinstance(pl_module, SceneClassifier)
-        known = pl_module.hparams
+        kept = pl_module.hparams
         source = "the network in training"
-        network = Network(pl_module.model, known["classes"], known["mean"], known["std"], known["image_size"], source)
-        picture = self.picture(network, epoch)
+        network = Network(pl_module.model, kept["classes"], kept["mean"], kept["std"], kept["image_size"], source)
+        image = self.render(network, epoch)
         self._folder.mkdir(parents=True, exist_ok=True)
-        picture.save(self._folder / f"epoch_{epoch:04d}.png")
-        log_image(trainer.loggers, f"callbacks/{self._name}", picture, trainer.global_step)
+        image.save(self._folder / f"epoch_{epoch:04d}.png")
+        log_image(trainer.loggers, f"images/{self._name}", image, trainer.global_step)

@@ -1,4 +1,4 @@
-"""metrics.csv: the figures of a run, one row an epoch."""
+"""metrics.csv: the metrics of a run, one row per epoch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ FIRST = ("epoch", "step", "lr")
 
 
 class MetricsFile(pl.Callback):
-    """Writes `path`: epoch (from 0), step (optimizer steps so far), lr (of the next step), and what was logged.
+    """Writes `path`: epoch (from 0), step (optimizer steps so far), lr (of the next step), and the logged metrics.
 
-    The rows are part of each checkpoint. A run that goes on from one writes its rows first, so that nothing of an epoch
-    that is done again stands there twice, and the file is the one of a run that was never interrupted.
+    The rows are part of each checkpoint. A resumed run writes the rows of its checkpoint first, so that the file is
+    byte for byte that of an uninterrupted run; CSVLogger would repeat the epoch that was cut short.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -30,11 +30,11 @@ class MetricsFile(pl.Callback):
         self._validated = False
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take note that this epoch has figures of validation."""
+        """Note that this epoch was validated."""
         self._validated = not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add a row. Callbacks that save checkpoints come after this one."""
+        """Add a row. Lightning calls callbacks that save checkpoints after this one."""
         row: Row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         if trainer.optimizers:
             row["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
@@ -49,11 +49,11 @@ class MetricsFile(pl.Callback):
         return {"rows": self._rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after those rows."""
+        """Continue after the rows of the checkpoint."""
         self._rows = list(state_dict["rows"])
 
     def _is_new(self, key: str) -> bool:
-        """Not a figure that an earlier epoch left, nor a rate that was last noted at some step."""
+        """Whether the metric is of this epoch: not left by an earlier one, nor the learning rate of a single step."""
         evaluated = key.partition("/")[0] in EVALUATED
         return not key.startswith("lr-") and (self._validated or not evaluated)
 

@@ -1,4 +1,4 @@
-"""What a run says of itself: the network at the start, a line of figures an epoch, curves laid over one another."""
+"""Progress of a run: the network at the start, a line of metrics per epoch, overlaid curves in TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pytorch_lightning.utilities.model_summary.model_summary import get_human_re
 from rich.console import Console
 from rich.table import Table
 
-from deepdream.training.classifier import SPLITS
+from deepdream.training.classifier import METRICS, SPLITS
 
 log = logging.getLogger(__name__)
 
 
 class NetworkSummary(RichModelSummary):
-    """The stages of the network: parameters, operations for one picture, and sizes."""
+    """A table of the network's stages: parameters, operations for one image, and output sizes."""
 
     COLUMNS = ("Name", "Type", "Params", "FLOPs", "Out sizes")
 
@@ -29,7 +29,7 @@ class NetworkSummary(RichModelSummary):
         super().__init__(max_depth=2)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Nothing for a network that is sharded: no picture can go through it outside a step."""
+        """Print the table; not for a sharded network, which takes no image outside of a step."""
         if not isinstance(trainer.strategy, FSDPStrategy):
             super().on_fit_start(trainer, pl_module)
 
@@ -47,7 +47,7 @@ class NetworkSummary(RichModelSummary):
 
 
 class EpochLine(pl.Callback):
-    """One line of figures an epoch, on the console and in the log file."""
+    """One line of metrics per epoch, on the console and in the log file."""
 
     def __init__(self) -> None:
         self._start = 0.0
@@ -59,36 +59,33 @@ class EpochLine(pl.Callback):
         self._is_validated = False
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """What was measured is of this epoch; in epochs without validation Lightning keeps the figures of the last."""
+        """Note that this epoch was validated: otherwise Lightning keeps the metrics of an earlier one."""
         self._is_validated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say what the epoch came to."""
-        figures = {
+        """Print the line."""
+        metrics = {
             key: value for key, value in trainer.callback_metrics.items() if self._is_validated or key == "train/loss"
         }
         parts = [f"epoch {trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"]
-        parts += [f"{key} {figures[key]:.3f}" for key in ("train/loss", "val/loss") if key in figures]
-        parts += [f"{key} {100 * figures[key]:.1f}%" for key in ("val/accuracy", "test/accuracy") if key in figures]
-        _say("  ".join([*parts, f"{time.monotonic() - self._start:.0f} s"]))
+        parts += [f"{key} {metrics[key]:.3f}" for key in ("train/loss", "val/loss") if key in metrics]
+        parts += [f"{key} {100 * metrics[key]:.1f}%" for key in ("val/accuracy", "test/accuracy") if key in metrics]
+        _print_and_log("  ".join([*parts, f"{time.monotonic() - self._start:.0f} s"]))
 
 
 class OverlaidCurves(pl.Callback):
-    """Train, val and test over one another, in TensorBoard's CUSTOM SCALARS tab."""
+    """Charts of train, val and test over one another, in TensorBoard's CUSTOM SCALARS tab."""
 
     @rank_zero_only
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the layout of the tab."""
-        charts = {
-            metric: ["Multiline", [f"{split}/{metric}" for split in SPLITS]]
-            for metric in ("accuracy", "loss", "mean_class_accuracy", "top5_accuracy")
-        }
+        """Write the layout of the tab, which other loggers do not have."""
+        charts = {metric: ["Multiline", [f"{split}/{metric}" for split in SPLITS]] for metric in METRICS}
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_custom_scalars({"train, val and test": charts})
 
 
 @rank_zero_only
-def _say(line: str) -> None:
+def _print_and_log(line: str) -> None:
     log.info(line)
     print(line, flush=True)

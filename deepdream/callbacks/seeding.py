@@ -1,4 +1,4 @@
-"""What a step draws from torch's generators follows from the step alone."""
+"""Seed torch's generators at every training step."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytorch_lightning as pl
 import torch
 
 
-class SeededSteps(pl.Callback):
-    """Dropout, stochastic depth and the adversary draw from (seed, epoch, batch, process), whatever went before.
+class StepSeeding(pl.Callback):
+    """Makes dropout, stochastic depth and adversarial training draw from (seed, epoch, batch, rank) alone.
 
     A resumed run thus needs no state of a generator. Nothing here waits for the device.
     """

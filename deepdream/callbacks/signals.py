@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM and SIGUSR1, which a cluster sends before it takes a machine away, end a run that can go on."""
+"""Stop a run between two batches on Ctrl-C, and on SIGTERM and SIGUSR1, which clusters send before they end a job."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from deepdream.console import invocation
+
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class StopOnSignal(pl.Callback):
-    """Ends the process between two batches, with status 128 and the signal's number: 143, 138, or 130 after Ctrl-C.
+    """Ends the process between two batches with exit status 128 + the signal: 143, 138, or 130 after Ctrl-C.
 
     A second Ctrl-C ends it at once. The first must not: Python ignores a KeyboardInterrupt that is raised while an
-    object is deleted or a process forks, and the run would train on.
-    Nothing is saved then: the end of the last epoch was, and the epoch that is cut short is done again by the run that
-    goes on. It takes the place of Lightning's own handlers, which save in the middle of a step and call `scontrol`.
-    A process that Lightning has started for another device gets the signal from the first.
+    object is deleted or a process forks, and training would continue.
+    Nothing is saved at that moment: the last epoch was saved at its end, and a resumed run repeats the epoch that was
+    cut short. This replaces Lightning's own handlers, which save in the middle of a step and call `scontrol`.
+    Processes that Lightning has started for other devices get the signal from rank 0.
     """
 
     def __init__(self) -> None:
         self._received: signal.Signals | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Listen; Lightning puts back at the end of the run what was there before."""
+        """Install the handlers; Lightning restores the earlier ones at the end of the run."""
 
         def note(number: int, frame: Any) -> None:
             if number == signal.SIGINT == self._received:
-                raise KeyboardInterrupt(how_to_go_on(trainer))
+                raise KeyboardInterrupt(how_to_resume(trainer))
             # A terminal sends Ctrl-C to every process by itself.
             if self._received is None and number != signal.SIGINT and trainer.strategy.launcher is not None:
                 trainer.strategy.launcher.kill(number)
@@ -38,23 +40,23 @@ class StopOnSignal(pl.Callback):
             signal.signal(number, note)
 
     def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Stop here, if it was asked for."""
+        """Stop here, where a signal has arrived."""
         self._stop(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Stop here, if it was asked for."""
+        """Stop here, where a signal has arrived."""
         self._stop(trainer)
 
     def on_validation_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Stop here, if it was asked for."""
+        """Stop here, where a signal has arrived."""
         self._stop(trainer)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop before the evaluation, if it was asked for."""
+        """Stop before the evaluation, where a signal has arrived."""
         self._stop(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Where another process was quicker to stop, this one fails to reach it: that is no error."""
+        """Where another process stopped first, this one fails to reach it; that is no error."""
         if not isinstance(exception, SystemExit | KeyboardInterrupt):
             self._stop(trainer)
 
@@ -62,13 +64,13 @@ class StopOnSignal(pl.Callback):
         if self._received is None:
             return
         if self._received == signal.SIGINT:
-            raise KeyboardInterrupt(how_to_go_on(trainer))
+            raise KeyboardInterrupt(how_to_resume(trainer))
         if trainer.is_global_zero:
-            print(f"stopped by {self._received.name}; {how_to_go_on(trainer)}", flush=True)
+            print(f"stopped by {self._received.name}; {how_to_resume(trainer)}", flush=True)
         raise SystemExit(128 + self._received)
 
 
-def how_to_go_on(trainer: pl.Trainer) -> str:
-    """What is kept of a run that was stopped, and the command that goes on with it."""
+def how_to_resume(trainer: pl.Trainer) -> str:
+    """How many epochs of a stopped run are saved, and the command that resumes it."""
     kept = f"{trainer.current_epoch} of {trainer.max_epochs} epochs are kept"
-    return f"{kept}: python train.py resume={trainer.default_root_dir}"
+    return f"{kept}: {invocation('train')} resume={trainer.default_root_dir}"

@@ -21,7 +21,7 @@ from deepdream.scenes.integrity import MIN_SHARE
 from deepdream.scenes.layout import SceneLists
 from deepdream.scenes.transforms import Transform, call_seeded
 
-Key = tuple[int, int]  # (epoch, index)
+Key = tuple[int, int]  # (epoch, index); an index alone with trainer.overfit_batches, which replaces EpochSampler
 
 
 class SceneDataset(Dataset[tuple[Tensor, int]]):

@@ -1,4 +1,4 @@
-"""Photos become a network."""
+"""Train a network on a SceneDataModule: losses, optimizers, schedulers, adversarial and sharpness-aware training."""
 
 import lazy_loader
 

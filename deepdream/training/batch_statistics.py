@@ -1,4 +1,4 @@
-"""Forward passes that use a batch's statistics and leave no trace in the running ones."""
+"""Forward passes that normalise by the batch and do not change running statistics."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @contextmanager
 def keep_running_statistics(model: nn.Module) -> Iterator[None]:
-    """While the context is open, batch norms in training do not move their running mean and variance.
+    """While the context is open, batch norms in training mode do not update their running mean and variance.
 
-    They normalise by the batch as ever. For passes over pictures or weights that the network will not be used with.
+    They still normalise by the batch. For passes over perturbed images or weights.
     """
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     for norm in norms:

@@ -1,4 +1,4 @@
-"""How a checkpoint is written: whole or not at all."""
+"""Checkpoint files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from deepdream.files import atomic_path
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it: a kill at any moment leaves the one before, or the new one.
+    """Writes a checkpoint to a file beside its path and renames it: a kill leaves the old checkpoint or the new one.
 
-    Lightning's own is written to the folder for temporary files and moved, which copies between two disks.
+    Lightning writes to the system's temporary folder and moves the file; between two disks, that copies it.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
-        """Save to a file of this machine. Raises OSError where the disk is full or the folder cannot be written to."""
+        """Save to a local file. Raises OSError where the disk is full or the folder is not writable."""
         try:
             with atomic_path(Path(path), sync=True) as partial:
                 torch.save(checkpoint, partial)

@@ -1,8 +1,9 @@
-"""SceneClassifier: loss, metrics and optimizer around a ResNet."""
+"""SceneClassifier: loss, metrics, optimizer and scheduler around a ResNet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -17,128 +18,111 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from deepdream import __version__
 from deepdream.models import ResNet, default_head_size
-from deepdream.training.adversarial import Adversary
+from deepdream.training.adversarial import AdversarialPerturbation
+from deepdream.training.config import TrainConfig
 from deepdream.training.losses import in_full_precision, main_class, make_loss
-from deepdream.training.optimizers import MakeOptimizer, build_optimizer
+from deepdream.training.optimizers import build_optimizer, configured_partial, learning_rate
 from deepdream.training.progressive import resized, side_at
 from deepdream.training.sam import sharpness_aware
+from deepdream.training.schedulers import build_scheduler
 
-MakeSchedule = Callable[..., LRScheduler]
 Batch = tuple[Tensor, Tensor]
 
-# Validation's loaders, in the order of SceneDataModule.val_dataloader.
+# Validation loaders, in the order of SceneDataModule.val_dataloader.
 EVALUATED = ("val", "test")
 SPLITS = ("train", *EVALUATED)
+METRICS = ("accuracy", "loss", "mean_per_class_accuracy", "top5_accuracy")
 
 
 class SceneClassifier(pl.LightningModule):
-    """A ResNet in training.
+    """A ResNet in training, as a LightningModule.
 
-    model: keyword arguments of ResNet, without num_classes; a wise head without head_size takes that of image_size.
-    classes: the names of its outputs.
-    mean, std, image_size: how the pictures are made ready, kept for `load_network`.
-    optimizer: builds the optimizer from parameter groups; schedule: builds the learning-rate schedule from the
-        optimizer, with keywords total_steps and steps_per_epoch.
-    decay_norm_and_bias: whether weight decay is for batch norms and biases too.
-    loss, label_smoothing: what training makes smaller (deepdream.training.losses).
-    sam_rho: how far sharpness-aware steps look around them (`sharpness_aware`); None takes plain steps.
-    adversary: eps of pictures that are changed to mislead the network (`Adversary`); None leaves them.
-    progressive_start: side of the first training pictures, a share of that of the last, which they have reached after
-        `progressive_until` of the run (`side_at`); None trains at that of the last throughout.
-    data: where the pictures came from, pretrained: where the weights did; plain values, kept in the checkpoint.
+    config: conf/train.yaml, as `schema.compose("train", overrides)` returns it.
+    classes: the names of the network's outputs.
+    data_record: where the images came from; plain values, kept in the checkpoint for `evaluate.py`.
 
-    Logs loss, accuracy (top-1 over pictures), mean_class_accuracy (mean of the classes' own accuracies) and
-    top5_accuracy, each for train, val and test, once an epoch. The loss of val and test is plain cross-entropy whatever
-    trains, so that runs compare. Where a training picture is shared between classes, its largest share counts.
+    Logs loss, accuracy (top-1 over images), mean_per_class_accuracy and top5_accuracy, each for train, val and test,
+    once per epoch. The loss of val and test is plain cross-entropy whatever the training loss is, so that runs compare.
+    An image mixed by CutMix or MixUp counts for the class with the largest share.
+
+    Checkpoints hold the hyper-parameters that `deepdream.models.load_network` needs, as plain values: a checkpoint
+    opens without running code.
+    Raises ValueError for a loss, or arguments of an optimizer, that do not exist.
     """
 
     def __init__(
-        self,
-        model: Mapping[str, Any],
-        classes: Sequence[str],
-        *,
-        mean: Sequence[float],
-        std: Sequence[float],
-        image_size: int,
-        optimizer: MakeOptimizer,
-        schedule: MakeSchedule,
-        decay_norm_and_bias: bool = False,
-        loss: str = "cross_entropy",
-        label_smoothing: float = 0.0,
-        sam_rho: float | None = None,
-        adversary: float | None = None,
-        progressive_start: float | None = None,
-        progressive_until: float = 0.75,
-        data: Mapping[str, Any] | None = None,
-        pretrained: str | None = None,
+        self, config: TrainConfig, classes: Sequence[str], *, data_record: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__()
-        model = dict(model)
-        if model.get("head") == "wise" and model.get("head_size") is None:
-            model["head_size"] = default_head_size(image_size)
-        # Plain values only: a checkpoint must open without running code.
+        model = asdict(config.model)
+        pretrained = model.pop("pretrained")
+        if model["head"] == "wise" and model["head_size"] is None:
+            model["head_size"] = default_head_size(config.data.image_size)
         hyper_parameters = {
             "model": model,
             "classes": list(classes),
-            "mean": list(mean),
-            "std": list(std),
-            "image_size": image_size,
-            "data": dict(data or {}),
+            "mean": list(config.data.mean),
+            "std": list(config.data.std),
+            "image_size": config.data.image_size,
+            "data": dict(data_record or {}),
             "pretrained": pretrained,
             "version": __version__,
         }
         self.save_hyperparameters(hyper_parameters, logger=False)
         self.model = ResNet(num_classes=len(classes), **model).to(memory_format=torch.channels_last)
-        self.example_input_array = torch.zeros(1, 3, image_size, image_size)  # for the model summary
-        self._make_optimizer = optimizer
-        self._make_schedule = schedule
-        self._decay_norm_and_bias = decay_norm_and_bias
-        self._loss = make_loss(loss, label_smoothing=label_smoothing)
-        self._sam_rho = sam_rho
-        self._progressive = (progressive_start, progressive_until)
-        self._adversary = None if adversary is None else Adversary(adversary, mean=mean, std=std)
-        self._records = True
+        self.example_input_array = torch.zeros(1, 3, config.data.image_size, config.data.image_size)  # model summary
         self.metrics = nn.ModuleDict({f"{split}_metrics": _metrics(split, len(classes)) for split in SPLITS})
+        self._config = config
+        self._make_optimizer = configured_partial("optimizer", config.optimizer)
+        self._loss = make_loss(config.loss, label_smoothing=config.label_smoothing)
+        self._perturb = (
+            None
+            if config.adversarial_eps is None
+            else AdversarialPerturbation(config.adversarial_eps, mean=config.data.mean, std=config.data.std)
+        )
+        self._counts = True  # whether metrics take in the batch
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, classes) of normalised pictures (N, 3, H, W)."""
+        """Logits (N, classes) of normalised images (N, 3, H, W)."""
         return self.model(images)  # type: ignore[no-any-return]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
         images, labels = batch
         images = resized(images, self._side(images.shape[-1]))
-        if self._adversary is not None:
-            images = self._adversary(self.model, self._loss, images, labels)
+        if self._perturb is not None:
+            images = self._perturb(self.model, self._loss, images, labels)
         logits = self(images)
         loss = self._loss(in_full_precision(logits), labels)
-        self._record("train", logits, labels, loss)
+        self._update_metrics("train", logits, labels, loss)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Count a batch of the held-out or of the test pictures."""
+        """Update the metrics of val (dataloader_idx 0) or test (1)."""
         images, labels = batch
         logits = self(images)
-        self._record(EVALUATED[dataloader_idx], logits, labels, F.cross_entropy(logits, labels))
+        self._update_metrics(EVALUATED[dataloader_idx], logits, labels, F.cross_entropy(logits, labels))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count a batch of the test pictures."""
+        """Update the metrics of test."""
         self.validation_step(batch, batch_idx, EVALUATED.index("test"))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """The optimizer, and its schedule stepped once a step."""
+        """The optimizer with its learning rate scaled to the batch size where configured, and the scheduler."""
+        lr = learning_rate(self._config, world_size=self.trainer.world_size)
         optimizer = build_optimizer(
-            self._make_optimizer,
+            self._make_optimizer if lr is None else partial(self._make_optimizer, lr=lr),
             self.model,
-            decay_norm_and_bias=self._decay_norm_and_bias,
-            # Under mixed precision Lightning does not clip gradients for a fused step, which may unscale by itself.
+            decay_norm_and_bias=self._config.decay_norm_and_bias,
+            # In float16 Lightning does not clip gradients for fused steps, because these may unscale by themselves.
             fused=self.trainer.precision != "16-mixed" and self.trainer.gradient_clip_val is None,
         )
-        optimizer.register_step_post_hook(lambda *_: self.model.project())
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        steps_per_epoch = max(1, round(total_steps / (self.trainer.max_epochs or 1)))
-        schedule = self._make_schedule(optimizer, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        if hasattr(self.model, "project"):  # constraints on weights (models.heads)
+            optimizer.register_step_post_hook(lambda *_: self.model.project())
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": build_scheduler(self._config.scheduler, optimizer, self.trainer),
+        }
 
     def optimizer_step(
         self,
@@ -147,33 +131,47 @@ class SceneClassifier(pl.LightningModule):
         optimizer: Any,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
-        """One step: plain, or sharpness-aware."""
-        if self._sam_rho is not None and optimizer_closure is not None:
-            again = partial(self._without_record, optimizer_closure)
-            optimizer_closure = partial(sharpness_aware, optimizer_closure, again, self.model, self._sam_rho)
-        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        """One step, sharpness-aware where configured. Metrics count the batch once, however often the closure runs."""
+        assert optimizer_closure is not None
+
+        def closure() -> Any:
+            try:
+                return optimizer_closure()
+            finally:
+                self._counts = False
+
+        rho = self._config.sam_rho
+        step = closure if rho is None else partial(sharpness_aware, closure, self.model, rho)
+        try:
+            super().optimizer_step(epoch, batch_idx, optimizer, step)
+        finally:
+            self._counts = True
+
+    def lr_scheduler_step(self, scheduler: LRScheduler, metric: Any | None) -> None:
+        """Step the scheduler; ReduceLROnPlateau only in epochs with validation, not on a metric of an earlier epoch."""
+        if metric is None or (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0:
+            super().lr_scheduler_step(scheduler, metric)
 
     def _side(self, full: int) -> int:
-        """The side of this epoch's training pictures, which are loaded with that of `full`."""
-        start, until = self._progressive
-        if start is None:
+        """The side of this epoch's training images, which are loaded with the side `full`."""
+        progressive = self._config.progressive
+        if progressive.start is None:
             return full
-        return side_at(self.current_epoch, epochs=self.trainer.max_epochs or 1, full=full, start=start, until=until)
+        return side_at(
+            self.current_epoch,
+            epochs=self.trainer.max_epochs or 1,
+            full=full,
+            start=progressive.start,
+            until=progressive.until,
+        )
 
-    def _without_record(self, closure: Callable[[], Any]) -> None:
-        self._records = False
-        try:
-            closure()
-        finally:
-            self._records = True
-
-    def _record(self, split: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        """Count a batch. Nothing here waits for the device; Lightning computes at the end of the epoch."""
-        if not self._records:
+    def _update_metrics(self, split: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """Take a batch into the metrics of `split`, without waiting for the device; computed at the epoch's end."""
+        if not self._counts:
             return
         metrics = self.metrics[f"{split}_metrics"]
         assert isinstance(metrics, MetricCollection)
-        # One value a picture: MeanMetric takes no weights unless it looks for NaN, and that would wait for the device.
+        # One value per image: MeanMetric takes no weights unless it looks for NaN, which would wait for the device.
         losses = loss.detach().expand(len(labels))
         metrics.update(preds=logits.detach().float(), target=main_class(labels), value=losses)
         self.log_dict(
@@ -187,7 +185,7 @@ def _metrics(split: str, classes: int) -> MetricCollection:
         {
             "loss": MeanMetric(nan_strategy="disable"),
             "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
-            "mean_class_accuracy": MulticlassAccuracy(classes, average="macro", validate_args=False),
+            "mean_per_class_accuracy": MulticlassAccuracy(classes, average="macro", validate_args=False),
             "top5_accuracy": MulticlassAccuracy(classes, top_k=min(5, classes), average="micro", validate_args=False),
         },
         prefix=f"{split}/",

@@ -1,49 +1,80 @@
-"""Training: the whole of conf/train.yaml."""
+"""The configuration of training: conf/train.yaml."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from deepdream.checks import above, at_least, fraction, number, one_of
+from deepdream.checks import above, at_least, fraction, number
 from deepdream.models.config import ModelConfig
+from deepdream.registry import Registry
 from deepdream.scenes.config import AugmentConfig, DataConfig
 
-LOSSES = ("cross_entropy", "bce", "cosine")
+LOSSES = Registry(
+    "loss",
+    {
+        "cross_entropy": "deepdream.training.losses:cross_entropy",
+        "bce": "deepdream.training.losses:binary_cross_entropy",
+        "cosine": "deepdream.training.losses:cosine_and_cross_entropy",
+    },
+)
 
 
 @dataclass
 class TrainerConfig:
-    """conf/trainer: the arguments of `pytorch_lightning.Trainer`."""
+    """conf/trainer: the arguments of `pytorch_lightning.Trainer`, and `compile`.
 
-    max_epochs: int
+    Missing are default_root_dir, callbacks, logger, plugins and use_distributed_sampler, which `build_trainer` sets.
+    OmegaConf has no type for "int or float" and the like: such a key is Any, and Lightning checks its type.
+    """
+
     accelerator: str
-    devices: Any
+    devices: Any  # int, str or list[int]
     num_nodes: int
     strategy: str
     precision: str
+    sync_batchnorm: bool
+    max_epochs: int
+    min_epochs: int | None
+    max_steps: int
+    min_steps: int | None
+    max_time: Any  # str or dict[str, int]
     accumulate_grad_batches: int
     gradient_clip_val: float | None
-    limit_train_batches: Any
-    limit_val_batches: Any
-    check_val_every_n_epoch: int
-    log_every_n_steps: int
-    sync_batchnorm: bool
-    deterministic: bool
+    gradient_clip_algorithm: str | None
+    deterministic: Any  # bool or "warn"
     benchmark: bool
     compile: bool
+    limit_train_batches: Any  # int or float, as the four below
+    limit_val_batches: Any
+    limit_test_batches: Any
+    limit_predict_batches: Any
+    overfit_batches: Any
+    fast_dev_run: Any  # bool or int
+    check_val_every_n_epoch: int
+    val_check_interval: Any  # int, float, str or dict[str, int]
+    num_sanity_val_steps: int
+    log_every_n_steps: int
+    enable_checkpointing: bool
     enable_progress_bar: bool
-    extra: dict[str, Any]
+    enable_model_summary: bool
+    enable_autolog_hparams: bool
+    inference_mode: bool
+    profiler: str | None
+    detect_anomaly: bool
+    barebones: bool
+    reload_dataloaders_every_n_epochs: int
+    model_registry: str | None
 
     def __post_init__(self) -> None:
         self.devices = self._checked_devices()
-        at_least("trainer.max_epochs", self.max_epochs, 1)
-        at_least("trainer.num_nodes", self.num_nodes, 1)
-        at_least("trainer.accumulate_grad_batches", self.accumulate_grad_batches, 1)
-        at_least("trainer.check_val_every_n_epoch", self.check_val_every_n_epoch, 1)
+        for key in ("max_epochs", "num_nodes", "accumulate_grad_batches", "check_val_every_n_epoch"):
+            at_least(f"trainer.{key}", getattr(self, key), 1)
         at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
-        for key in ("limit_train_batches", "limit_val_batches"):  # OmegaConf has no type for "int or float"
-            number(f"trainer.{key}", getattr(self, key))
+        at_least("trainer.max_steps", self.max_steps, -1)
+        for key in ("train", "val", "test", "predict"):
+            number(f"trainer.limit_{key}_batches", getattr(self, f"limit_{key}_batches"))
+        number("trainer.overfit_batches", self.overfit_batches)
         if self.gradient_clip_val is not None:
             above("trainer.gradient_clip_val", self.gradient_clip_val, 0)
 
@@ -51,26 +82,26 @@ class TrainerConfig:
         devices = self.devices
         indices = isinstance(devices, list) and devices and all(type(d) is int and d >= 0 for d in devices)
         if devices == "auto" or indices or (type(devices) is int and (devices >= 1 or devices == -1)):
-            return devices  # type: ignore[no-any-return]  # OmegaConf has no type for "int, str or list"
+            return devices  # type: ignore[no-any-return]  # checked just now
         raise ValueError(
             f"trainer.devices is {devices!r}; it must be a number of devices (2), -1 for all, auto, or a list ([0,1])"
         )
 
 
 @dataclass
-class AverageConfig:
-    """average: the moving average of the weights."""
+class EMAConfig:
+    """ema: the exponential moving average of the weights."""
 
     half_life_epochs: float | None
 
     def __post_init__(self) -> None:
         if self.half_life_epochs is not None:
-            above("average.half_life_epochs", self.half_life_epochs, 0)
+            above("ema.half_life_epochs", self.half_life_epochs, 0)
 
 
 @dataclass
 class ProgressiveConfig:
-    """progressive: smaller training pictures at the beginning."""
+    """progressive: smaller training images at the beginning."""
 
     start: float | None
     until: float
@@ -84,10 +115,11 @@ class ProgressiveConfig:
 
 @dataclass
 class TrainConfig:
-    """conf/train.yaml."""
+    """conf/train.yaml. The file explains every key."""
 
     resume: str | None
     seed: int
+    output_dir: str
     data: DataConfig
     model: ModelConfig
     augment: AugmentConfig
@@ -97,10 +129,10 @@ class TrainConfig:
     scale_lr: bool
     decay_norm_and_bias: bool
     sam_rho: float | None
-    adversary: float | None
-    average: AverageConfig
+    adversarial_eps: float | None
+    ema: EMAConfig
     progressive: ProgressiveConfig
-    schedule: dict[str, Any]
+    scheduler: dict[str, Any]
     trainer: TrainerConfig
     callbacks: dict[str, Any]
     logger: dict[str, Any]
@@ -108,46 +140,47 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
-        one_of("loss", self.loss, LOSSES)
+        LOSSES.check(self.loss)
         fraction("label_smoothing", self.label_smoothing)
-        for key in ("sam_rho", "adversary"):
+        for key in ("sam_rho", "adversarial_eps"):
             if getattr(self, key) is not None:
                 above(key, getattr(self, key), 0)
         if self.sam_rho is not None and self.trainer.accumulate_grad_batches > 1:
             raise ValueError(
                 f"sam_rho is {self.sam_rho} and trainer.accumulate_grad_batches is "
-                f"{self.trainer.accumulate_grad_batches}; a sharpness-aware step needs its whole batch at once, so "
-                "one of the two must be off (sam_rho=null, or 1)"
+                f"{self.trainer.accumulate_grad_batches}; sharpness-aware steps do not work with accumulated "
+                "gradients; choose sam_rho=null or trainer.accumulate_grad_batches=1"
             )
         if self.model.head == "wise":
-            for key, value in (
-                ("progressive.start", self.progressive.start),
-                ("augment.crop_size", self.augment.crop_size),
-            ):
-                if value is not None:
-                    raise ValueError(
-                        f"{key} is {value} and model.head is wise, which needs pictures of one size; one of the two "
-                        f"must be off ({key}=null, or model.head=average)"
-                    )
+            self._check_one_image_size()
         if self.trainer.strategy.startswith("fsdp"):
             self._check_sharded()
+        for group in ("optimizer", "scheduler"):
+            if "_target_" not in getattr(self, group):
+                raise ValueError(f"{group}._target_ is missing; it names the class or function to build")
         for key in ("lr", "weight_decay"):
             number(f"optimizer.{key}", self.optimizer.get(key, 0.0))
         if self.scale_lr and "lr" not in self.optimizer:
-            raise ValueError("scale_lr is true and optimizer.lr is missing; give the rate for 256 pictures a step")
-        for group in ("optimizer", "schedule"):
-            if "_target_" not in getattr(self, group):
-                raise ValueError(f"{group}._target_ is missing; it names the class or function to build")
+            raise ValueError("scale_lr is true and optimizer.lr is missing; set the learning rate for a batch of 256")
+
+    def _check_one_image_size(self) -> None:
+        sizes = {"progressive.start": self.progressive.start, "augment.crop_size": self.augment.crop_size}
+        for key, value in sizes.items():
+            if value is not None:
+                raise ValueError(
+                    f"{key} is {value} and model.head is wise, which needs images of one size; choose {key}=null or "
+                    "model.head=average"
+                )
 
     def _check_sharded(self) -> None:
         whole = {
             "sam_rho": self.sam_rho,
-            "average.half_life_epochs": self.average.half_life_epochs,
+            "ema.half_life_epochs": self.ema.half_life_epochs,
             "trainer.gradient_clip_val": self.trainer.gradient_clip_val,
         }
         for key, value in whole.items():
             if value is not None:
                 raise ValueError(
-                    f"{key} is {value}, which needs the whole network on each device, and trainer.strategy is "
-                    f"{self.trainer.strategy}, which shards it; choose {key}=null, or trainer.strategy=ddp"
+                    f"{key} is {value}, which needs the whole network on each device, but trainer.strategy is "
+                    f"{self.trainer.strategy}, which shards it; choose {key}=null or trainer.strategy=ddp"
                 )

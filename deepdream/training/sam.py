@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation: step by the gradient of where the loss is highest nearby, into a wide valley.
+"""Sharpness-aware minimisation (SAM): step by the gradient at the highest loss nearby, towards flat minima.
 
 Source: Foret et al. 2021, "Sharpness-Aware Minimization for Efficiently Improving Generalization", L2 norm.
 A step takes two forward and two backward passes.
@@ -18,21 +18,21 @@ from deepdream.training.batch_statistics import keep_running_statistics
 TINY = 1e-12
 
 
-def sharpness_aware(closure: Callable[[], Any], again: Callable[[], Any], model: nn.Module, rho: float) -> Any:
-    """Run `closure` at the weights, then `again` at the nearby point of highest loss, and leave the gradient of there.
+def sharpness_aware(closure: Callable[[], Any], model: nn.Module, rho: float) -> Any:
+    """Run `closure` at the weights and at the nearby point of highest loss; leave the gradient of the second.
 
-    closure, again: each empties the gradients of `model`, then runs forward and backward over the same batch.
-    rho: how far away the point is, L2 norm over all the weights.
+    closure: zeroes the gradients of `model`, then runs forward and backward over one batch; the same each time.
+    rho: distance to the nearby point, L2 norm over all the weights.
 
-    The weights are afterwards what they were, to the bit. All this goes around the closure, inside the optimizer's
-    step: mixed precision, clipping and the step itself see nothing but the second gradient. The way to the nearby point
-    does not depend on the gradient's scale, so a scaled loss (float16) needs no care. With several processes the first
-    gradient is already averaged over all of them, where the paper lets each take its own. The second pass does not
-    count in the running statistics of batch norm. Returns what the first call of `closure` returned.
+    The weights are restored bit for bit. All this happens inside the optimizer's step, around the closure: mixed
+    precision, clipping and the step itself meet only the second gradient. The nearby point does not depend on the
+    gradient's scale, so the scaled loss of float16 needs no special treatment. With several processes, the first
+    gradient is the average over all of them; in the paper each process takes its own. The second pass does not change
+    the running statistics of batch norms. Returns what the first call of `closure` returned.
     """
     result = closure()
     with _uphill(model.parameters(), rho), keep_running_statistics(model):
-        again()
+        closure()
     return result
 
 

@@ -46,7 +46,7 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(trained: Path, tmp_p
     status, errors = interrupt("train", *LONG_RUN, cwd=tmp_path, when=last.exists)
     assert status == 130, errors
     (line,) = errors.splitlines()
-    told = re.fullmatch(r"interrupted; (\d+) of 1000 epochs are kept: python train.py (resume=\S+)", line)
+    told = re.fullmatch(r"interrupted; (\d+) of 1000 epochs are kept: python \S*train.py (resume=\S+)", line)
     assert told
     epochs = int(told[1]) + 1
     again = run_app("train", told[2], f"trainer.max_epochs={epochs}", cwd=tmp_path)
@@ -59,7 +59,7 @@ def test_an_interrupt_that_python_would_ignore_ends_a_training(trained: Path, tm
     interrupting = "+callbacks.interrupting._target_=tests.apps.kills.InterruptWhileDeleting"
     training = begin("train", *LONG_RUN, interrupting, folder=tmp_path)
     assert training.wait() == 130, training.said
-    assert training.stderr == f"interrupted; 0 of 1000 epochs are kept: python train.py resume={tmp_path}/run\n"
+    assert training.stderr == f"interrupted; 0 of 1000 epochs are kept: python {ROOT}/train.py resume={tmp_path}/run\n"
 
 
 def test_an_interrupted_film_says_how_to_go_on_and_does(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ RUN = (
     "trainer.precision=32-true",
     "model.dropout=0.2",
     "model.stochastic_depth=0.1",
-    "adversary=1.5",
-    "average.half_life_epochs=1",
+    "adversarial_eps=1.5",
+    "ema.half_life_epochs=1",
     "evaluate=false",
 )
 
@@ -141,7 +141,7 @@ def test_a_finished_run_can_be_made_longer(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "moved"
     shutil.copytree(whole, run)
     best = (whole / "checkpoints" / "best.ckpt").read_bytes()
-    assert start(tmp_path, f"resume={run}", "trainer.max_epochs=4", "schedule=constant") == 0
+    assert start(tmp_path, f"resume={run}", "trainer.max_epochs=4", "scheduler=constant") == 0
     before, after = ((folder / "metrics.csv").read_text().splitlines() for folder in (whole, run))
     assert score_of_best(run) == max(accuracies(run))
     assert (whole / "checkpoints" / "best.ckpt").read_bytes() == best
@@ -153,10 +153,10 @@ def test_a_finished_run_can_be_made_longer(whole: Path, tmp_path: Path) -> None:
 def test_an_average_cannot_be_left_out_on_the_way(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "moved"
     shutil.copytree(whole, run)
-    result = run_app("train", f"resume={run}", "average.half_life_epochs=null", cwd=tmp_path)
+    result = run_app("train", f"resume={run}", "ema.half_life_epochs=null", cwd=tmp_path)
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
-    assert "average.half_life_epochs is null, and moved was trained with averaged weights" in line
+    assert "ema.half_life_epochs is null, but moved was trained with an EMA of the weights" in line
 
 
 @pytest.mark.slow
@@ -167,7 +167,7 @@ def test_two_processes_with_little_patience_end_the_same_and_stay_ended(begun: t
         "callbacks.early_stopping.min_delta=1",
         "trainer.max_epochs=6",
         "trainer.devices=2",
-        "schedule=constant",
+        "scheduler=constant",
     )
     runs = [tmp_path / name / "outputs" / "day" / "time" for name in ("killed", "whole")]
     for name in ("killed", "whole"):
@@ -193,7 +193,7 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
         f"resume={run}",
         "trainer.max_epochs=4",
         "trainer.log_every_n_steps=50",
-        "schedule=constant",
+        "scheduler=constant",
         "+callbacks.explode._target_=tests.apps.kills.Explode",
         cwd=tmp_path,
         PYTHONPATH=str(ROOT),
@@ -258,7 +258,7 @@ def test_no_room_on_the_disk_is_said_before_the_first_epoch(begun: tuple[str, ..
     )
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
-    assert "MB of checkpoints, and does not (File too large); make room" in line
+    assert "MB of checkpoints (File too large); make room" in line
     assert "epoch" not in result.stdout
 
 

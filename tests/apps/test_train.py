@@ -123,7 +123,7 @@ def test_two_processes_train_together_and_evaluate_each_picture_once(trained: Pa
         ("seed=-1", "seed is -1; it must be 0 or more"),
         ("data.url.archive=[ftp://x]", "data.url.archive has 'ftp://x'; an address begins with http:// or https://"),
         ("data.url.train_sha256=7ec85f88", "data.url.train_sha256 is '7ec85f88'; it must be 64 digits"),
-        ("average.half_life_epochs=-1", "average.half_life_epochs is -1.0; it must be more than 0"),
+        ("ema.half_life_epochs=-1", "ema.half_life_epochs is -1.0; it must be more than 0"),
         ("model.pretrained=places365/resnet34", "there is no network 'places365/resnet34'"),
         ("data.root=nowhere", "data.root is nowhere, which does not exist; expected there: Images/<class>/<file>"),
         ("model.depth=19", "model.depth is 19; known depths are 10, 14, 18"),

@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -6,18 +5,18 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from deepdream.callbacks.ema import WeightAverage
+from deepdream.callbacks.ema import WeightEMA
 from deepdream.models import load_network
 from deepdream.scenes import DataConfig, SceneDataModule
 from deepdream.training import SceneClassifier
-from deepdream.training.schedulers import constant
 from tests.scenes.layout import write_scenes
+from tests.training.configs import classifier_of
 
 Weights = dict[str, torch.Tensor]
 
 
 class Recorder(pl.Callback):
-    """The weights after each step, and those that validation saw."""
+    """The weights after each step, and those that were validated."""
 
     def __init__(self) -> None:
         self.steps: list[Weights] = []
@@ -48,24 +47,16 @@ def data(tmp_path: Path) -> SceneDataModule:
 
 
 def _fit(
-    folder: Path, data: SceneDataModule, *, epochs: int, half_life: float = 0.5, ckpt: Path | None = None
+    folder: Path, data: SceneDataModule, *, epochs: int, half_life: float | None = 0.5, ckpt: Path | None = None
 ) -> tuple[pl.Trainer, SceneClassifier, Recorder]:
     pl.seed_everything(0, verbose=False)
-    classifier = SceneClassifier(
-        {"depth": 10},
-        data.classes,
-        mean=data.mean,
-        std=data.std,
-        image_size=32,
-        optimizer=partial(torch.optim.SGD, lr=0.1, momentum=0.9),
-        schedule=constant,
-    )
+    classifier = classifier_of(data, "optimizer.lr=0.1", "scheduler=constant")
     recorder = Recorder()
     trainer = pl.Trainer(
         default_root_dir=folder,
         max_epochs=epochs,
         accelerator="cpu",
-        callbacks=[recorder, WeightAverage(half_life), ModelCheckpoint(folder, filename="{epoch}", save_top_k=-1)],
+        callbacks=[WeightEMA(half_life), recorder, ModelCheckpoint(folder, filename="{epoch}", save_top_k=-1)],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -85,7 +76,7 @@ def _expected(steps: list[Weights], key: str, *, half_life_steps: float) -> torc
 KEYS = ("conv1.weight", "layer3.0.bn1.weight", "layer4.0.bn2.running_var", "fc.bias")
 
 
-def test_validation_sees_the_average_and_training_goes_on_from_its_own_weights(
+def test_validation_uses_the_average_and_training_continues_from_its_own_weights(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
     _, classifier, recorder = _fit(tmp_path, data, epochs=2)
@@ -122,7 +113,7 @@ def test_a_resumed_run_ends_with_the_average_of_one_that_was_not_interrupted(
         assert torch.equal(value, other), name
 
 
-def test_testing_after_the_run_sees_the_average(tmp_path: Path, data: SceneDataModule) -> None:
+def test_validation_after_the_run_uses_the_average(tmp_path: Path, data: SceneDataModule) -> None:
     trainer, classifier, recorder = _fit(tmp_path, data, epochs=1)
     trainer.validate(classifier, data, verbose=False)
     assert torch.equal(classifier.model.fc.weight, recorder.validated[0]["fc.weight"])
@@ -130,3 +121,38 @@ def test_testing_after_the_run_sees_the_average(tmp_path: Path, data: SceneDataM
     content = torch.load(tmp_path / "after.ckpt", weights_only=True)
     assert torch.equal(content["state_dict"]["model.fc.weight"], recorder.validated[0]["fc.weight"])
     assert torch.equal(content["current_model_state"]["model.fc.weight"], recorder.steps[-1]["fc.weight"])
+
+
+def test_without_a_half_life_there_is_no_average(tmp_path: Path, data: SceneDataModule) -> None:
+    _, classifier, recorder = _fit(tmp_path, data, epochs=1, half_life=None)
+    assert torch.equal(classifier.model.fc.weight, recorder.steps[-1]["fc.weight"])
+    (path,) = tmp_path.glob("*.ckpt")
+    assert "current_model_state" not in torch.load(path, weights_only=True)
+
+
+def test_a_callback_after_the_average_finds_the_validated_weights_at_the_end_of_validation(
+    tmp_path: Path, data: SceneDataModule
+) -> None:
+    """dreams and gradcam stand behind ema in the configuration, and show the weights that were validated."""
+
+    class AtTheEnd(pl.Callback):
+        def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            found.append(pl_module.model.fc.weight.clone())
+
+    found: list[torch.Tensor] = []
+    recorder = Recorder()
+    pl.Trainer(
+        default_root_dir=tmp_path,
+        max_epochs=2,
+        accelerator="cpu",
+        callbacks=[WeightEMA(0.5), recorder, AtTheEnd()],
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(classifier_of(data, "scheduler=constant"), data)
+    validated = [weights["fc.weight"] for weights in recorder.validated]
+    assert len(found) == 2
+    assert all(torch.equal(one, other) for one, other in zip(found, validated, strict=True))
+    assert not torch.equal(found[0], recorder.steps[len(recorder.steps) // 2]["fc.weight"])

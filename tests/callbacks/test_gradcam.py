@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from deepdream.callbacks import GradCAMWatch
+from deepdream.callbacks import GradCAMLogger
 from deepdream.models import Network, ResNet
 from deepdream.scenes import DataConfig, SceneDataModule
 from tests.scenes.layout import write_scenes
@@ -18,20 +18,20 @@ def data(tmp_path: Path) -> SceneDataModule:
     return SceneDataModule(DataConfig.preset(root=str(root), **small))
 
 
-def test_maps_are_made_within_inference_mode_and_leave_the_network_as_it_was(
+def test_maps_are_rendered_in_inference_mode_and_do_not_change_the_network(
     data: SceneDataModule, tmp_path: Path
 ) -> None:
-    watch = GradCAMWatch(tmp_path, every=1, pictures=2)
-    # Epoch 1: a run that goes on, which shows nothing at its start.
+    logger = GradCAMLogger(tmp_path, every=1, images=2)
+    # Epoch 1: a resumed run, which logs nothing at its start.
     trainer = SimpleNamespace(datamodule=data, is_global_zero=True, current_epoch=1)
-    watch.on_train_start(trainer, None)  # type: ignore[arg-type]
+    logger.on_train_start(trainer, None)  # type: ignore[arg-type]
     model = ResNet(depth=10, num_classes=2).train()
     network = Network(model, data.classes, data.mean, data.std, data.image_size, "a test")
     calls: list[nn.Module] = []
     handle = model.layer4.register_forward_hook(lambda module, *_: calls.append(module))
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with torch.inference_mode():
-        sheet = watch.picture(network, 3)
+        sheet = logger.render(network, 3)
     handle.remove()
     assert sheet.width > 2 * 160
     assert model.layer4 not in calls

@@ -26,7 +26,7 @@ class _Guess(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def test_an_epoch_without_validation_does_not_repeat_the_figures_of_the_last(
+def test_an_epoch_without_validation_does_not_repeat_the_metrics_of_an_earlier_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     trainer = pl.Trainer(

@@ -15,6 +15,6 @@ def tiny_run(trained: Path) -> tuple[str, ...]:
         *data_of(trained),
         "trainer.max_epochs=2",
         "trainer.precision=32-true",
-        "average.half_life_epochs=1",
+        "ema.half_life_epochs=1",
         "evaluate=false",
     )

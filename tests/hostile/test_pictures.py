@@ -18,7 +18,7 @@ from deepdream.dreaming.film_config import FilmConfig
 from deepdream.images import decode
 from deepdream.provenance import read_provenance, write_png
 from deepdream.scenes.integrity import check_image
-from deepdream.schema import typed
+from deepdream.schema import preset, typed
 from tests.hostile import pictures
 from tests.hostile.guard import guard, outcome
 

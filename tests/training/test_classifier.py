@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,26 +8,13 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from deepdream.models import load_network
 from deepdream.scenes import DataConfig, SceneDataModule
 from deepdream.training import SceneClassifier
-from deepdream.training.schedulers import warmup_cosine
 from tests.scenes.layout import write_scenes
-
-
-def _classifier(data: SceneDataModule, **options: object) -> SceneClassifier:
-    return SceneClassifier(
-        {"depth": 10},
-        data.classes,
-        mean=data.mean,
-        std=data.std,
-        image_size=data.image_size,
-        optimizer=partial(torch.optim.SGD, lr=0.05, momentum=0.9),
-        schedule=warmup_cosine,
-        **options,
-    )
+from tests.training.configs import classifier_of, train_config
 
 
 def _fit(folder: Path, data: SceneDataModule, *, epochs: int) -> tuple[SceneClassifier, pl.Trainer]:
     pl.seed_everything(0, verbose=False)
-    classifier = _classifier(data)
+    classifier = classifier_of(data)
     checkpoint = ModelCheckpoint(folder, filename="best", monitor="val/accuracy", mode="max", save_last=True)
     trainer = pl.Trainer(
         default_root_dir=folder,
@@ -50,7 +36,7 @@ def data(tmp_path: Path) -> SceneDataModule:
     return SceneDataModule(DataConfig.preset(root=str(root), **small))
 
 
-def test_colours_are_learned_and_the_logged_figures_are_those_of_a_plain_count(
+def test_colors_are_learned_and_the_logged_metrics_are_those_of_a_plain_count(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
     classifier, trainer = _fit(tmp_path, data, epochs=12)
@@ -65,7 +51,7 @@ def test_colours_are_learned_and_the_logged_figures_are_those_of_a_plain_count(
     assert logged["test/loss"].item() == pytest.approx(
         torch.nn.functional.cross_entropy(logits, labels).item(), rel=1e-4
     )
-    assert {f"train/{m}" for m in ("loss", "accuracy", "mean_class_accuracy", "top5_accuracy")} <= set(logged)
+    assert {f"train/{m}" for m in ("loss", "accuracy", "mean_per_class_accuracy", "top5_accuracy")} <= set(logged)
 
 
 def test_last_checkpoint_is_the_trained_network(tmp_path: Path, data: SceneDataModule) -> None:
@@ -86,7 +72,7 @@ def test_the_same_seed_trains_the_same_weights(tmp_path: Path, data: SceneDataMo
 def test_label_smoothing_is_in_the_training_loss_only(data: SceneDataModule) -> None:
     batch = (torch.randn(8, 3, 32, 32), torch.arange(8) % 3)
     torch.manual_seed(0)
-    smooth = _classifier(data, label_smoothing=0.3)
+    smooth = classifier_of(data, "label_smoothing=0.3")
     smooth.log_dict = lambda *_, **__: None
     logits = smooth(batch[0])
     expected = torch.nn.functional.cross_entropy(logits, batch[1], label_smoothing=0.3)
@@ -98,8 +84,8 @@ def test_label_smoothing_is_in_the_training_loss_only(data: SceneDataModule) -> 
     assert logged.item() == pytest.approx(plain.item(), rel=1e-4)
 
 
-def test_a_mixed_picture_trains_on_its_shares_and_counts_as_the_largest(data: SceneDataModule) -> None:
-    classifier = _classifier(data)
+def test_a_mixed_image_trains_on_its_shares_and_counts_for_the_largest(data: SceneDataModule) -> None:
+    classifier = classifier_of(data)
     classifier.log_dict = lambda *_, **__: None
     images, shares = torch.randn(4, 3, 32, 32), torch.tensor([[0.7, 0.3, 0], [0, 1, 0], [0.4, 0, 0.6], [0, 0.1, 0.9]])
     torch.manual_seed(0)
@@ -111,24 +97,24 @@ def test_a_mixed_picture_trains_on_its_shares_and_counts_as_the_largest(data: Sc
 
 
 class Counter(pl.Callback):
-    """Pictures that the training metrics have counted, after each step."""
+    """How many images the training metrics have counted, after each step."""
 
     def __init__(self) -> None:
-        self.pictures: list[int] = []
+        self.images: list[int] = []
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        self.pictures.append(int(pl_module.metrics["train_metrics"]["loss"].weight))
+        self.images.append(int(pl_module.metrics["train_metrics"]["loss"].weight))
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_a_sharpness_aware_step_counts_each_picture_once_and_learns(
+def test_a_sharpness_aware_step_counts_each_image_once_and_learns(
     tmp_path: Path, data: SceneDataModule, precision: str
 ) -> None:
     counter = Counter()
     pl.seed_everything(0, verbose=False)
-    classifier = _classifier(data, sam_rho=0.05)
+    classifier = classifier_of(data, "sam_rho=0.05")
     trainer = pl.Trainer(
         default_root_dir=tmp_path,
         max_epochs=10,
@@ -142,27 +128,20 @@ def test_a_sharpness_aware_step_counts_each_picture_once_and_learns(
         enable_model_summary=False,
     )
     trainer.fit(classifier, data)
-    assert counter.pictures[:3] == [16, 32, 48]
+    assert counter.images[:3] == [16, 32, 48]
     assert trainer.global_step == 30
     assert trainer.callback_metrics["train/accuracy"] > 0.8
 
 
-def test_a_wise_head_takes_its_size_from_the_pictures_and_is_kept_in_the_checkpoint(data: SceneDataModule) -> None:
-    classifier = SceneClassifier(
-        {"depth": 10, "head": "wise"},
-        data.classes,
-        mean=data.mean,
-        std=data.std,
-        image_size=112,
-        optimizer=torch.optim.SGD,
-        schedule=warmup_cosine,
-    )
+def test_a_wise_head_takes_its_size_from_the_images_and_is_kept_in_the_checkpoint(data: SceneDataModule) -> None:
+    config = train_config("model=resnet10", "model.head=wise", "data.image_size=112", "data.resize=112")
+    classifier = SceneClassifier(config, data.classes)
     assert classifier.hparams["model"]["head_size"] == 4
     assert classifier.model.spatial.weight.shape == (512, 4, 4)
 
 
-def test_the_loss_of_an_epoch_is_the_mean_over_pictures_where_the_last_batch_is_short(data: SceneDataModule) -> None:
-    classifier = _classifier(data).eval()
+def test_the_loss_of_an_epoch_is_the_mean_over_images_where_the_last_batch_is_short(data: SceneDataModule) -> None:
+    classifier = classifier_of(data).eval()
     classifier.log_dict = lambda *_, **__: None
     images, labels = torch.randn(11, 3, 32, 32), torch.arange(11) % 3
     for part in (slice(0, 8), slice(8, 11)):
@@ -171,3 +150,50 @@ def test_the_loss_of_an_epoch_is_the_mean_over_pictures_where_the_last_batch_is_
     with torch.inference_mode():
         expected = torch.nn.functional.cross_entropy(classifier(images), labels)
     assert logged.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_checkpoint_keeps_plain_values_under_the_keys_of_version_0_1(tmp_path: Path, data: SceneDataModule) -> None:
+    _fit(tmp_path, data, epochs=1)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)["hyper_parameters"]
+    assert list(kept) == ["model", "classes", "mean", "std", "image_size", "data", "pretrained", "version"]
+    assert kept["model"]["depth"] == 10
+    assert "pretrained" not in kept["model"]
+
+
+def test_lbfgs_which_runs_a_batch_several_times_counts_each_image_once(tmp_path: Path, data: SceneDataModule) -> None:
+    counter = Counter()
+    leave_out = [f"~optimizer.{key}" for key in ("momentum", "nesterov", "weight_decay")]
+    config = train_config(
+        "model=resnet10",
+        "data.image_size=32",
+        "data.resize=32",
+        "optimizer._target_=torch.optim.LBFGS",
+        "+optimizer.max_iter=3",
+        *leave_out,
+    )
+    trainer = pl.Trainer(
+        default_root_dir=tmp_path,
+        max_steps=2,
+        accelerator="cpu",
+        callbacks=[counter],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(SceneClassifier(config, data.classes), data)
+    assert counter.images == [16, 32]
+
+
+def test_the_optimizer_gets_the_scaled_rate(tmp_path: Path, data: SceneDataModule) -> None:
+    classifier = classifier_of(data, "scale_lr=true", "optimizer.lr=0.8", "data.batch_size=16", "scheduler=constant")
+    pl.Trainer(
+        default_root_dir=tmp_path,
+        max_steps=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(classifier, data)
+    assert classifier.optimizers().param_groups[0]["lr"] == pytest.approx(0.05)

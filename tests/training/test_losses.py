@@ -71,7 +71,7 @@ def test_gradients_are_those_of_the_formula(name: str) -> None:
     assert torch.autograd.gradcheck(lambda x: make_loss(name)(x, _hard()), logits)
 
 
-def test_the_angle_alone_does_not_know_the_length_of_the_logits() -> None:
+def test_the_cosine_term_does_not_depend_on_the_length_of_the_logits() -> None:
     logits, labels = _logits(), _hard()
     parts = [
         make_loss("cosine")(scale * logits, labels) - 0.1 * make_loss("cross_entropy")(scale * logits, labels)
@@ -80,11 +80,11 @@ def test_the_angle_alone_does_not_know_the_length_of_the_logits() -> None:
     torch.testing.assert_close(*parts)
 
 
-def test_a_mixed_picture_counts_as_its_largest_share() -> None:
+def test_a_mixed_image_counts_for_the_class_with_the_largest_share() -> None:
     assert main_class(_mixed()).tolist() == [0, 1, 2, 3, 4, 0, 1]
     assert main_class(_hard()).tolist() == _hard().tolist()
 
 
-def test_an_unknown_loss_lists_those_there_are() -> None:
+def test_an_unknown_loss_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="loss is 'hinge'; it must be one of cross_entropy, bce, cosine"):
         make_loss("hinge")

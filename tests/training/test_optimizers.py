@@ -5,12 +5,19 @@ import torch
 from torch import nn
 
 from deepdream.models import ResNet
-from deepdream.training.optimizers import build_optimizer, parameter_groups, scaled_lr
+from deepdream.training.optimizers import (
+    build_optimizer,
+    configured_partial,
+    learning_rate,
+    parameter_groups,
+    scaled_lr,
+)
+from tests.training.configs import train_config
 
 SGD = partial(torch.optim.SGD, lr=0.1, weight_decay=0.5)
 
 
-def test_only_convolutions_and_the_matrix_of_the_last_layer_decay() -> None:
+def test_only_convolutions_and_the_weight_of_the_last_layer_decay() -> None:
     model = ResNet(10, 5, stem="deep", head="wise", head_size=2)
     decayed, spared = parameter_groups(model, decay_norm_and_bias=False)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -30,7 +37,7 @@ def test_sharded_parameters_of_one_dimension_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("everything", [True, False])
-def test_decay_alone_shrinks_what_it_is_meant_for(everything: bool) -> None:
+def test_weight_decay_acts_on_the_chosen_parameters_only(everything: bool) -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
     before = {name: value.clone() for name, value in model.named_parameters()}
     optimizer = build_optimizer(SGD, model, decay_norm_and_bias=everything)
@@ -53,7 +60,7 @@ def test_any_optimizer_of_torch_takes_steps(optimizer: str) -> None:
     assert len(built.param_groups) == 2
 
 
-def test_a_step_is_fused_where_it_can_be_and_is_not_forbidden() -> None:
+def test_steps_are_fused_where_possible_and_not_disabled() -> None:
     model = nn.Linear(3, 3)
     assert build_optimizer(SGD, model, decay_norm_and_bias=False).defaults["fused"] is True
     assert not build_optimizer(SGD, model, decay_norm_and_bias=False, fused=False).defaults["fused"]
@@ -77,7 +84,45 @@ def test_a_fused_step_is_the_plain_step() -> None:
     torch.testing.assert_close(models[0].weight, models[1].weight, rtol=1e-5, atol=1e-6)
 
 
-def test_the_rate_follows_the_pictures_of_a_step_in_a_line() -> None:
+def test_the_scaled_rate_is_proportional_to_the_images_per_step() -> None:
     assert scaled_lr(0.1, 256) == 0.1
     assert scaled_lr(0.1, 64) == pytest.approx(0.025)
     assert scaled_lr(0.1, 1024) == pytest.approx(0.4)
+
+
+def test_the_rate_of_the_configuration_is_scaled_to_all_images_of_a_step_and_stays_in_the_configuration() -> None:
+    config = train_config(
+        "scale_lr=true", "optimizer.lr=0.4", "data.batch_size=16", "trainer.accumulate_grad_batches=2"
+    )
+    assert learning_rate(config, world_size=4) == pytest.approx(0.4 * 16 * 2 * 4 / 256)
+    assert config.optimizer["lr"] == 0.4
+    assert learning_rate(train_config("optimizer.lr=0.4"), world_size=4) == 0.4
+
+
+def test_lbfgs_which_knows_no_parameter_groups_takes_steps() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    optimizer = build_optimizer(partial(torch.optim.LBFGS, lr=0.1), model, decay_norm_and_bias=False)
+    x, before = torch.randn(8, 3), model[0].weight.clone()
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert not torch.equal(model[0].weight, before)
+
+
+def test_arguments_that_an_optimizer_does_not_take_are_named_with_the_way_to_remove_them() -> None:
+    config = train_config("optimizer._target_=torch.optim.LBFGS").optimizer
+    with pytest.raises(ValueError, match="LBFGS takes no argument `momentum`, `nesterov`, `weight_decay`") as caught:
+        configured_partial("optimizer", config)
+    assert "~optimizer.momentum ~optimizer.nesterov ~optimizer.weight_decay" in str(caught.value)
+    with pytest.raises(ValueError, match=r"SGD takes no argument `lrr`. Did you mean `lr`\?"):
+        configured_partial("optimizer", {"_target_": "torch.optim.SGD", "lrr": 0.1})
+
+
+def test_a_value_that_an_optimizer_refuses_is_an_error_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^optimizer: Nesterov momentum requires a momentum"):
+        build_optimizer(partial(torch.optim.SGD, lr=0.1, nesterov=True), nn.Linear(2, 2), decay_norm_and_bias=True)

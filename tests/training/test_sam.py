@@ -24,7 +24,7 @@ def test_the_gradient_left_is_that_of_the_point_uphill_and_the_weights_stay() ->
         loss.backward()
         return loss
 
-    loss = sharpness_aware(closure, closure, model, 0.2)
+    loss = sharpness_aware(closure, model, 0.2)
     gradient = curvature * weight
     uphill = weight + 0.2 * gradient / gradient.norm()
     assert torch.equal(model.weight, weight)
@@ -46,7 +46,7 @@ def test_the_loss_uphill_is_higher_and_its_scale_does_not_matter() -> None:
             (scale * loss).backward()
             losses.append(loss.item())
 
-        sharpness_aware(closure, closure, model, 0.1)
+        sharpness_aware(closure, model, 0.1)
         assert losses[1] > losses[0]
         gradients.append(model.fc.weight.grad / scale)
     torch.testing.assert_close(*gradients)
@@ -62,7 +62,7 @@ def test_the_second_pass_leaves_running_statistics_alone() -> None:
         model.zero_grad()
         model(images).sum().backward()
 
-    sharpness_aware(closure, closure, model, 0.1)
+    sharpness_aware(closure, model, 0.1)
     for (name, value), other in zip(model.named_buffers(), once.buffers(), strict=True):
         assert torch.equal(value, other), name
 

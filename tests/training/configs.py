@@ -1,0 +1,26 @@
+"""Configurations and data of training, for tests."""
+
+from __future__ import annotations
+
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+import deepdream.apps.train  # noqa: F401  # registers the schema
+from deepdream.scenes import SceneDataModule
+from deepdream.training import SceneClassifier
+from deepdream.training.config import TrainConfig
+
+
+def train_config(*overrides: str) -> TrainConfig:
+    """conf/train.yaml with `overrides`, checked, outside of a run."""
+    with initialize_config_module("deepdream.conf", version_base="1.3"):
+        config = OmegaConf.to_object(compose("train", ["output_dir=here", *overrides]))
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def classifier_of(data: SceneDataModule, *overrides: str) -> SceneClassifier:
+    """A ResNet-10 for the classes and the image size of `data`, with lr 0.05 and no weight decay."""
+    size = [f"data.image_size={data.image_size}", f"data.resize={data.image_size}"]
+    plain = ["model=resnet10", "optimizer.lr=0.05", "optimizer.weight_decay=0", "optimizer.nesterov=false"]
+    return SceneClassifier(train_config(*size, *plain, *overrides), data.classes)
