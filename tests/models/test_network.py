@@ -14,7 +14,7 @@ from torchvision.transforms.v2 import functional as transforms
 from deepdream.models import Network
 from deepdream.models.network import index_names
 from deepdream.scenes.transforms import evaluation_transform
-from deepdream.scenes.transforms import normalize as normalize_bytes
+from deepdream.scenes.transforms import normalize_uint8 as normalize_bytes
 
 CLASSES = ["bar", "Bar", "living_room", "3"]
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
