@@ -28,11 +28,11 @@ def write_and_log_image(path: Path, loggers: Iterable[Any], tag: str, image: Ima
 
 
 def log_metrics(loggers: Iterable[Any], metrics: Mapping[str, float], step: int = 0) -> None:
-    """Log numbers by tag to every logger."""
+    """Log numbers by tag to every logger that takes them."""
     for logger in loggers:
         if hasattr(logger, "log_metrics"):  # every Lightning logger
             logger.log_metrics(dict(metrics), step)
-        else:
+        elif hasattr(logger, "add_scalar"):  # TensorBoard's SummaryWriter
             for tag, value in metrics.items():
                 logger.add_scalar(tag, value, step)
 

@@ -101,7 +101,7 @@ def test_loggers_without_images_skip_them(tmp_path: Path, image: Image.Image, en
 def test_metrics_reach_lightning_loggers_and_summary_writers(tmp_path: Path) -> None:
     table = CSVLogger(tmp_path, name="", version="csv")
     with SummaryWriter(tmp_path / "tensorboard") as writer:
-        log_metrics([table, writer], {"evaluation/accuracy": 0.5}, 7)
+        log_metrics([table, writer, ImageLogger()], {"evaluation/accuracy": 0.5}, 7)
     table.save()
     assert (tmp_path / "csv" / "metrics.csv").read_text().splitlines() == ["evaluation/accuracy,step", "0.5,7"]
     (scalar,) = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Scalars("evaluation/accuracy")

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folders: list[Path] = parser.parse_args(arguments).sweeps
     try:
         runs = evaluating.read_sweeps(*folders)
-        title = f"{len(runs)} runs of {', '.join(map(str, folders))}"
+        title = f"{len(runs)} runs of {', '.join(map(relative, folders))}"
         written = evaluating.write_comparison(runs, folders[0], title=title)
     except (OSError, ValueError) as error:
         print_error(str(error))

@@ -4,6 +4,9 @@ from .csv_files import write_csv as write_csv
 from .evaluation import Evaluation as Evaluation
 from .evaluation import write_evaluation as write_evaluation
 from .metrics import METRICS as METRICS
+from .metrics import ClassMetrics as ClassMetrics
+from .metrics import class_metrics as class_metrics
+from .metrics import compute_metrics as compute_metrics
 from .paired_tests import PairedTest as PairedTest
 from .paired_tests import paired_tests as paired_tests
 from .predictions import Predictions as Predictions
