@@ -1,13 +1,13 @@
-"""What explaining and evaluating cost: `python benchmarks/explain.py [--quick]`.
+"""The cost of explaining and evaluating: `python benchmarks/explain.py [--quick]`.
 
 lime_vs_lime_package          seconds of the lime package over ours: 1,000 samples, ResNet-18, 224 px
 gradcam_vs_forward_backward   seconds of a Grad-CAM over those of one forward and backward pass
-evaluate_vs_forward           seconds of an evaluation of 600 pictures with every figure, over those of the forward
+evaluate_vs_forward           seconds of an evaluation of 600 images with every plot, over those of the forward
                               passes and t-SNE alone; ResNet-18, 112 px
 
-The lime package is called as its own tutorial does: its default segmentation and batches of 10, the network in float32.
-Each pair takes turns, and the median of the ratios of neighbours is reported, so that other load on the machine weighs
-on both. The networks have random weights: what they compute costs the same.
+The lime package is called as in its own tutorial: its default segmentation and batches of 10, the network in float32.
+The two of a pair alternate, and the median of the ratios of neighbours is reported, so that other load on the machine
+affects both. The networks have random weights, which cost the same.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CLASSES = ["bathroom", "bedroom", "dining_room", "entrance_hall", "kitchen", "li
 
 
 def network(size: int) -> Network:
-    """A ResNet-18 with random weights, and batch norms that know them: activations then have an ordinary size."""
+    """A ResNet-18 with random weights and fitted batch norms, so that activations have an ordinary size."""
     torch.manual_seed(0)
     model = ResNet(18, len(CLASSES), zero_init_residual=False)
     for module in model.modules():
@@ -56,7 +56,7 @@ def network(size: int) -> Network:
 
 
 def photo(size: int) -> Tensor:
-    """A smooth picture in [0, 1], (3, size, size): in noise, segments would be of one pixel."""
+    """A smooth image in [0, 1], (3, size, size): in noise, segments would be of one pixel."""
     coarse = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(1))
     return nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)[0]
 
@@ -79,8 +79,8 @@ def lime_runs(samples: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
     config = ExplainConfig.preset(lime_samples=samples)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
 
-    def classify(pictures: np.ndarray) -> np.ndarray:
-        batch = torch.stack([(torch.from_numpy(p).permute(2, 0, 1).float() / 255 - mean) / std for p in pictures])
+    def classify(images: np.ndarray) -> np.ndarray:
+        batch = torch.stack([(torch.from_numpy(p).permute(2, 0, 1).float() / 255 - mean) / std for p in images])
         with torch.no_grad():
             return net.model(batch).softmax(dim=1).numpy()
 
@@ -94,25 +94,25 @@ def lime_runs(samples: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def gradcam_runs() -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """Grad-CAM, and a forward and backward pass to the picture."""
+    """Grad-CAM, and a forward and backward pass to the image."""
     net, image = network(224), photo(224)
-    picture = ((image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))[None]
+    pixels = ((image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1))[None]
     net.model.requires_grad_(False)
 
     def forward_backward() -> None:
-        leaf = picture.clone().requires_grad_()
+        leaf = pixels.clone().requires_grad_()
         net.model(leaf).amax().backward()
 
     return lambda: grad_cam(net, image), forward_backward
 
 
-def evaluate_runs(pictures: int, folder: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """An evaluation with every figure, and the forward passes and t-SNE alone."""
+def evaluate_runs(image_count: int, folder: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """An evaluation with every plot, and the forward passes and t-SNE alone."""
     net, size = network(112), 112
     rng = np.random.default_rng(0)
-    images = torch.from_numpy(rng.integers(0, 256, (pictures, 3, size, size), dtype=np.uint8))
-    labels = torch.arange(pictures) % len(CLASSES)
-    batches = [(images[i : i + 64], labels[i : i + 64]) for i in range(0, pictures, 64)]
+    images = torch.from_numpy(rng.integers(0, 256, (image_count, 3, size, size), dtype=np.uint8))
+    labels = torch.arange(image_count) % len(CLASSES)
+    batches = [(images[i : i + 64], labels[i : i + 64]) for i in range(0, image_count, 64)]
     path = folder / "photo.jpg"
     Image.fromarray((photo(256).permute(1, 2, 0) * 255).byte().numpy()).save(path)
     metrics = folder / "metrics.csv"
@@ -146,14 +146,14 @@ def evaluate_runs(pictures: int, folder: Path) -> tuple[Callable[[], Any], Calla
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="60 samples of LIME, 150 pictures; within 60 s")
+    parser.add_argument("--quick", action="store_true", help="60 samples of LIME, 150 images; within 60 s")
     quick = parser.parse_args().quick
-    samples, pictures, repetitions = (60, 150, 1) if quick else (1000, 600, 3)
+    samples, image_count, repetitions = (60, 150, 1) if quick else (1000, 600, 3)
 
     with tempfile.TemporaryDirectory() as folder:
         lime = lime_runs(samples)
         cam = gradcam_runs()
-        evaluation = evaluate_runs(pictures, Path(folder))
+        evaluation = evaluate_runs(image_count, Path(folder))
         for run in (*cam, *evaluation):
             run()  # the first run of each prepares its kernels and loads its libraries
         found = {
@@ -161,7 +161,7 @@ def main() -> None:
             "gradcam_vs_forward_backward": ratio(*cam, 5 if quick else 25),
             "evaluate_vs_forward": ratio(*evaluation, repetitions),
         }
-    print(f"ResNet-18, {samples} samples of LIME, {pictures} pictures evaluated, {torch.get_num_threads()} threads")
+    print(f"ResNet-18, {samples} samples of LIME, {image_count} images evaluated, {torch.get_num_threads()} threads")
     for name, (value, above, below) in found.items():
         print(f"{name:28} {value:5.2f}   {above:8.3f} s over {below:8.3f} s")
     print(json.dumps({name: round(value, 2) for name, (value, _, _) in found.items()}))

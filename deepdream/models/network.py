@@ -126,7 +126,7 @@ class Network:
                 raise ValueError(f"target is {index}; the index of a class is 0{last}")
             return index
         if not self.has_class_names:
-            raise ValueError(f"target is {target!r}, but the classes of {self.source} have no names; use an index")
+            raise ValueError(f"target is {target!r}, but {self.source} does not name its classes; give an index")
         classes = ", ".join(self.classes[:MOST_CLASSES]) + (" ..." if len(self.classes) > MOST_CLASSES else "")
         near = did_you_mean(target, self.classes) or f"; its classes are {classes}"
         raise ValueError(f"{self.source} has no class {target!r}{near}")

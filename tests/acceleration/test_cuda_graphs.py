@@ -139,3 +139,85 @@ def test_graphs_are_freed_with_their_dreamer(resnet):
     for _ in range(5):
         dream_two_sizes()
     assert used() <= before
+
+
+class Replayed:
+    """In place of a captured graph: its work runs at each replay."""
+
+    def __init__(self, work: Any) -> None:
+        self.replay = work
+
+
+@pytest.fixture
+def captures(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shape of each input that was captured; a GraphCache of a CPU captures, too."""
+    shapes: list[tuple[int, ...]] = []
+
+    def capture(self: GraphCache, work: Any, x: Tensor, reads: object) -> Replayed:
+        shapes.append(tuple(x.shape))
+        if reads == "a value from the GPU":
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return Replayed(work)
+
+    monkeypatch.setattr(GraphCache, "_capture", capture)
+    return shapes
+
+
+def capturing_cache() -> GraphCache:
+    graphs = GraphCache(torch.device("cpu"))
+    graphs._captures = True
+    return graphs
+
+
+def double(x: Tensor) -> tuple[Tensor, Tensor]:
+    return 2 * x, x
+
+
+def test_each_kind_and_size_is_captured_once_after_its_warm_up(captures: list[tuple[int, ...]]) -> None:
+    graphs, small, large = capturing_cache(), torch.ones(1, 3, 4, 4), torch.ones(1, 3, 8, 8)
+    for calls in range(1, 6):
+        for x, kind in ((small, "a"), (small, "b"), (large, "a")):
+            assert torch.equal(graphs.call(double, x, kind)[0], 2 * x)
+        assert len(captures) == (3 if calls > WARM_UP_CALLS else 0)
+    graphs.clear()
+    for _ in range(WARM_UP_CALLS):
+        graphs.call(double, small, "a")
+    assert len(captures) == 3
+    graphs.call(double, small, "a")
+    assert len(captures) == 4
+
+
+def test_large_images_are_never_captured(captures: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepdream.acceleration.cuda_graphs.MAX_PIXELS", 2 * 4 * 4)
+    graphs = capturing_cache()
+    for _ in range(WARM_UP_CALLS + 2):
+        for count in (2, 3):
+            graphs.call(double, torch.ones(count, 3, 4, 4))
+    assert captures == [(2, 3, 4, 4)]
+
+
+def test_the_graphs_are_dropped_when_there_are_too_many(
+    captures: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepdream.acceleration.cuda_graphs.MAX_GRAPHS", 2)
+    graphs = capturing_cache()
+    for side in (4, 5, 6):
+        for _ in range(WARM_UP_CALLS + 2):
+            graphs.call(double, torch.ones(1, 3, side, side))
+    assert [shape[-1] for shape in captures] == [4, 5, 6]
+    assert len(graphs._graphs) == 1
+
+
+def test_after_a_capture_that_fails_all_calls_run_the_work(captures: list[tuple[int, ...]]) -> None:
+    graphs, x = capturing_cache(), torch.ones(1, 3, 4, 4)
+    for _ in range(WARM_UP_CALLS + 3):
+        assert torch.equal(graphs.call(double, x, reads="a value from the GPU")[0], 2 * x)
+    assert len(captures) == 1
+
+
+def test_with_acceleration_off_nothing_is_captured(captures: list[tuple[int, ...]]) -> None:
+    graphs, x = capturing_cache(), torch.ones(1, 3, 4, 4)
+    with disabled():
+        for _ in range(WARM_UP_CALLS + 2):
+            graphs.call(double, x)
+    assert captures == []

@@ -134,7 +134,7 @@ def test_classes_without_names_go_by_their_index() -> None:
     named = small_resnet()
     network = Network(named.model, [], named.mean, named.std, 64, "nameless.ckpt")
     assert explain(network, scene(), target=2)[0].target == "class 2"
-    with pytest.raises(ValueError, match=r"classes of nameless\.ckpt have no names; use an index"):
+    with pytest.raises(ValueError, match=r"nameless\.ckpt does not name its classes; give an index"):
         explain(network, scene(), target="bar")
 
 

@@ -188,7 +188,7 @@ def test_classes_without_names_go_by_their_index() -> None:
     assert not network.has_class_names
     assert network.class_index("2") == network.class_index("Class 2") == 2
     assert network.class_name(2) == "class 2"
-    with pytest.raises(ValueError, match=r"the classes of mine\.ckpt have no names; use an index"):
+    with pytest.raises(ValueError, match=r"mine\.ckpt does not name its classes; give an index"):
         network.class_index("bar")
 
 
