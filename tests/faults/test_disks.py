@@ -75,7 +75,7 @@ def test_rendering_rooms_on_a_full_disk_is_a_one_line_error(tiny_run: tuple[str,
     ],
     ids=["dream", "film", "explain"],
 )
-def test_an_image_without_space_is_a_one_line_error(app: str, arguments: tuple[str, ...], size: str, disk: Path) -> None:
+def test_writing_an_image_without_space_is_an_error(
     app: str, arguments: tuple[str, ...], size: str, disk: Path
 ) -> None:
     command = begin(app, *arguments, folder=disk.parent, before=disks.small(disk, size))
