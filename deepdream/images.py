@@ -37,7 +37,7 @@ FORMATS = {
     "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
     "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
+    "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif", ".avifs"),
     "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),

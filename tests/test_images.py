@@ -1,4 +1,4 @@
-"""Files in every mode and with every fault that a user may bring, made here byte by byte."""
+"""Image files in every mode and with every fault, made here byte by byte."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ import torch
 from PIL import Image
 
 from deepdream.images import (
+    FORMATS,
+    IMAGE_SUFFIXES,
     MAX_FILE_PIXELS,
     SAMPLES,
+    decode,
+    denormalize,
     noise_image,
+    normalize,
     read_image,
     read_sample,
     resize_to_width,
@@ -41,7 +46,7 @@ from tests.pictures import (  # noqa: F401  # fixtures of every test
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp", "a.ppm", "a.tga"])
-def test_lossless_formats_are_read_as_they_are(tmp_path, name):
+def test_lossless_formats_are_read_exactly(tmp_path, name):
     assert_rgb(read_image(str(photo(tmp_path / name, lossless=True))), gradient())
 
 
@@ -74,7 +79,7 @@ def test_palette_gives_its_colours(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "transparency"), [("a.png", 0), ("a.gif", 0), ("a.png", bytes([0, 128, 255]))])
-def test_transparent_palette_lies_over_white(tmp_path, name, transparency):
+def test_transparent_palette_is_composited_over_white(tmp_path, name, transparency):
     image = Image.new("P", (3, 1))
     image.putpalette([200, 0, 0, 0, 100, 0, 0, 0, 50])
     image.putdata([0, 1, 2])
@@ -84,14 +89,14 @@ def test_transparent_palette_lies_over_white(tmp_path, name, transparency):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
-def test_rgba_lies_over_white(tmp_path, name):
+def test_rgba_is_composited_over_white(tmp_path, name):
     alpha = np.linspace(0, 255, 36).astype(np.uint8)[None].repeat(24, axis=0)
     Image.fromarray(np.dstack([gradient(), alpha])).save(tmp_path / name, lossless=True, exact=True)
     weight = alpha[..., None] / 255
     assert_rgb(read_image(tmp_path / name), np.rint(gradient() * weight + 255 * (1 - weight)), tolerance=1)
 
 
-def test_grey_with_alpha_lies_over_white(tmp_path):
+def test_grey_with_alpha_is_composited_over_white(tmp_path):
     image = Image.merge("LA", [Image.new("L", (3, 2), 100), Image.new("L", (3, 2), 51)])
     image.save(tmp_path / "a.png")
     assert_rgb(read_image(tmp_path / "a.png"), np.full((2, 3, 3), 0.2 * 100 + 0.8 * 255), tolerance=1)
@@ -112,7 +117,7 @@ def test_cmyk_becomes_rgb(tmp_path, name):
 
 
 def test_ycck_jpeg_becomes_rgb(tmp_path):
-    # Four channels of which an Adobe marker says that they are YCCK, inverted: Y=Cb=Cr=128 and K=255 is mid-grey.
+    # Four channels that an Adobe marker declares as inverted YCCK: Y=Cb=Cr=128 and K=255 is mid-grey.
     Image.new("CMYK", (16, 16), (127, 127, 127, 0)).save(tmp_path / "a.jpg", quality=100)
     data = (tmp_path / "a.jpg").read_bytes()
     adobe = data.index(b"Adobe")
@@ -180,7 +185,7 @@ def test_gif_under_a_jpg_name_is_read(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(tmp_path, name, orientation):
     upright = gradient()
-    stored = {  # how a camera stores the upright picture, by the EXIF standard's rows and columns
+    stored = {  # how a camera stores the upright image, by the EXIF standard's rows and columns
         1: upright,
         2: upright[:, ::-1],
         3: upright[::-1, ::-1],
@@ -198,16 +203,62 @@ def test_exif_orientation_is_applied(tmp_path, name, orientation):
     assert_rgb(read_image(tmp_path / name), upright, tolerance=4 if name == "a.jpg" else 0)
 
 
-def test_broken_exif_is_ignored(tmp_path):
-    path = photo(tmp_path / "a.png", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\x12\x34")
-    assert_rgb(read_image(path), gradient())
+BROKEN_EXIF = {
+    "a pointer to nowhere": b"Exif\0\0MM\0*\xff\xff\xff\xff\x12\x34",
+    "no header": b"Exif\0\0nothing of the kind",
+    "an orientation that does not exist": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x63\0\0\0\0\0\0",
+    "an orientation in words": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x04up!\0\0\0\0\0",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_EXIF)
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_broken_exif_is_ignored(tmp_path, name, kind):
+    assert_rgb(read_image(photo(tmp_path / name, exif=BROKEN_EXIF[kind], lossless=True)), gradient())
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_the_rows_of_a_truncated_image_are_turned_upright(tmp_path, name):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned by 90 degrees
+    Image.fromarray(noise).resize((120, 80)).save(tmp_path / name, exif=exif)
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: int(len(data) * 0.8)])
+    decoded = decode(tmp_path / name, least=0.5)
+    assert decoded.truncated
+    assert decoded.size == (120, 80)
+    assert decoded.image.height == 120
+    assert 40 <= decoded.image.width <= 80
+
+
+def test_every_suffix_is_one_that_pillow_reads_as_that_format():
+    registered = Image.registered_extensions()
+    for kind, suffixes in FORMATS.items():
+        for suffix in suffixes:
+            assert registered.get(suffix, kind) == kind
+            assert suffix in IMAGE_SUFFIXES
+    assert not {".eps", ".ps", ".pdf", ".svg", ".txt"} & set(IMAGE_SUFFIXES)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_normalisation_and_its_inverse_keep_the_dtype(dtype):
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    images = torch.rand(2, 3, 5, 4, generator=torch.Generator().manual_seed(0)).to(dtype)
+    normalized = normalize(images, mean, std)
+    assert normalized.dtype == dtype
+    mean_, std_ = (torch.tensor(values, dtype=torch.float64).view(3, 1, 1) for values in (mean, std))
+    expected = (images.double() - mean_) / std_
+    tolerance = {torch.float32: 1e-6, torch.float64: 1e-12, torch.bfloat16: 0.03}[dtype]
+    assert (normalized.double() - expected).abs().max() < tolerance
+    assert (denormalize(normalized, mean, std).double() - images.double()).abs().max() < tolerance
 
 
 def test_name_outside_ascii_is_read(tmp_path):
     assert read_image(photo(tmp_path / "küche 厨房 .png")).size == (36, 24)
 
 
-@pytest.mark.skipif(not (SHARED / "mit67").exists(), reason="the original pictures are not beside this checkout")
+@pytest.mark.skipif(not (SHARED / "mit67").exists(), reason="the original images are not beside this checkout")
 def test_real_photos_are_read():
     paths = sorted((SHARED / "mit67" / "Images").glob("*/*"))
     assert len(paths) == 27
@@ -220,7 +271,7 @@ def test_real_photos_are_read():
 # Faults
 
 
-def test_missing_file_names_close_ones(tmp_path):
+def test_error_of_a_missing_file_names_close_ones(tmp_path):
     photo(tmp_path / "kitchen.jpg")
     photo(tmp_path / "beach.jpg")
     with pytest.raises(FileNotFoundError) as error:
@@ -252,7 +303,7 @@ def test_empty_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"just some words\n" * 20, b"<html>404</html>", b"\0" * 5000, b"\xff\xd8\xff", b"P"])
-def test_what_is_no_picture_is_refused(tmp_path, data):
+def test_a_file_that_is_not_an_image_is_refused(tmp_path, data):
     (tmp_path / "a.jpg").write_bytes(data)
     with pytest.raises(ValueError, match=r"not an image|damaged") as error:
         read_image(tmp_path / "a.jpg")
@@ -272,7 +323,7 @@ def test_truncated_file_is_refused(tmp_path, capfd, name, part):
     assert capfd.readouterr() == ("", "")
 
 
-def test_flipped_bytes_give_a_picture_or_one_line(tmp_path):
+def test_flipped_bytes_give_an_image_or_a_one_line_error(tmp_path):
     rng = np.random.default_rng(0)
     for name in ("a.png", "a.jpg", "a.gif", "a.tif", "a.webp", "a.bmp"):
         data = np.frombuffer(photo(tmp_path / name).read_bytes(), np.uint8)
@@ -306,7 +357,7 @@ def test_limit_holds_where_pillows_own_is_off(tmp_path, monkeypatch):
     message(error, path)
 
 
-def test_large_picture_under_the_limit_is_read_without_a_warning(tmp_path):
+def test_large_image_under_the_limit_is_read_without_a_warning(tmp_path):
     path = tmp_path / "large.png"  # 90 megapixels of one bit: more than Pillow warns of
     path.write_bytes(png(9500, 9500, chunk(b"IDAT", zlib.compress(bytes(9500 * (1 + 1188)))), depth=1))
     assert read_image(path).size == (9500, 9500)
@@ -426,7 +477,7 @@ def test_resize_gives_opencvs_numbers():
     ("size", "width", "expected"),
     [((640, 427), 600, (600, 400)), ((600, 399), 600, (600, 399)), ((2000, 5), 600, (600, 1)), ((9000, 2), 6, (6, 1))],
 )
-def test_height_keeps_the_proportions_and_is_one_at_least(size, width, expected):
+def test_height_keeps_the_aspect_ratio_and_is_at_least_one(size, width, expected):
     assert resize_to_width(Image.new("L", size), width).size == expected
 
 
@@ -479,6 +530,6 @@ def test_to_image_leaves_its_tensor_alone():
         torch.full((3, 4, 4), torch.nan),
     ],
 )
-def test_to_image_refuses_what_is_no_picture(tensor):
+def test_to_image_refuses_other_shapes_dtypes_and_nan(tensor):
     with pytest.raises(ValueError, match=r"tensor \(3, H, W\)|NaN"):
         to_image(tensor)

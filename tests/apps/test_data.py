@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
+from deepdream.apps.evaluate import data_of
+from deepdream.models import Network
 from tests.conftest import run_app
 from tests.scenes.layout import write_scenes
 
@@ -51,3 +54,15 @@ def test_a_mistake_is_one_line(argument: str, parts: list[str], tmp_path: Path) 
     assert line.startswith("error: ")
     for part in parts:
         assert part in line
+
+
+def test_the_data_record_of_version_0_1_0_is_understood(tmp_path: Path) -> None:
+    """Its checkpoints keep the former names of keys."""
+    root = write_scenes(tmp_path / "rooms", {"bar": (9, 3), "library": (12, 4)})
+    record = {"store": True, "store_size": 40, "cache": str(tmp_path / "cache"), "val_per_class": 2, "batch_size": 6}
+    record |= {"image_size": 32, "resize": 36, "rooms": None, "seed": 0, "fingerprint": ""}
+    half = (0.5, 0.5, 0.5)
+    network = Network(nn.Identity(), ["bar", "library"], half, half, 32, "mine", hyper_parameters={"data": record})
+    data = data_of(network, root=str(root), workers=0)
+    assert (data.batch_size, len(data.split("val"))) == (6, 4)
+    assert [path.name for path in (tmp_path / "cache").glob("rooms-40-*")]

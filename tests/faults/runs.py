@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-# What says when, and not what: never the same twice.
+# Files that hold a time or a process: never the same twice.
 CLOCKED = ("tfevents", ".log", ".running", "hydra", ".lock")
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full, and one that cannot be written to: one line, and nothing that is half there."""
+"""A full disk and a read-only one: a one-line error, and no incomplete files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ pytestmark = pytest.mark.skipif(not disks.allowed(), reason="this system lets no
 DREAM = ("dream.width=640", "dream.octaves=1", "dream.steps=1")
 
 
-def assert_said(said: str, *parts: str) -> None:
-    """One line about the error, with all `parts` in it."""
-    assert "Traceback" not in said
-    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+def assert_error(output: str, *parts: str) -> None:
+    """One line is the error, with all `parts` in it."""
+    assert "Traceback" not in output
+    (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
     for part in parts:
-        assert part in line, said
+        assert part in line, output
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
-    """Where the small disk is."""
+    """The mount point of the small disk."""
     folder = tmp_path / "disk"
     folder.mkdir()
     return folder
@@ -42,18 +42,18 @@ def disk(tmp_path: Path) -> Path:
     ],
     ids=["checkpoints", "cache"],
 )
-def test_a_training_without_room_says_so(
+def test_training_on_a_full_disk_is_a_one_line_error(
     arguments: tuple[str, ...], size: str, parts: tuple[str, ...], tiny_run: tuple[str, ...], disk: Path
 ) -> None:
     command = begin(
         "train", *tiny_run, "data.cache_image_size=64", *arguments, folder=disk.parent, before=disks.small(disk, size)
     )
     assert command.wait() == 1, command.said
-    assert_said(command.said, *parts)
+    assert_error(command.said, *parts)
     assert "epoch" not in command.said
 
 
-def test_rooms_without_room_say_so(tiny_run: tuple[str, ...], disk: Path) -> None:
+def test_rendering_rooms_on_a_full_disk_is_a_one_line_error(tiny_run: tuple[str, ...], disk: Path) -> None:
     command = begin(
         "train",
         *tiny_run,
@@ -63,7 +63,7 @@ def test_rooms_without_room_say_so(tiny_run: tuple[str, ...], disk: Path) -> Non
         before=disks.small(disk, "1m"),
     )
     assert command.wait() == 1, command.said
-    assert_said(command.said, "No space left on device")
+    assert_error(command.said, "No space left on device")
 
 
 @pytest.mark.parametrize(
@@ -75,18 +75,20 @@ def test_rooms_without_room_say_so(tiny_run: tuple[str, ...], disk: Path) -> Non
     ],
     ids=["dream", "film", "explain"],
 )
-def test_a_picture_without_room_says_so(app: str, arguments: tuple[str, ...], size: str, disk: Path) -> None:
+def test_writing_an_image_without_space_is_an_error(
+    app: str, arguments: tuple[str, ...], size: str, disk: Path
+) -> None:
     command = begin(app, *arguments, folder=disk.parent, before=disks.small(disk, size))
     assert command.wait() == 1, command.said
-    assert_said(command.said, "No space left on device")
+    assert_error(command.said, "No space left on device")
 
 
-def test_an_evaluation_without_room_says_so(checkpoint: Path, disk: Path) -> None:
+def test_evaluating_on_a_full_disk_is_a_one_line_error(checkpoint: Path, disk: Path) -> None:
     command = begin(
         "evaluate", f"ckpt={checkpoint}", "hydra.run.dir=disk/run", folder=disk.parent, before=disks.small(disk, "300k")
     )
     assert command.wait() == 1, command.said
-    assert_said(command.said, "No space left on device")
+    assert_error(command.said, "No space left on device")
 
 
 @pytest.mark.parametrize("app", ["train", "dream", "explain", "evaluate"])
@@ -96,10 +98,10 @@ def test_a_folder_that_cannot_be_written_to_is_named(
     arguments = tiny_run if app == "train" else (f"ckpt={checkpoint}",)
     command = begin(app, *arguments, "hydra.run.dir=disk/run", folder=disk.parent, before=disks.unwritable(disk))
     assert command.wait() == 1, command.said
-    assert_said(command.said, "disk/run", "Read-only file system")
+    assert_error(command.said, "disk/run", "Read-only file system")
 
 
 def test_an_output_that_cannot_be_written_is_named(disk: Path) -> None:
     command = begin("dream", *DREAM, "output=disk/dream.png", folder=disk.parent, before=disks.unwritable(disk))
     assert command.wait() == 1, command.said
-    assert_said(command.said, "disk/dream.png cannot be written", "Read-only file system")
+    assert_error(command.said, "disk/dream.png cannot be written", "Read-only file system")

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of each long command: the next run completes, and ends as one that nobody killed."""
+"""kill -9 at random moments of each long command: the next run matches an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ RUN = Path("outputs/day/time")
 
 @dataclass(frozen=True)
 class Task:
-    """A command; outcome: what it must leave in its folder, the same each time.
+    """A command. outcome: of its folder, the result that must be the same each time.
 
-    arrange: what its folder holds before. again: how it is given after a kill, where that differs.
+    arrange: fills its folder before. again: the arguments after a kill, where they differ.
     """
 
     app: str
@@ -90,7 +90,7 @@ def tasks(checkpoint: Path, tiny_run: tuple[str, ...], server: Server) -> dict[s
 def undisturbed(
     tasks: dict[str, Task], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], tuple[object, float]]:
-    """What a command leaves where nobody kills it, and its seconds."""
+    """The outcome of a command that nobody kills, and its seconds."""
     known: dict[str, tuple[object, float]] = {}
 
     def outcome(name: str) -> tuple[object, float]:
@@ -108,7 +108,7 @@ def undisturbed(
 @pytest.mark.parametrize(
     "seed", [seed if seed < QUICK else pytest.param(seed, marks=pytest.mark.slow) for seed in range(ALL)]
 )
-def test_after_kill_the_next_run_ends_as_one_that_nobody_killed(
+def test_the_run_after_a_kill_matches_an_uninterrupted_one(
     name: str,
     seed: int,
     tasks: dict[str, Task],

@@ -167,11 +167,11 @@ def test_eight_dreams_at_once_are_those_of_one_after_another(tmp_path: Path) -> 
     assert alone < made
 
 
-def test_eight_commands_at_once_build_one_store(trained: Path, tmp_path: Path) -> None:
+def test_eight_commands_at_once_build_one_cache(trained: Path, tmp_path: Path) -> None:
     """And each reads from it what one alone would."""
     arguments = ("data=rooms", f"data.root={trained / 'rooms'}", "data.rooms=null", "data.cache_dir=cache")
     small = ("data.image_size=32", "data.resize=32", "data.val_per_class=2")
-    commands = [begin("scenes", *arguments, *small, folder=tmp_path) for _ in range(8)]
+    commands = [begin("data", *arguments, *small, folder=tmp_path) for _ in range(8)]
     assert [command.wait() for command in commands] == [0] * 8, [command.said for command in commands]
     stores = [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]
     assert len(stores) == 1

@@ -1,4 +1,4 @@
-"""What no hostile file may bring about: a process, a connection, a file written elsewhere, much memory or time."""
+"""A guard against hostile files: no process, connection, file written elsewhere, and bounded memory and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picture files that are not what they say: name and content, made here."""
+"""Malformed image files: name and content, made here."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ KINDS = {
 ONE_PIXEL = chunk(b"IDAT", zlib.compress(b"\0\0"))
 
 
-def encoded(picture: Image.Image = PHOTO, **options: object) -> bytes:
+def encoded(image: Image.Image = PHOTO, **options: object) -> bytes:
     file = io.BytesIO()
-    picture.save(file, **options)
+    image.save(file, **options)
     return file.getvalue()
 
 
@@ -53,10 +53,10 @@ def truncated() -> Iterator[tuple[str, bytes]]:
 def of_every_mode() -> Iterator[tuple[str, bytes]]:
     """Each of Pillow's modes, in each kind of file that can hold it."""
     for mode in MODES:
-        picture = _in_mode(mode)
+        image = _in_mode(mode)
         for kind, options in KINDS.items():
             try:
-                yield f"{mode.replace(';', '_')}.{kind}", encoded(picture, **options)
+                yield f"{mode.replace(';', '_')}.{kind}", encoded(image, **options)
             except (OSError, ValueError, KeyError):  # a kind of file that cannot hold the mode
                 continue
 

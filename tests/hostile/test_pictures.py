@@ -1,4 +1,4 @@
-"""Hostile pictures, through every function of the commands that reads one."""
+"""Hostile image files, through every function of the commands that reads one."""
 
 from __future__ import annotations
 
@@ -45,36 +45,36 @@ def config(again: Path) -> DreamAppConfig:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_hostile_picture_is_a_picture_or_one_line(tmp_path: Path, name: str) -> None:
+def test_a_hostile_file_gives_an_image_or_a_one_line_error(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(FAULTS[name])
     with guard(tmp_path):
         for shorter_side in (None, 16):
             found = outcome(partial(decode, tmp_path / name, least=0.5, shorter_side=shorter_side))
             assert isinstance(found, str) or found.image.mode == "RGB"
         photo = outcome(read_photo, str(tmp_path / name))
-        record, picture = outcome(check_image, tmp_path, name)
+        record, image = outcome(check_image, tmp_path, name)
         kept = outcome(read_provenance, tmp_path / name)
-    assert (picture is None) == (not record.used)
+    assert (image is None) == (not record.used)
     assert isinstance(photo, Image.Image) or name in photo
     assert isinstance(kept, dict) or name in kept
 
 
 @pytest.mark.parametrize("name", [name for name, _ in pictures.programs()])
-def test_what_another_program_would_have_to_open_is_not_opened(tmp_path: Path, name: str) -> None:
+def test_formats_that_need_another_program_are_not_opened(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(FAULTS[name])
     with guard(tmp_path):
         assert "is not an image of a supported format" in outcome(read_photo, str(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", MODES)
-def test_a_picture_of_every_mode_is_read_as_rgb(tmp_path: Path, name: str) -> None:
+def test_an_image_of_every_mode_is_read_as_rgb(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(MODES[name])
     with guard(tmp_path):
         assert read_photo(str(tmp_path / name)).mode == "RGB"
 
 
 @pytest.mark.parametrize("name", ["pipe.png", "device.png"])
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name == "pipe.png":
         os.mkfifo(path)

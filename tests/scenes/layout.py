@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def write_scenes(root: Path, classes: dict[str, tuple[int, int]], *, size: tuple[int, int] = (40, 32)) -> Path:
-    """For each class (train, test) pictures of one colour each, with the lists."""
+    """For each class (train, test) images of one colour each, with the lists."""
     lists: dict[str, list[str]] = {"TrainImages.txt": [], "TestImages.txt": []}
     for label, (name, counts) in enumerate(classes.items()):
         folder = root / "Images" / name

@@ -1,4 +1,4 @@
-"""A web server on this machine, for tests, that can be told to misbehave."""
+"""A local web server for tests that misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Answer:
 class Server:
     """Serves `files` (path without slash: content) until the `with` block ends.
 
-    answers: for a path, how its next requests are answered, in order; after the last, as `ordinary` says.
-    requests: what was asked for, as (path, Range or None).
+    answers: for a path, how its next requests are answered, in order; later ones by `ordinary`.
+    requests: (path, Range or None) of each request.
     """
 
     files: dict[str, bytes]

@@ -99,13 +99,13 @@ def test_batches_are_the_same_with_any_number_of_workers(root: Path, augment: Au
 def test_a_run_resumed_at_an_epoch_gets_the_batches_of_an_uninterrupted_one(root: Path) -> None:
     through = _data(root, workers=2, augment=STRONG)
     loader = through.train_dataloader()
-    seen = []
+    uninterrupted = []
     for epoch in range(4):
         loader.sampler.set_epoch(epoch)
-        seen.append([through.on_after_batch_transfer(batch, 0) for batch in loader])
+        uninterrupted.append([through.on_after_batch_transfer(batch, 0) for batch in loader])
         torch.rand(epoch + 1)  # other draws of a run have no influence
     torch.manual_seed(99)
-    assert _equal(_batches(_data(root, workers=0, augment=STRONG), 3), seen[3])
+    assert _equal(_batches(_data(root, workers=0, augment=STRONG), 3), uninterrupted[3])
 
 
 def test_another_epoch_has_another_order_and_other_crops(root: Path) -> None:
