@@ -40,7 +40,7 @@ def interrupt(app: str, *arguments: str, cwd: Path, when: Callable[[], bool]) ->
     return process.returncode, errors
 
 
-def test_an_interrupted_training_says_how_to_go_on_and_does(trained: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_prints_the_command_that_resumes_it(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "rooms").symlink_to(trained / "rooms")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     status, errors = interrupt("train", *LONG_RUN, cwd=tmp_path, when=last.exists)
@@ -62,7 +62,7 @@ def test_an_interrupt_that_python_would_ignore_ends_a_training(trained: Path, tm
     assert training.stderr == f"interrupted; 0 of 1000 epochs are kept: python train.py resume={tmp_path}/run\n"
 
 
-def test_an_interrupted_film_says_how_to_go_on_and_does(tmp_path: Path) -> None:
+def test_an_interrupted_film_prints_how_to_continue_it(tmp_path: Path) -> None:
     frames = tmp_path / "film_frames"
     status, errors = interrupt("dream", *LONG_FILM, cwd=tmp_path, when=lambda: len(list(frames.glob("*.png"))) > 1)
     assert (status, errors) == (
@@ -77,7 +77,7 @@ def test_an_interrupted_film_says_how_to_go_on_and_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("app", ["dream", "explain", "evaluate"])
-def test_another_command_ends_with_one_line(app: str, trained: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_another_command_with_one_line(app: str, trained: Path, tmp_path: Path) -> None:
     (checkpoint,) = trained.glob("outputs/*/*/checkpoints/best.ckpt")
     begun = tmp_path / "run"
     status, errors = interrupt(app, f"ckpt={checkpoint}", "hydra.run.dir=run", cwd=tmp_path, when=begun.exists)
