@@ -124,7 +124,7 @@ def evaluate_runs(image_count: int, folder: Path) -> tuple[Callable[[], Any], Ca
 
     def whole() -> None:
         found = predict(net, batches, device=device, dtype=dtype)
-        paths = [path] * pictures
+        paths = [path] * image_count
         known = Predictions(found.probabilities, found.labels, CLASSES, found.features, found.thumbnails, paths)
         run = Path(tempfile.mkdtemp(dir=folder))
         with SummaryWriter(run / "tensorboard") as writer:

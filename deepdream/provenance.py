@@ -1,13 +1,12 @@
-"""Write pictures that keep inside them how they were made, and read that again.
+"""Write images that hold the configuration they were made with, and read it back.
 
-What is read from a file is untrusted: plain data, of a bounded size, none of it acted upon.
+What a file holds is untrusted: it is read as plain data of a bounded size, and nothing in it is executed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from deepdream.files import atomic_path
 from deepdream.images import opened, reason, to_image
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ PROVENANCE_KEY = "deepdream"
 
 
 def write_png(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
-    """Write a picture, or a tensor as `to_image` takes it, and return its path.
+    """Write an image, or a tensor as `to_image` takes it, and return its path.
 
-    `provenance` is kept inside as JSON, keys sorted, in a text chunk named "deepdream"; a value that JSON has no word
-    for (a Path, a dtype) becomes its text. No other metadata is written. Missing folders are made. The file appears
-    whole or not at all: after a failure the file that was there before is still there.
+    `provenance` is stored as JSON, keys sorted, in a text chunk named "deepdream"; a value that JSON has no type for
+    (a Path, a dtype) becomes its text. No other metadata is written. Missing folders are made. The file appears whole
+    or not at all: a failed write leaves an earlier file unchanged.
 
-    Raises ValueError for a name that does not end in .png and for provenance that is no JSON or longer than
+    Raises ValueError for a name that does not end in .png and for provenance that is not JSON or longer than
     MAX_PROVENANCE, OSError (IsADirectoryError, PermissionError, ...) where the file cannot be written.
     """
     path = Path(path)
@@ -45,7 +45,7 @@ def write_png(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapp
 
 
 def write_jpeg(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
-    """Write a picture as `write_png` does, as a JPEG of quality 95, `provenance` in its comment.
+    """Write an image as `write_png` does, as a JPEG of quality 95 with `provenance` in its comment.
 
     Raises what `write_png` raises; the name must end in .jpg or .jpeg, and a comment holds 65,533 bytes.
     """
@@ -58,42 +58,36 @@ def write_jpeg(image: Image.Image | Tensor, path: str | Path, *, provenance: Map
     return _write(image, path, format="JPEG", quality=95, subsampling=0, comment=comment)
 
 
-def write_picture(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None) -> Path:
-    """Write a picture as the kind of file that its name says: .png, .jpg or .jpeg. See write_png and write_jpeg."""
+def write_image(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None) -> Path:
+    """Write an image in the format of its suffix: .png, .jpg or .jpeg. See write_png and write_jpeg."""
     is_jpeg = Path(path).suffix.lower() in (".jpg", ".jpeg")
     return write_jpeg(image, path, provenance=provenance) if is_jpeg else write_png(image, path, provenance=provenance)
 
 
 def _write(image: Image.Image | Tensor, path: Path, **how: Any) -> Path:
-    """Write a picture whole or not at all."""
+    """Write an image whole or not at all."""
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; name a file to write")
     image = image.copy() if isinstance(image, Image.Image) else to_image(image)
     image.info = {}  # Pillow would write some of it: a colour profile, say
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"  # not tempfile: its files are closed to others
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
+        with atomic_path(path, unique=True) as partial, partial.open("xb") as file:
             image.save(file, **how)
-        os.replace(temporary, path)
     except OSError as error:
         why = reason(error) if os.path.isdir(path.parent) else f"no folder {path.parent}: {reason(error)}"
         raise type(error)(f"{path} cannot be written ({why}); choose another place") from error
-    finally:
-        if os.path.lexists(temporary):
-            temporary.unlink()
     return path
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
-    """The configuration that was kept inside a PNG, or in a JPEG's comment: plain data, none of it acted upon.
+    """The configuration inside a PNG, or in a JPEG's comment, as plain data.
 
     >>> path = write_png(Image.new("RGB", (8, 8)), "dream.png", provenance={"seed": 7})
     >>> read_provenance(path)
     {'seed': 7}
 
-    Raises what `read_image` raises, and ValueError where there is none, where it is longer than MAX_PROVENANCE, or
-    where it is not a JSON object.
+    Raises what `read_image` raises, and ValueError for a file without one, and for one that is longer than
+    MAX_PROVENANCE or not a JSON object.
     """
     path = Path(path)
     with opened(path) as image:
@@ -112,7 +106,7 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
 
 def _kept_text(image: Image.Image) -> str | None:
-    """What deepdream wrote into a picture's metadata, if it did."""
+    """The text that deepdream wrote into an image's metadata; None for an image of another program."""
     if image.format == "PNG":
         text = image.info.get(PROVENANCE_KEY)
         return text if isinstance(text, str) else None
@@ -124,7 +118,7 @@ def _kept_text(image: Image.Image) -> str | None:
 
 
 def _provenance_text(provenance: Mapping[str, Any], path: Path) -> str:
-    """ASCII, in which a file name that is not valid UTF-8 survives too."""
+    """As JSON in ASCII, which preserves a file name that is not valid UTF-8 too."""
     try:
         text = json.dumps(dict(provenance), sort_keys=True, default=str)
     except (TypeError, ValueError, RecursionError) as error:

@@ -45,6 +45,9 @@ CLOSE_ELSEWHERE = 0.85  # the same for a key of another group
 SUGGESTIONS = 3
 
 
+COMPOSING = (HydraException, OmegaConfBaseException, AssertionError)  # what composing a configuration raises
+
+
 class UnknownName(ValueError):
     """A key, or a choice of a group, that does not exist. name: "dream.stps", "dream.stps=3" or "dream=gordik"."""
 
@@ -106,7 +109,7 @@ def compose(app: str, overrides: Sequence[str] = ()) -> Any:
     with _our_hydra():
         try:
             config = hydra.compose(app, overrides=list(overrides), return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException) as error:
+        except COMPOSING as error:
             raise as_value_error(error) from error
         before = HydraConfig.instance().cfg
         try:
@@ -146,7 +149,7 @@ def _read_preset(search_path: tuple[str, ...], group: str, name: str) -> DictCon
     with _our_hydra():
         try:
             composed = hydra.compose(f"{group}/{name}")[group]
-        except (HydraException, OmegaConfBaseException) as error:
+        except COMPOSING as error:
             raise as_value_error(error) from error
     assert isinstance(composed, DictConfig)
     return composed
@@ -186,7 +189,7 @@ def _our_hydra() -> Iterator[None]:
 
 
 def as_value_error(error: Exception, *, group: str = "") -> ValueError:
-    """An error of Hydra or OmegaConf as a ValueError in one line that names the full key."""
+    """An error of COMPOSING as a ValueError in one line that names the full key."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
         root = cause.parent_node._get_root()
@@ -202,6 +205,8 @@ def as_value_error(error: Exception, *, group: str = "") -> ValueError:
         text = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
         full_key = ".".join(filter(None, [group, cause.full_key]))
         return ValueError(f"{full_key}: {text}" if full_key and full_key not in text else text)
+    if isinstance(error, AssertionError):  # of OmegaConf, which does not name the key
+        return ValueError("an override sets a key below one that is null, as data.rooms.size without data=rooms")
     if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or ""):
         return _unknown_choice(error)
     return ValueError(" ".join(str(error).partition("Config search path:")[0].split()))

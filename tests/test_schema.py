@@ -42,13 +42,13 @@ def test_every_preset_states_every_key(name: str) -> None:
         ({"layers": []}, "layers is empty"),
     ],
 )
-def test_bad_dream_key_is_said_in_one_line(overrides: dict[str, object], message: str) -> None:
+def test_a_bad_dream_key_is_a_one_line_error(overrides: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         DreamConfig.preset("gordic", **overrides)
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_preset_lists_those_there_are() -> None:
+def test_an_unknown_preset_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="gordic, guided, inceptionism"):
         DreamConfig.preset("deep")
 
@@ -61,12 +61,12 @@ def test_typed_merges_the_later_over_the_earlier() -> None:
 
 
 @pytest.mark.parametrize("devices", [1, 8, -1, "auto", [0, 1]])
-def test_devices_that_lightning_takes(devices: object) -> None:
+def test_devices_of_lightning_are_accepted(devices: object) -> None:
     assert _trainer(devices=devices).devices == devices
 
 
 @pytest.mark.parametrize("devices", ["two", 0, -2, True, 1.5, [], ["a"]])
-def test_devices_that_mean_nothing(devices: object) -> None:
+def test_other_devices_are_refused(devices: object) -> None:
     with pytest.raises(ValueError, match=r"^trainer\.devices is "):
         _trainer(devices=devices)
 
@@ -90,7 +90,7 @@ def test_model_config_names_the_arguments_of_resnet() -> None:
         ("blur", "much", r"blur: Value 'much'"),
     ],
 )
-def test_a_model_that_there_is_not_is_named_with_its_key(key: str, value: object, message: str) -> None:
+def test_an_invalid_model_is_an_error_that_names_its_key(key: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         typed(ModelConfig, OmegaConf.load("conf/model/resnet18.yaml"), {key: value})
 
@@ -116,6 +116,7 @@ def _trainer(**overrides: object) -> TrainerConfig:
         ("+data.rooms.sise=64", "unknown key `data.rooms.sise`. Did you mean `data.rooms.size`?"),
         ("lr=0.1", "unknown key `lr`. Did you mean `optimizer.lr`?"),
         ("class=kitchen", "unknown key `class`"),
+        ("data.url.images=3", "an override sets a key below one that is null, as data.rooms.size without data=rooms"),
         ("optimizer.betas=[0,1]", "unknown key `optimizer.betas`; to add it, write +optimizer.betas=VALUE"),
         ("data=room", "unknown choice `data=room`. Did you mean `data=rooms`?"),
         ("data=photos", "unknown choice `data=photos`; choose one of mit_indoor, rooms"),

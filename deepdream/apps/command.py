@@ -171,11 +171,12 @@ def _missing_key(app: str, error: Exception) -> str | None:
     return f"`{argument}` has no key; write {key}={argument}"
 
 
-def describe(error: BaseException) -> str:
+def describe(error: Exception) -> str:
     """What was wrong, in one line that names the full key where a key of the config is to blame."""
     if isinstance(error, MissingConfigException) and (error.missing_cfg_file or "").rpartition("/")[2] in SWEEP_EXTRA:
         return f"{error.missing_cfg_file} is not installed; `pip install .[sweep]` brings it"
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    is_null_above = isinstance(error, AssertionError) and "Unexpected type for root: NoneType" in str(error)
+    if is_null_above or isinstance(error, HydraException | OmegaConfBaseException):
         error = as_value_error(error)
     elif not is_expected(error):
         return printable(f"{type(error).__name__}: {error}")

@@ -78,7 +78,7 @@ def _without_alias(argument: str) -> str:
 def _dream_picture(config: DreamAppConfig, network: Network, output: Path, folder: Path) -> None:
     from deepdream.dreaming import Dreamer
     from deepdream.images import to_tensor
-    from deepdream.provenance import write_picture
+    from deepdream.provenance import write_image
 
     before = to_tensor(inputs.photo(config.image, config))
     guide, mask = inputs.guide(config), inputs.mask(config.mask, network, before)
@@ -86,7 +86,7 @@ def _dream_picture(config: DreamAppConfig, network: Network, output: Path, folde
     dreamer = Dreamer(network, config.dream)
     after = _with_progress(dreamer, before, seed=config.seed, guide=guide, mask=mask)
     seconds = time.monotonic() - start
-    write_picture(after, output, provenance=provenance(config, network, dreamer))
+    write_image(after, output, provenance=provenance(config, network, dreamer))
     _log_picture(folder, config.dream.layers, before, after)
     height, width = before.shape[1:]
     print(f"dreamed {', '.join(config.dream.layers)} of {network.source} in {seconds:.1f} s, {width}x{height} pixels")
@@ -103,7 +103,7 @@ def _dream_sheet(config: DreamAppConfig, network: Network, output: Path) -> None
     from deepdream.dreaming.channel_grid import strongest_channels, visualize_channels
     from deepdream.images import to_image, to_tensor
     from deepdream.plots import contact_sheet
-    from deepdream.provenance import write_picture
+    from deepdream.provenance import write_image
 
     photo = to_tensor(inputs.read_photo(config.image or inputs.DEFAULT_PHOTO))
     layer = config.dream.layers[0]
@@ -113,7 +113,7 @@ def _dream_sheet(config: DreamAppConfig, network: Network, output: Path) -> None
     captions = [f"{layer}:{channel}" for channel in channels]
     columns = max(1, round((len(channels) * 4 / 3) ** 0.5))  # about a 4:3 sheet
     sheet = contact_sheet([to_image(each) for each in found], captions, columns=columns, size=found.shape[-1])
-    write_picture(sheet, output, provenance=provenance(config, network, dreamer))
+    write_image(sheet, output, provenance=provenance(config, network, dreamer))
     print(f"channels of {layer} of {network.source}: {', '.join(map(str, channels))}")
     print(f"picture:    {shown(output)}")
 

@@ -40,13 +40,13 @@ def interrupt(app: str, *arguments: str, cwd: Path, when: Callable[[], bool]) ->
     return process.returncode, errors
 
 
-def test_an_interrupted_training_says_how_to_go_on_and_does(trained: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_prints_the_command_that_resumes_it(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "rooms").symlink_to(trained / "rooms")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     status, errors = interrupt("train", *LONG_RUN, cwd=tmp_path, when=last.exists)
     assert status == 130, errors
     (line,) = errors.splitlines()
-    told = re.fullmatch(r"interrupted; (\d+) of 1000 epochs are kept: python \S*train.py (resume=\S+)", line)
+    told = re.fullmatch(r"interrupted; (\d+) of 1000 epochs are kept: python \S*train\.py (resume=\S+)", line)
     assert told
     epochs = int(told[1]) + 1
     again = run_app("train", told[2], f"trainer.max_epochs={epochs}", cwd=tmp_path)
@@ -59,10 +59,12 @@ def test_an_interrupt_that_python_would_ignore_ends_a_training(trained: Path, tm
     interrupting = "+callbacks.interrupting._target_=tests.apps.kills.InterruptWhileDeleting"
     training = begin("train", *LONG_RUN, interrupting, folder=tmp_path)
     assert training.wait() == 130, training.said
-    assert training.stderr == f"interrupted; 0 of 1000 epochs are kept: python {ROOT}/train.py resume={tmp_path}/run\n"
+    (line,) = training.stderr.splitlines()
+    assert line.startswith("interrupted; 0 of 1000 epochs are kept: python ")
+    assert line.endswith(f"train.py resume={tmp_path}/run")
 
 
-def test_an_interrupted_film_says_how_to_go_on_and_does(tmp_path: Path) -> None:
+def test_an_interrupted_film_prints_how_to_continue_it(tmp_path: Path) -> None:
     frames = tmp_path / "film_frames"
     status, errors = interrupt("dream", *LONG_FILM, cwd=tmp_path, when=lambda: len(list(frames.glob("*.png"))) > 1)
     assert (status, errors) == (
@@ -77,7 +79,7 @@ def test_an_interrupted_film_says_how_to_go_on_and_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("app", ["dream", "explain", "evaluate"])
-def test_another_command_ends_with_one_line(app: str, trained: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_another_command_with_one_line(app: str, trained: Path, tmp_path: Path) -> None:
     (checkpoint,) = trained.glob("outputs/*/*/checkpoints/best.ckpt")
     begun = tmp_path / "run"
     status, errors = interrupt(app, f"ckpt={checkpoint}", "hydra.run.dir=run", cwd=tmp_path, when=begun.exists)

@@ -98,7 +98,7 @@ def score_of_best(run: Path) -> float:
     return float(state["best_model_score"])
 
 
-def test_killed_while_saving_and_stopped_inside_an_epoch_it_ends_with_the_same_weights_and_metrics(
+def test_resume_after_a_kill_while_saving_and_a_stop_inside_an_epoch_gives_the_same_weights_and_metrics(
     begun: tuple[str, ...], whole: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "outputs" / "day" / "time"
@@ -123,7 +123,7 @@ def test_killed_while_saving_and_stopped_inside_an_epoch_it_ends_with_the_same_w
         ([("validation", 2)], 138),
     ],
 )
-def test_ended_at_any_moment_it_ends_the_same(
+def test_resume_after_an_end_at_any_moment_gives_the_same_run(
     moments: list[tuple[str, int]], status: int, begun: tuple[str, ...], whole: Path, tmp_path: Path
 ) -> None:
     name = {143: "SIGTERM", 138: "SIGUSR1"}.get(status, "SIGKILL")
@@ -150,7 +150,7 @@ def test_a_finished_run_can_be_made_longer(whole: Path, tmp_path: Path) -> None:
     assert "trainer.max_epochs=4" in (run / ".hydra" / "overrides.yaml").read_text()
 
 
-def test_an_average_cannot_be_left_out_on_the_way(whole: Path, tmp_path: Path) -> None:
+def test_ema_cannot_be_disabled_on_resume(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "moved"
     shutil.copytree(whole, run)
     result = run_app("train", f"resume={run}", "ema.half_life_epochs=null", cwd=tmp_path)
@@ -160,7 +160,7 @@ def test_an_average_cannot_be_left_out_on_the_way(whole: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_two_processes_with_little_patience_end_the_same_and_stay_ended(begun: tuple[str, ...], tmp_path: Path) -> None:
+def test_resume_of_two_processes_keeps_the_state_of_early_stopping(begun: tuple[str, ...], tmp_path: Path) -> None:
     stopping = (
         "callbacks=early_stopping",
         "callbacks.early_stopping.patience=2",
@@ -182,9 +182,7 @@ def test_two_processes_with_little_patience_end_the_same_and_stay_ended(begun: t
     assert len(accuracies(runs[0])) == 4
 
 
-def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_checkpoint(
-    whole: Path, tmp_path: Path
-) -> None:
+def test_a_non_finite_loss_stops_at_its_step_and_keeps_the_last_good_checkpoint(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "moved"
     shutil.copytree(whole, run)
     good = (run / "checkpoints" / "last.ckpt").read_bytes()
@@ -213,7 +211,9 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_keeps_the_last_good_chec
         (("-m", "resume=last"), "resume continues one run, and -m starts several"),
     ],
 )
-def test_a_run_that_cannot_go_on_is_said_in_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+def test_a_run_that_cannot_be_resumed_is_a_one_line_error(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
     result = run_app("train", *arguments, cwd=tmp_path)
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
@@ -226,7 +226,7 @@ def _begun(run: Path, job: str, overrides: str = "- seed=1\n") -> None:
     (run / ".hydra" / "overrides.yaml").write_text(overrides)
 
 
-def test_a_run_that_was_killed_before_its_record_was_written_is_not_taken_for_one_of_defaults(
+def test_a_run_killed_before_its_overrides_were_written_is_not_resumed_with_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -238,7 +238,7 @@ def test_a_run_that_was_killed_before_its_record_was_written_is_not_taken_for_on
         resumed(["resume=last"])
 
 
-def test_without_resume_the_arguments_are_as_they_were() -> None:
+def test_without_resume_the_arguments_do_not_change() -> None:
     assert resumed(["model=resnet50", "-m"]) == ["model=resnet50", "-m"]
 
 
@@ -246,7 +246,7 @@ def test_a_later_override_takes_the_place_of_an_earlier_one() -> None:
     assert joined(["a=1", "+b.c=2", "d=3"], ["a=4", "+b.c=5"]) == ["d=3", "a=4", "+b.c=5"]
 
 
-def test_no_room_on_the_disk_is_said_before_the_first_epoch(begun: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_before_the_first_epoch(begun: tuple[str, ...], tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, str(ROOT / "train.py"), *begun],
         cwd=tmp_path,
@@ -262,7 +262,7 @@ def test_no_room_on_the_disk_is_said_before_the_first_epoch(begun: tuple[str, ..
     assert "epoch" not in result.stdout
 
 
-def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "outputs").write_text("a file")
     result = run_app("train", *TINY, cwd=tmp_path)
     assert result.returncode == 1

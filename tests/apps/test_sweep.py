@@ -75,7 +75,7 @@ def test_the_runs_of_a_sweep_are_compared_the_best_first(
         assert picture.width > 1000
 
 
-def test_a_folder_without_runs_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_runs_is_a_one_line_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare([str(tmp_path)]) == 1
     assert "has no runs; give the folder of a sweep" in capsys.readouterr().err
 
@@ -97,7 +97,7 @@ def test_jobs_run_side_by_side(plugin: str, launcher: tuple[str, ...], trained: 
     assert {path.parts[-3] for path in folder.glob("*/checkpoints/best.ckpt")} == {"0", "1"}
 
 
-def test_optuna_whose_trials_all_fail_says_so(tmp_path: Path) -> None:
+def test_an_optuna_search_whose_trials_all_fail_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs `pip install .[sweep]`")
     search = ("sweep=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=choice(-1,-2)", "hydra.sweep.dir=many")
     result = run_app("train", "-m", *QUICK, *search, cwd=tmp_path)
@@ -107,7 +107,7 @@ def test_optuna_whose_trials_all_fail_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_optuna_goes_on_after_a_trial_that_fails_and_says_so_at_the_end(trained: Path, tmp_path: Path) -> None:
+def test_optuna_continues_after_a_failed_trial_and_reports_it_at_the_end(trained: Path, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs `pip install .[sweep]`")
     search = ("sweep=optuna", "hydra.sweeper.n_trials=4", "optimizer.lr=choice(-1,0.1)", "hydra.sweep.dir=many")
     result = run_app("train", "-m", *QUICK, *data_of(trained), *search, cwd=tmp_path, seconds=600)
@@ -122,7 +122,7 @@ def test_optuna_goes_on_after_a_trial_that_fails_and_says_so_at_the_end(trained:
 
 
 @pytest.mark.slow
-def test_optuna_looks_for_the_best_accuracy_on_held_out_pictures(trained: Path, tmp_path: Path) -> None:
+def test_optuna_maximises_the_validation_accuracy(trained: Path, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs `pip install .[sweep]`")
     arguments = ("-m", *QUICK, *data_of(trained), "sweep=optuna", "hydra.sweeper.n_trials=2")
     result = run_app("train", *arguments, cwd=tmp_path, seconds=600, OMP_NUM_THREADS="1")

@@ -38,7 +38,7 @@ def copy_of_rooms(trained: Path, tmp_path: Path) -> Path:
     return tmp_path / "mine"
 
 
-def test_a_training_whose_photos_vanish_names_the_first_that_it_misses(
+def test_a_training_whose_images_vanish_names_the_first_missing_one(
     copy_of_rooms: Path, tiny_run: tuple[str, ...], tmp_path: Path
 ) -> None:
     arguments = (*tiny_run, *LONG, f"data.root={copy_of_rooms}", "data.cache_images=false", "data.cache_dir=cache")
@@ -50,7 +50,7 @@ def test_a_training_whose_photos_vanish_names_the_first_that_it_misses(
     assert str(copy_of_rooms) in last_line(command)
 
 
-def test_a_training_from_the_store_does_not_need_its_photos_any_more(
+def test_a_training_from_the_image_cache_does_not_need_the_image_files(
     copy_of_rooms: Path, tiny_run: tuple[str, ...], tmp_path: Path
 ) -> None:
     arguments = (
@@ -66,7 +66,7 @@ def test_a_training_from_the_store_does_not_need_its_photos_any_more(
     assert command.wait() == 0, command.said
 
 
-def test_a_process_that_loads_pictures_and_dies_is_said_with_the_way_to_go_on(
+def test_a_killed_loading_process_is_an_error_with_the_command_that_resumes(
     tiny_run: tuple[str, ...], tmp_path: Path
 ) -> None:
     command = begin("train", *tiny_run, *LONG, "data.workers=1", folder=tmp_path)
@@ -116,7 +116,7 @@ def test_a_clock_that_jumps_changes_nothing(tiny_run: tuple[str, ...], tmp_path:
     assert "Traceback" not in jumped.said
 
 
-def test_runs_that_begin_in_the_same_second_have_a_folder_each(tiny_run: tuple[str, ...], tmp_path: Path) -> None:
+def test_runs_that_start_in_the_same_second_have_a_folder_each(tiny_run: tuple[str, ...], tmp_path: Path) -> None:
     seeds = range(4)
     same = [begin("train", *tiny_run, f"seed={seed}", folder=tmp_path, before=stopped_clock) for seed in seeds]
     assert [command.wait() for command in same] == [0] * len(same), [command.said for command in same]
@@ -140,7 +140,7 @@ def stopped_clock() -> None:
     hydra.core.utils.datetime = SimpleNamespace(now=lambda: noon)  # type: ignore[attr-defined, assignment, misc]
 
 
-def test_a_run_that_is_at_work_is_not_resumed_by_another(tiny_run: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_running_training_is_not_resumed_by_another_process(tiny_run: tuple[str, ...], tmp_path: Path) -> None:
     first = begin("train", *tiny_run, *LONG, folder=tmp_path)
     wait_for((tmp_path / "run/checkpoints/last.ckpt").exists, first)
     record = (tmp_path / "run/.hydra/overrides.yaml").read_text()

@@ -84,7 +84,7 @@ def test_an_odd_argument_is_answered_in_one_line(
     assert len(line) < 1_100
 
 
-def test_a_name_in_any_script_is_a_name_like_any_other(
+def test_a_file_name_in_any_script_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -98,7 +98,7 @@ def test_a_name_in_any_script_is_a_name_like_any_other(
         assert f"there is no file {name}" in capsys.readouterr().err
 
 
-def test_a_folder_of_hostile_files_is_passed_by_by_the_true_command(tmp_path: Path) -> None:
+def test_hostile_files_in_a_folder_are_skipped(tmp_path: Path) -> None:
     for name in ("gs", "convert", "inkscape"):
         (tmp_path / "bin").mkdir(exist_ok=True)
         (tmp_path / "bin" / name).write_text("#!/bin/sh\ntouch ran\n")
@@ -115,7 +115,7 @@ def test_a_folder_of_hostile_files_is_passed_by_by_the_true_command(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_checkpoint_with_code_is_refused_by_the_true_command(tmp_path: Path) -> None:
+def test_a_checkpoint_with_code_is_refused(tmp_path: Path) -> None:
     torch.save(checkpoint(more=RunsCode(tmp_path / "ran")), tmp_path / "evil.ckpt")
     result = run_app("explain", "ckpt=evil.ckpt", cwd=tmp_path)
     assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)

@@ -86,7 +86,7 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="/\n\r"), min_si
 
 @bounded
 @given(st.lists(st.tuples(names, names).map("/".join), min_size=1, max_size=5, unique=True))
-def test_a_list_is_read_as_it_was_written(tmp_path: Path, entries: list[str]) -> None:
+def test_a_list_is_read_back_unchanged(tmp_path: Path, entries: list[str]) -> None:
     path = tmp_path / "TrainImages.txt"
     path.write_bytes("\n".join(entries).encode())
     assert read_list(path) == tuple(entries)
@@ -125,7 +125,7 @@ def test_a_selection_is_understood_or_refused_in_time(tmp_path: Path, written: s
         st.integers(-99_999, 99_999).map(lambda n: n / 100),
     )
 )
-def test_a_selection_is_read_as_it_was_written(selection: Selection) -> None:
+def test_a_selection_is_read_back_unchanged(selection: Selection) -> None:
     assert Selection.parse(str(selection)) == selection
 
 
@@ -140,7 +140,7 @@ finite = st.recursive(
 
 @few
 @given(st.dictionaries(st.text(max_size=9), finite, max_size=4), st.sampled_from([write_png, write_jpeg]))
-def test_what_a_picture_keeps_comes_back(tmp_path: Path, kept: dict[str, Any], write: Any) -> None:
+def test_provenance_is_read_back_unchanged(tmp_path: Path, kept: dict[str, Any], write: Any) -> None:
     path = tmp_path / f"dream{'.png' if write is write_png else '.jpg'}"
     assert read_provenance(write(Image.new("RGB", (2, 2)), path, provenance=kept)) == kept
 
@@ -158,7 +158,7 @@ def test_any_bytes_in_a_text_chunk_are_a_configuration_or_one_line(
 
 @few
 @given(st.dictionaries(st.sampled_from(["config", "checkpoint", "version"]), json_values, max_size=3), json_values)
-def test_any_configuration_in_a_picture_is_checked_key_by_key(tmp_path: Path, kept: dict[str, Any], value: Any) -> None:
+def test_any_configuration_in_an_image_is_checked_key_by_key(tmp_path: Path, kept: dict[str, Any], value: Any) -> None:
     key = ("image", "seed", "dream", "film", "ckpt", "no_such_key")[len(str(value)) % 6]
     kept.setdefault("config", {**kept_config(), key: value})
     try:

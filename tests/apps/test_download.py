@@ -1,4 +1,4 @@
-"""The data set arrives for a whole command, from a server on this machine."""
+"""A command downloads its data set, from a server on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LISTS = ("TrainImages.txt", "TestImages.txt")
 
 
 @pytest.mark.slow
-def test_two_processes_train_on_a_set_that_arrives_once(tmp_path: Path) -> None:
+def test_two_processes_train_on_a_data_set_that_is_downloaded_once(tmp_path: Path) -> None:
     with Server(_served(write_scenes(tmp_path / "served", {"bar": (10, 2), "pub": (10, 2)}))) as server:
         urls = [f"data.url.{key}=[{server.url(name)}]" for key, name in zip(KEYS, (ARCHIVE, *LISTS), strict=True)]
         sums = ["data.url.train_sha256=null", "data.url.test_sha256=null"]
@@ -34,7 +34,7 @@ def test_two_processes_train_on_a_set_that_arrives_once(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "mit_indoor" / "Images" / "pub" / "train_9.png").is_file()
 
 
-def test_evaluation_fetches_nothing_into_the_folder_of_the_training(tmp_path: Path) -> None:
+def test_evaluation_downloads_nothing_into_the_data_folder_of_the_training(tmp_path: Path) -> None:
     data = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "data" / "mit_indoor.yaml"))
     assert isinstance(data, dict)
     data |= {"root": str(tmp_path / "of_that_time"), "seed": 0, "fingerprint": ""}

@@ -1,0 +1,76 @@
+"""What all commands have in common: mistakes on the command line, printed configurations, the user's own YAML files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY, data_of, run_app, start_app
+
+
+@pytest.fixture(scope="module")
+def without_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which importing torch ends the command."""
+    folder = tmp_path_factory.mktemp("without")
+    (folder / "torch.py").write_text("raise SystemExit('torch was imported')")
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("app", "arguments", "message"),
+    [
+        ("train", ("+nonsense=1",), "unknown key `nonsense`"),
+        ("train", ("+model.dilation=2", "data=rooms"), "unknown key `model.dilation`"),
+        ("train", ("+model.dpth=18",), "unknown key `model.dpth`. Did you mean `model.depth`?"),
+        ("dream", ("+dream.stpes=50",), "unknown key `dream.stpes`. Did you mean `dream.steps`?"),
+        (
+            "explain",
+            ("+explain.superpixel=9",),
+            "unknown key `explain.superpixel`. Did you mean `explain.superpixels`?",
+        ),
+        ("evaluate", ("bach_size=2",), "unknown key `bach_size`. Did you mean `batch_size`?"),
+        ("dream", ("dream=vivd",), "unknown choice `dream=vivd`. Did you mean `dream=vivid`?"),
+        ("dream", ("photo.jpg",), "`photo.jpg` has no key; write image=photo.jpg"),
+        ("explain", ("photo.jpg",), "`photo.jpg` has no key; write image=photo.jpg"),
+        ("evaluate", ("outputs/x/best.ckpt",), "`outputs/x/best.ckpt` has no key; write ckpt=outputs/x/best.ckpt"),
+        ("train", ("best.ckpt",), "`best.ckpt` has no key; write model.pretrained=best.ckpt"),
+    ],
+)
+def test_a_mistake_is_one_line_before_torch_is_imported(
+    app: str, arguments: tuple[str, ...], message: str, without_torch: dict[str, str], tmp_path: Path
+) -> None:
+    result = start_app(app, *arguments, cwd=tmp_path, **without_torch)
+    assert (result.returncode, result.stderr) == (1, f"error: {message}\n")
+
+
+@pytest.mark.parametrize("flag", ["job", "hydra", "all"])
+def test_printing_the_configuration_creates_no_folder(flag: str, tmp_path: Path) -> None:
+    result = run_app("train", "--cfg", flag, *(["--resolve"] if flag == "hydra" else []), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_sweeps_of_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
+    from tests.faults.test_surroundings import stopped_clock
+    from tests.forks import begin
+
+    jobs = ("-m", "seed=0,1", "dream.width=64", "dream.octaves=1", "dream.steps=1")
+    sweeps = [begin("dream", *jobs, folder=tmp_path, before=stopped_clock) for _ in range(2)]
+    assert [sweep.wait() for sweep in sweeps] == [0, 0], [sweep.said for sweep in sweeps]
+    made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("multirun/*/*/*/dream.png"))
+    folder = "multirun/2026-01-31/12-00-00"
+    assert made == [f"{folder}{sweep}/{job}/dream.png" for sweep in ("", "_2") for job in (0, 1)]
+
+
+def test_a_preset_of_the_users_config_dir_is_known_to_the_callbacks_too(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "dream").mkdir(parents=True)
+    (tmp_path / "mine" / "dream" / "embers.yaml").write_text("defaults: [gordic, _self_]\nsteps: 1\noctaves: 1\n")
+    dreams = ("callbacks=dreams", "callbacks.dreams.preset=embers", "callbacks.dreams.width=48")
+    small = (*TINY, *data_of(trained), "callbacks.dreams.every=1", "evaluate=false", "hydra.run.dir=run")
+    result = run_app("train", *small, *dreams, "--config-dir", "mine", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert list((tmp_path / "run" / "figures" / "dreams").glob("epoch_*.png"))
+    unknown = run_app("train", *small, *dreams, cwd=tmp_path)
+    assert unknown.returncode == 1
+    assert "embers" in unknown.stderr.splitlines()[-1]
