@@ -1,10 +1,10 @@
-"""What Lightning, the metrics and the schedule cost: SceneClassifier against a bare PyTorch loop on the same batches.
+"""Overhead of Lightning, metrics and scheduler: SceneClassifier against a bare PyTorch loop on the same batches.
 
 python benchmarks/train.py [--quick]
 
 ResNet-18 at 128 px and ResNet-50 at 224 px; on a GPU compiled, ours and the bare loop.
 
-..._vs_bare          throughput of our training over that of a bare loop with the same optimisations (1 is free)
+..._vs_bare          throughput of our training over that of a bare loop with the same optimisations (1: no overhead)
 ..._vs_plain_fp32    throughput of our training at its default precision over that of a plain fp32, NCHW loop
 ..._share_of_matmul  FLOP/s of our training over those of a large matrix product in the same precision
 """
@@ -19,10 +19,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import pytorch_lightning as pl
 import torch
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 from pytorch_lightning.loggers import CSVLogger
 from rich.console import Console
 from rich.table import Table
@@ -30,11 +31,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+import deepdream.apps.train  # noqa: F401  # registers the schema of conf/train.yaml
 from deepdream.hardware import best_device, best_dtype
 from deepdream.models import ResNet
 from deepdream.training import SceneClassifier, quiet_lightning
 from deepdream.training.schedulers import warmup_cosine
-from deepdream.training.trainer import mixed_precision
+from deepdream.training.trainer import lightning_precision
 
 CLASSES = 67
 WARMUP = 3
@@ -43,7 +45,7 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Case:
-    """A network's depth, its pictures' side in pixels, how many are in a batch, and how many batches a round takes."""
+    """A network's depth, the side of its images in pixels, the images of a batch, and the batches of a round."""
 
     depth: int
     size: int
@@ -93,15 +95,11 @@ def now(device: torch.device) -> float:
 
 
 def ours(depth: int, batches: list[Batch], steps: int, device: torch.device) -> float:
-    classifier = SceneClassifier(
-        {"depth": depth},
-        [str(i) for i in range(CLASSES)],
-        mean=(0.5, 0.5, 0.5),
-        std=(0.2, 0.2, 0.2),
-        image_size=batches[0][0].shape[-1],
-        optimizer=partial(torch.optim.SGD, lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4),
-        schedule=warmup_cosine,
-    )
+    size = batches[0][0].shape[-1]
+    overrides = ["output_dir=here", f"model.depth={depth}", f"data.image_size={size}", f"data.resize={size}"]
+    with initialize_config_module("deepdream.conf", version_base="1.3"):
+        config = OmegaConf.to_object(compose("train", overrides))
+    classifier = SceneClassifier(config, [str(i) for i in range(CLASSES)])
     if device.type == "cuda":
         classifier.model.compile()
     clock = Clock(device)
@@ -111,7 +109,7 @@ def ours(depth: int, batches: list[Batch], steps: int, device: torch.device) -> 
             max_epochs=1,
             accelerator=device.type,
             devices=1,
-            precision=mixed_precision(device.type),
+            precision=lightning_precision("auto", device.type),
             callbacks=[clock],
             logger=CSVLogger(folder),
             log_every_n_steps=20,
@@ -124,14 +122,14 @@ def ours(depth: int, batches: list[Batch], steps: int, device: torch.device) -> 
 
 
 def bare(depth: int, batches: list[Batch], steps: int, device: torch.device, *, plain: bool) -> float:
-    """A loop with nothing in it. plain: fp32, NCHW; otherwise default precision, channels-last, on a GPU compiled."""
+    """Seconds of a bare PyTorch loop: compiled on a GPU, channels-last, default precision; `plain`: fp32, NCHW."""
     layout = torch.contiguous_format if plain else torch.channels_last
     dtype = torch.float32 if plain else best_dtype("auto", device)
     model = ResNet(depth, CLASSES).to(device=device, memory_format=layout).train()
     if device.type == "cuda" and not plain:
         model.compile()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    schedule = warmup_cosine(optimizer, total_steps=steps + WARMUP, steps_per_epoch=steps + WARMUP)
+    scheduler = warmup_cosine(optimizer, total_steps=steps + WARMUP, steps_per_epoch=steps + WARMUP)
     start = 0.0
     for i, (images, labels) in enumerate(Batches(batches, steps + WARMUP)):
         if i == WARMUP:
@@ -142,12 +140,12 @@ def bare(depth: int, batches: list[Batch], steps: int, device: torch.device, *, 
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        schedule.step()
+        scheduler.step()
     return now(device) - start
 
 
 def peak(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP/s of a large matrix product: what this machine can do at most."""
+    """FLOP/s of a large matrix product, the peak of this machine."""
     side, rounds = (8192, 20) if device.type == "cuda" else (2048, 10)
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     torch.mm(a, b)
@@ -158,14 +156,14 @@ def peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def work(depth: int, size: int) -> float:
-    """FLOPs of a step by picture: the forward pass, and twice that for the backward pass."""
+    """FLOPs of a step per image: the forward pass, and twice that for the backward pass."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         ResNet(depth, CLASSES).eval()(torch.zeros(1, 3, size, size))
     return 3.0 * counter.get_total_flops()
 
 
 def measure(case: Case, rounds: int, device: torch.device) -> dict[str, float]:
-    """Print a table of the loops; their ratios, and the share of the peak that ours reaches."""
+    """Print a table of the loops; return their ratios, and the fraction of the peak that ours reaches."""
     batches = [
         (
             torch.randn(case.batch, 3, case.size, case.size).to(memory_format=torch.channels_last),
@@ -173,24 +171,24 @@ def measure(case: Case, rounds: int, device: torch.device) -> dict[str, float]:
         )
         for _ in range(2)
     ]
-    if device.type == "cuda":  # as the loader hands them out
+    if device.type == "cuda":  # as the data loader does
         batches = [(images.pin_memory(), labels.pin_memory()) for images, labels in batches]
     contenders: dict[str, Callable[[], float]] = {
         "deepdream": lambda: ours(case.depth, batches, case.steps, device),
         "bare loop": lambda: bare(case.depth, batches, case.steps, device, plain=False),
         "plain fp32 loop": lambda: bare(case.depth, batches, case.steps, device, plain=True),
     }
-    # In turn, round by round, so that a machine that slows down slows all of them.
+    # In turns, so that a machine that slows down slows all of them.
     rates = [{name: case.batch * case.steps / run() for name, run in contenders.items()} for _ in range(rounds)]
 
     title = f"ResNet-{case.depth}, {case.size} px, batch {case.batch}, {device}"
     table = Table(title=title, title_justify="left")
     table.add_column("loop")
-    table.add_column("pictures/s, median", justify="right")
+    table.add_column("images/s, median", justify="right")
     table.add_column("lowest to highest", justify="right")
     for name in contenders:
-        seen = [rate[name] for rate in rates]
-        table.add_row(name, f"{statistics.median(seen):.0f}", f"{min(seen):.0f} to {max(seen):.0f}")
+        measured = [rate[name] for rate in rates]
+        table.add_row(name, f"{statistics.median(measured):.0f}", f"{min(measured):.0f} to {max(measured):.0f}")
     Console().print(table)
 
     per_second = statistics.median(rate["deepdream"] for rate in rates) * work(case.depth, case.size)
@@ -204,7 +202,7 @@ def measure(case: Case, rounds: int, device: torch.device) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="ResNet-18 only, fewer steps: done within a minute")
+    parser.add_argument("--quick", action="store_true", help="ResNet-18 only, fewer steps: under a minute")
     options = parser.parse_args()
 
     quiet_lightning()

@@ -158,6 +158,11 @@ class TrainConfig:
         for group in ("optimizer", "scheduler"):
             if "_target_" not in getattr(self, group):
                 raise ValueError(f"{group}._target_ is missing; it names the class or function to build")
+        if self.optimizer["_target_"].endswith(".LBFGS"):
+            raise ValueError(
+                f"optimizer is {self.optimizer['_target_']}, which does not take the gradients of a channels-last "
+                "network; choose another, such as sgd, adam or adamw"
+            )
         for key in ("lr", "weight_decay"):
             number(f"optimizer.{key}", self.optimizer.get(key, 0.0))
         if self.scale_lr and "lr" not in self.optimizer:

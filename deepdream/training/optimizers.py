@@ -50,10 +50,9 @@ def build_optimizer(
     decay_norm_and_bias: False keeps weight decay off batch norms and biases (He et al. 2019, "Bag of Tricks").
     fused: one kernel per step, where optimizer and device support it and `make` does not set it.
 
-    An optimizer without weight decay (LBFGS) gets a single group. Raises ValueError for arguments that it refuses.
+    Raises ValueError, in one line, for values that the optimizer refuses.
     """
-    decays = "weight_decay" in inspect.signature(make).parameters
-    groups = parameter_groups(model, decay_norm_and_bias=decay_norm_and_bias or not decays)
+    groups = parameter_groups(model, decay_norm_and_bias=decay_norm_and_bias)
     try:
         if fused and _may_fuse(make):
             with suppress(RuntimeError):  # this device has no such kernel

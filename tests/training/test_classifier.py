@@ -160,31 +160,6 @@ def test_a_checkpoint_keeps_plain_values_under_the_keys_of_version_0_1(tmp_path:
     assert "pretrained" not in kept["model"]
 
 
-def test_lbfgs_which_runs_a_batch_several_times_counts_each_image_once(tmp_path: Path, data: SceneDataModule) -> None:
-    counter = Counter()
-    leave_out = [f"~optimizer.{key}" for key in ("momentum", "nesterov", "weight_decay")]
-    config = train_config(
-        "model=resnet10",
-        "data.image_size=32",
-        "data.resize=32",
-        "optimizer._target_=torch.optim.LBFGS",
-        "+optimizer.max_iter=3",
-        *leave_out,
-    )
-    trainer = pl.Trainer(
-        default_root_dir=tmp_path,
-        max_steps=2,
-        accelerator="cpu",
-        callbacks=[counter],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(SceneClassifier(config, data.classes), data)
-    assert counter.images == [16, 32]
-
-
 def test_the_optimizer_gets_the_scaled_rate(tmp_path: Path, data: SceneDataModule) -> None:
     classifier = classifier_of(data, "scale_lr=true", "optimizer.lr=0.8", "data.batch_size=16", "scheduler=constant")
     pl.Trainer(
