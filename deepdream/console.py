@@ -1,4 +1,4 @@
-"""What a command shows on the terminal: progress bars, tables, paths, error lines."""
+"""What a command prints on the terminal: progress bars, tables, paths, commands to try, errors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 
 WIDTH = 120  # characters of a table where the output is no terminal
+LONGEST_LINE = 1_000  # characters of an error
+PACKAGE = Path(__file__).parent
 COUNTS = (MofNCompleteColumn(), TimeRemainingColumn())
 
 
@@ -49,8 +51,31 @@ def print_table(table: Table, *, width: int = WIDTH) -> None:
 
 
 def print_error(message: str) -> None:
-    """One line on stderr: "error: ..."."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    """Print "error: ..." on stderr as one line, in which a terminal finds nothing to execute."""
+    print(f"error: {printable(message)}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """`text` as one line for a terminal: control characters are escaped, and a long line loses its middle."""
+    text = " ".join(text.split())
+    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE * 2 // 3]} ... {text[-LONGEST_LINE // 3 :]}"
+
+
+def invocation(app: str) -> str:
+    """The command line that starts `app`, in the way in which the command at work was started.
+
+    "python train.py", "deepdream-train", "deepdream train", or "python -m deepdream train".
+    """
+    started = Path(sys.argv[0])
+    if started.name.startswith("deepdream-"):
+        return f"deepdream-{app}"
+    if started.name == "deepdream":
+        return f"deepdream {app}"
+    script = started.with_name(f"{app}.py")
+    if started.suffix == ".py" and script.is_file() and not script.absolute().is_relative_to(PACKAGE):
+        return f"python {relative(script)}"
+    return f"python -m deepdream {app}"
 
 
 def relative(path: str | Path) -> str:

@@ -63,6 +63,8 @@ def read_choice(group: str, choice: str) -> DictConfig:
     own = OmegaConf.create(text)
     assert isinstance(own, DictConfig)
     below = [name for name in own.pop("defaults", []) if name != "_self_"]
+    if text.startswith("# @package _global_"):
+        own = own[group]
     merged = OmegaConf.merge(*(read_choice(group, name) for name in below), own)
     assert isinstance(merged, DictConfig)
     return merged

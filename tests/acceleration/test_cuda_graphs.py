@@ -12,7 +12,7 @@ from torch import Tensor
 from deepdream.acceleration.cuda_graphs import AS_IT_IS, Recorder, Recording
 from deepdream.dreaming import Dreamer
 from deepdream.dreaming.config import DreamConfig
-from deepdream.dreaming.objectives import Seen, objective
+from deepdream.dreaming.objectives import Activations, objective
 from tests.dreaming.networks import photo
 
 
@@ -40,23 +40,23 @@ def test_without_a_gpu_all_work_is_done_as_it_is():
     "changes",
     [
         {},
-        {"space": "pixels", "smoothing": "band", "normalize": "local", "pad": 16},
+        {"parameterization": "pixels", "smoothing": "band", "normalize": "local", "pad": 16},
         {"smoothing": "laplacian", "layers": ["layer1", "layer2"]},
         {"layers": ["layer2:1"], "objective": {"mean": 1.0}},
     ],
 )
 def test_a_replayed_dream_is_the_dream_to_the_bit(resnet, monkeypatch, changes, precision):
-    made = config(**changes, precision=precision)
-    recorded = Dreamer(resnet, made)
+    made = config(**changes)
+    recorded = Dreamer(resnet, made, precision=precision)
     first, second = (recorded(photo(96, 128).float()) for _ in range(2))  # the second is replayed from its first step
     monkeypatch.setattr("deepdream.acceleration.cuda_graphs.LARGEST", 0)
-    plain = Dreamer(resnet, made)(photo(96, 128).float())
+    plain = Dreamer(resnet, made, precision=precision)(photo(96, 128).float())
     assert torch.equal(first, plain)
     assert torch.equal(second, plain)
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", ["visualize", "maco", "class", "style", "vivid", "atlas"])
+@pytest.mark.parametrize("name", ["visualize", "maco", "class", "style", "vivid", "channel_grid"])
 def test_every_replay_yields_what_its_work_does(resnet, monkeypatch, name):
     """Also where the dream does not repeat itself to the bit: adding up the gradients of crops has no fixed order."""
     alike = []
@@ -76,7 +76,7 @@ def test_every_replay_yields_what_its_work_does(resnet, monkeypatch, name):
     monkeypatch.setattr(Recording, "replay", compare)
     made = DreamConfig.preset(
         name,
-        layers=["layer2:1"] if name in ("visualize", "atlas") else ["layer2"],
+        layers=["layer2:1"] if name in ("visualize", "channel_grid") else ["layer2"],
         steps=6,
         octaves=1,
         **({"target": "b"} if name in ("maco", "class") else {}),
@@ -98,8 +98,8 @@ def test_a_recorded_dream_follows_the_guide_of_the_moment(resnet):
 
 @pytest.mark.gpu
 def test_an_objective_that_reads_a_value_back_is_not_recorded(resnet):
-    def measure(seen: Seen, selections: Any) -> Tensor:
-        part = seen.part(selections[0])
+    def measure(activations: Activations, selections: Any) -> Tensor:
+        part = activations.select(selections[0])
         return part.mean(dim=(1, 2, 3)) * (2.0 if float(part.detach().mean()) > 1e9 else 1.0)
 
     dreamer = Dreamer(resnet, config(), objective=objective("waits", measure, "layers"))
