@@ -1,13 +1,13 @@
 """How much faster the Dreamer is than a plain dream: `python benchmarks/dream.py [--quick]`.
 
-The plain dream is written below the way pytorch-deepdream does it: the whole network in float32, batch norm and all,
-up to its last stage; three Gaussians, made anew at each step. Both dream the same picture with the same shifts: preset
-gordic, ResNet-50, 600x400, 4 octaves. They take turns, and the median of the ratios of neighbours is reported, so that
-other load on the machine weighs on both. On a machine that is busy all the time, OMP_NUM_THREADS=1 gives steadier
-ratios: two threads on one free core spend their time waiting for each other.
+The plain dream below follows pytorch-deepdream: the whole network in float32, with its batch norms, up to its last
+stage; three Gaussians, computed at each step. Both dream the same image with the same shifts: preset gordic, ResNet-50,
+600x400, 4 octaves. They take turns, and the median of the ratios of neighbours is reported, so that other load on the
+machine affects both. On a busy machine OMP_NUM_THREADS=1 gives steadier ratios: two threads on one free core wait for
+each other.
 
-The large picture (3840x2160, layer4) is dreamed in a process of its own, for its peak memory; the cost per pixel of a
-step is compared with that at 600x400. Where there is a GPU, all of it runs there, and eight photos at once are
+The large image (3840x2160, layer4) is dreamed in a process of its own, to measure its peak memory; the cost per pixel
+of a step is compared with that at 600x400. On a machine with a GPU everything runs there, and eight images at once are
 compared with one at a time.
 """
 
@@ -45,7 +45,7 @@ HEIGHT, WIDTH, OCTAVES = 400, 600, 4
 def network() -> Network:
     """ResNet-50 with random weights, and batch norms that know them: so that activations have an ordinary size.
 
-    Without the latter they shrink from block to block to numbers that a processor is slow at (subnormal ones).
+    Without the latter they shrink from block to block to subnormal numbers, which are slow.
     """
     torch.manual_seed(0)
     model = torchvision.models.resnet50()
@@ -60,7 +60,7 @@ def network() -> Network:
 def plain_dream(
     model: nn.Module, layer: str, image: Tensor, shifts: list[tuple[int, int]], steps: int, octaves: int = OCTAVES
 ) -> Tensor:
-    """What pytorch-deepdream does, from a picture (1, 3, H, W) in [0, 1] to another."""
+    """The dream of pytorch-deepdream of an image (1, 3, H, W) in [0, 1]."""
     mean, std = (torch.tensor(v, device=image.device).view(1, 3, 1, 1) for v in (MEAN, STD))
     low, high = -mean / std, (1 - mean) / std
     queue = iter(shifts)
@@ -112,13 +112,13 @@ def now() -> float:
 
 
 def difference(net: Network, image: Tensor) -> float:
-    """By what share of itself our first step differs from the plain one: that the two do the same work.
+    """Relative difference of our first step from the plain one: a check that the two do the same work.
 
-    Not after a whole dream: random weights are so chaotic that the last bits of float32 grow into another picture.
+    Not of a whole dream: with random weights the last bits of float32 grow into another image.
     """
     plain = plain_dream(copy.deepcopy(net.model).to(image.device), "layer3", image, [(5, -7)], steps=1, octaves=1)
-    config = DreamConfig.preset("gordic", layers=["layer3"], octaves=1, steps=1, precision="fp32")
-    ours = Dreamer(net, config)(image, shifts=[(5, -7)])
+    config = DreamConfig.preset("gordic", layers=["layer3"], octaves=1, steps=1)
+    ours = Dreamer(net, config, precision="fp32")(image, shifts=[(5, -7)])
     return float((ours.to(plain) - plain).abs().mean() / (plain - image).abs().mean())
 
 
@@ -126,13 +126,13 @@ LARGE = (2160, 3840)
 
 
 def one_step(dreamer: Dreamer, size: tuple[int, int]) -> Callable[[int], float]:
-    """Seconds per pixel of one step of a picture of `size`, by the seed of the step."""
+    """Seconds per pixel of one step of an image of `size`, by the seed of the step."""
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1)).to(best_device())
     return lambda seed: seconds(lambda: dreamer(image, seed=seed)) / (size[0] * size[1])
 
 
 def large(repetitions: int) -> None:
-    """Print, as JSON, the large picture's cost per pixel against the small one's, and the peak memory in GB.
+    """Print, as JSON, the large image's cost per pixel relative to the small one's, and the peak memory in GB.
 
     The two take turns, a small step being short enough to be taken five times; each turn is a step of another seed.
     """
@@ -154,7 +154,7 @@ def large(repetitions: int) -> None:
 
 
 def batches(net: Network, image: Tensor, steps: int, repetitions: int) -> dict[str, float]:
-    """Eight photos at once against one at a time, at default precision, and pictures times steps a second."""
+    """Eight photos at once against one at a time, at default precision, and images times steps per second."""
     eight = 8
     config = DreamConfig.preset("gordic", layers=["layer3"], steps=steps)
     dreamer, photos = Dreamer(net, config), image.expand(eight, -1, -1, -1)
@@ -162,14 +162,14 @@ def batches(net: Network, image: Tensor, steps: int, repetitions: int) -> dict[s
     pairs = [(seconds(lambda: dreamer(photos)), seconds(lambda: dreamer(image))) for _ in range(repetitions)]
     return {
         "batch_of_8_vs_one": round(median(eight * one / all_of_them for all_of_them, one in pairs), 2),
-        "pictures_times_steps_a_second": round(eight * OCTAVES * steps / median(pair[0] for pair in pairs)),
+        "images_times_steps_per_second": round(eight * OCTAVES * steps / median(pair[0] for pair in pairs)),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="1 step an octave instead of 10; within 60 s")
-    parser.add_argument("--large", action="store_true", help="only the large picture, in this process")
+    parser.add_argument("--large", action="store_true", help="only the large image, in this process")
     arguments = parser.parse_args()
     quick = arguments.quick
     if arguments.large:
@@ -184,8 +184,8 @@ def main() -> None:
     shifts = [(int(down), int(right)) for down, right in draw.integers(-32, 33, size=(OCTAVES * steps, 2))]
 
     def ours(layer: str, precision: str) -> Callable[[], Tensor]:
-        config = DreamConfig.preset("gordic", layers=[layer], steps=steps, precision=precision)
-        dreamer = Dreamer(net, config)
+        config = DreamConfig.preset("gordic", layers=[layer], steps=steps)
+        dreamer = Dreamer(net, config, precision=precision)
         return lambda: dreamer(image, shifts=shifts)
 
     def plain(layer: str) -> Callable[[], Tensor]:
@@ -226,7 +226,7 @@ def main() -> None:
     for name, each in times.items():
         print(f"{name:16} {median(each):7.2f} s")
     print(f"one step of ours in fp32 differs from one plain step by {difference(net, image):.1e} of it")
-    units = {"peak_4k_gb": " GB", "pictures_times_steps_a_second": "/s"}
+    units = {"peak_4k_gb": " GB", "images_times_steps_per_second": "/s"}
     for name, ratio in ratios.items():
         print(f"{name:28} {ratio:5.2f}{units.get(name, 'x')}")
     print(json.dumps(ratios))

@@ -23,7 +23,7 @@ def test_preset_reads_its_yaml_and_keywords_override_it() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["atlas", "class", "gordic", "guided", "inceptionism", "laplacian", "maco", "style", "visualize", "vivid"],
+    ["channel_grid", "class", "gordic", "guided", "inceptionism", "laplacian", "maco", "style", "visualize", "vivid"],
 )
 def test_every_preset_states_every_key(name: str) -> None:
     may_be_null = {"width", "target", "max_pixels"}

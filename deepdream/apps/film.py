@@ -1,113 +1,97 @@
-"""python dream.py film=...: one dream after another becomes a film."""
+"""python dream.py film=...: a film of dreams."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps import inputs
-from deepdream.console import relative as shown
-from deepdream.dreaming.config import DreamAppConfig
+from deepdream import dreaming, images
+from deepdream.apps import inputs, reproduce
+from deepdream.console import progress_bar, relative
+from deepdream.dreaming.config import FILMS, DreamAppConfig
+from deepdream.provenance import write_png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
-    from deepdream.dreaming.films import Make
     from deepdream.models import Network
 
 OUTPUTS = (".mp4", ".gif")
-FPS = 15.0  # of a film that has no rate of its own
-SETTINGS = "film.json"  # in the folder of frames: what they were made with
+FPS = 15.0  # of a film without a rate of its own
+SETTINGS = "film.json"  # in the folder of frames: the settings that they were made with
+FEW_CHECKPOINTS = 2
 
 
 def dream_film(config: DreamAppConfig, network: Network, output: Path) -> None:
-    """Make the frames beside `output`, those that are not there yet, and then the film."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from deepdream.apps.dream import provenance
-    from deepdream.dreaming import Dreamer
-    from deepdream.dreaming.films import make_frames
-    from deepdream.dreaming.video import write_film
-    from deepdream.provenance import write_png
-
+    """Make the missing frames in a folder beside `output`, and then the film."""
     if output.suffix.lower() not in OUTPUTS:
         raise ValueError(f"output is {output}; a film must end in {' or '.join(OUTPUTS)}")
-    make, count, fps = _plan(config, network)
-    kept = provenance(config, network, Dreamer(network, config.dream))
+    source, count, fps = _plan(config)
+    dreamer = inputs.dreamer(config, network)
+    guide = inputs.guide(config)
+    make = FILMS[config.film.kind](dreamer, source, config.film, seed=config.seed, guide=guide)
+    stored = reproduce.provenance(config, network, dreamer)
     folder = output.with_name(f"{output.stem}_frames")
-    _claim(folder, kept)
-    made = make_frames(make, count, folder, lambda picture, path: write_png(picture, path))
-    quiet = not Console().is_terminal
+    _claim(folder, stored)
+    frames = []
     try:
-        frames = list(track(made, total=count, description="dreaming", transient=True, disable=quiet))
+        with progress_bar("dreaming", total=count) as update:
+            for frame in dreaming.write_frames(make, count, folder, lambda image, path: write_png(image, path)):
+                frames.append(frame)
+                update(len(frames))
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(f"the same command with output={shown(output)} goes on after its last frame") from stop
+        raise KeyboardInterrupt(
+            f"the same command with output={relative(output)} continues after its last frame"
+        ) from stop
     sound = Path(str(config.image)) if config.film.kind == "video" else None
-    write_film(frames, output, fps=fps, sound=sound, provenance=kept)
+    dreaming.write_film(frames, output, fps=fps, sound=sound, provenance=stored)
     print(f"dreamed {len(frames)} frames, {fps:g} a second")
-    print(f"frames:     {shown(folder)}")
-    print(f"film:       {shown(output)}")
+    print(f"frames:     {relative(folder)}")
+    print(f"film:       {relative(output)}")
 
 
-def _plan(config: DreamAppConfig, network: Network) -> tuple[Make, int, float]:
-    """How each frame is made, how many there are, and how many a second."""
-    from deepdream.dreaming import films
-    from deepdream.images import to_tensor
-
-    film, seed, guide = config.film, config.seed, inputs.guide(config)
+def _plan(config: DreamAppConfig) -> tuple[Any, int, float]:
+    """The image, or for film=video the frames, to dream on; the number of frames, and frames per second."""
+    film = config.film
     if film.kind == "video":
-        return _plan_video(config, network)
-    photo = to_tensor(inputs.photo(config.image, config))
-    fps = film.fps or FPS
-    if film.kind == "zoom":
-        make = films.zoom(network, config.dream, photo, film, seed=seed, guide=guide)
-        return make, film.frames or 30, fps
-    if film.kind == "morph":
-        count = film.frames or 12 * len(config.dream.layers)
-        return films.morph(network, config.dream, photo, count, seed=seed, guide=guide), count, fps
-    from deepdream.models import load_network
-
-    if film.run is None:
-        raise ValueError("film=checkpoints needs the folder of a run; name it with film.run=outputs/<date>/<time>")
-    found = films.checkpoints_of(Path(film.run))[: film.frames]
-    return films.learned(load_network, found, config.dream, photo, seed=seed, guide=guide), len(found), fps
+        return _plan_video(config)
+    image = images.to_tensor(inputs.source_image(config.image, config))
+    count = dreaming.frame_count(config.dream, film)
+    if film.kind == "checkpoints":
+        found = dreaming.checkpoints_of(Path(str(film.run)))
+        if len(found) <= FEW_CHECKPOINTS:
+            names = ", ".join(relative(path) for path in found)
+            print(
+                f"note: {film.run} has checkpoints of {len(found)} epoch{'s' if len(found) > 1 else ''} ({names}); "
+                "train with callbacks=every_epochs to keep one every few epochs"
+            )
+        count = len(found[: film.frames])
+    return image, count, film.fps or FPS
 
 
-def _plan_video(config: DreamAppConfig, network: Network) -> tuple[Make, int, float]:
-    from deepdream.dreaming.films import dreamed_film
-    from deepdream.dreaming.video import frame_rate, read_frames
-
+def _plan_video(config: DreamAppConfig) -> tuple[Iterator[Tensor], int, float]:
     if config.image is None:
         raise ValueError("film=video needs a film to dream on; name it with image=clip.mp4")
     path = Path(config.image)
-    count = sum(1 for _ in read_frames(path))
+    count = sum(1 for _ in dreaming.read_frames(path))
     count = min(count, config.film.frames or count)
     if count == 0:
         raise ValueError(f"{path} has no frames in it")
-    make = dreamed_film(
-        network, config.dream, _frames(path, config), config.film, seed=config.seed, guide=inputs.guide(config)
-    )
-    return make, count, config.film.fps or frame_rate(path)
+    return _frames(path, config.dream.width), count, config.film.fps or dreaming.frame_rate(path)
 
 
-def _frames(path: Path, config: DreamAppConfig) -> Iterator[Tensor]:
-    from deepdream.dreaming.video import read_frames
-    from deepdream.images import resize_to_width, to_tensor
-
-    width = config.dream.width
-    for frame in read_frames(path):
-        yield to_tensor(frame if width is None else resize_to_width(frame, width))
+def _frames(path: Path, width: int | None) -> Iterator[Tensor]:
+    for frame in dreaming.read_frames(path):
+        yield images.to_tensor(frame if width is None else images.resize_to_width(frame, width))
 
 
-def _claim(folder: Path, kept: dict[str, Any]) -> None:
-    """Note in `folder` what its frames are made with. Raises ValueError where it holds the frames of another film."""
+def _claim(folder: Path, stored: dict[str, Any]) -> None:
+    """Write the settings of the frames into `folder`. Raises ValueError where it holds the frames of another film."""
     settings = folder / SETTINGS
-    film = {**kept["config"]["film"], "frames": None, "fps": None}  # a longer film goes on from a shorter one
-    own = json.dumps({**kept, "config": {**kept["config"], "film": film}}, sort_keys=True, default=str, indent=1)
+    film = {**stored["config"]["film"], "frames": None, "fps": None}  # a longer film continues a shorter one
+    own = json.dumps({**stored, "config": {**stored["config"], "film": film}}, sort_keys=True, default=str, indent=1)
     if settings.exists() and settings.read_text(encoding="utf-8") != own:
         raise ValueError(
             f"{folder} holds the frames of a film with other settings; remove it, or choose another output"

@@ -1,109 +1,147 @@
-"""A folder of photos becomes a folder of dreams."""
+"""A folder of images becomes a folder of dreams."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepdream.apps import inputs
-from deepdream.console import relative as shown
+from deepdream import hardware, images
+from deepdream.apps import inputs, reproduce
+from deepdream.console import relative
 from deepdream.dreaming.config import DreamAppConfig
+from deepdream.provenance import write_png
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
+    from deepdream.dreaming import Dreamer
     from deepdream.models import Network
 
-BATCH = 8  # photos of one size that a GPU dreams at once; a CPU gains nothing from it
+BATCH = 8  # images of one size that a GPU dreams at once; a CPU gains nothing from it
+Batch = list[tuple[Path, "Image.Image"]]
 
 
 def dream_folder(config: DreamAppConfig, network: Network, folder: Path, output: Path) -> None:
-    """Dream every picture in `folder` into `output`, under its own name; one that cannot be read is passed by.
+    """Dream every image in `folder` into `output`, under its own name; unreadable files are skipped.
 
-    Each dreams as it would alone. With several devices each takes its share. A dream that is there already is kept, so
-    that a folder that was interrupted goes on where it was.
+    Each image dreams as it would alone, unless the objective compares images: then those of one size are dreamed
+    together, on every device. Several devices share the work. Existing dreams are kept, so that an interrupted folder
+    continues.
     """
-    photos = inputs.in_folder(folder)
-    todo = [path for path in photos if not _target(output, path).exists()]
-    if len(todo) < len(photos):
-        print(f"{len(photos) - len(todo)} of {len(photos)} pictures are there already")
+    paths = inputs.images_in(folder)
+    if _compares_images(config):
+        groups = _groups_of_one_size(paths, config)
+        groups = [group for group in groups if not all(_target(output, path).exists() for path in group)]
+    else:
+        groups = [[path] for path in paths if not _target(output, path).exists()]
+    todo = sum(map(len, groups))
+    if todo < len(paths):
+        print(f"{sum(_target(output, path).exists() for path in paths)} of {len(paths)} images exist already")
     if config.devices > 1:
         from lightning_fabric import Fabric
 
-        fabric = Fabric(accelerator=_accelerator(config), devices=config.devices, strategy="ddp_spawn")
+        accelerator = hardware.best_device(config.device).type
+        fabric = Fabric(accelerator=accelerator, devices=config.devices, strategy="ddp_spawn")
         share: Any = _dream_share
-        fabric.launch(share, config, network, todo, output)
+        fabric.launch(share, config, network, groups, output)
     else:
-        _dream_all(config, network, todo, output)
-    made = sum(_target(output, path).exists() for path in todo)
-    print(f"dreamed {made} of {len(todo)} pictures of {folder}")
-    print(f"pictures:   {shown(output)}")
+        _dream_groups(config, network, groups, output)
+    made = sum(_target(output, path).exists() for group in groups for path in group)
+    print(f"dreamed {made} of {todo} images of {folder}")
+    print(f"images:     {relative(output)}")
 
 
-def _dream_share(fabric: Any, config: DreamAppConfig, network: Network, todo: list[Path], output: Path) -> None:
-    """What one of several processes does."""
-    import torch
-
+def _dream_share(fabric: Any, config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
+    """The work of one of several processes."""
     if fabric.device.type == "cuda":
+        import torch
+
         torch.cuda.set_device(fabric.device)
-    _dream_all(config, network, todo[fabric.global_rank :: fabric.world_size], output)
+    _dream_groups(config, network, groups[fabric.global_rank :: fabric.world_size], output)
     fabric.barrier()
 
 
-def _dream_all(config: DreamAppConfig, network: Network, todo: list[Path], output: Path) -> None:
-    from deepdream.dreaming import Dreamer
-    from deepdream.images import to_tensor
+def _dream_groups(config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
+    dreamer, guide = inputs.dreamer(config, network), inputs.guide(config)
+    at_once = BATCH if dreamer.device.type != "cpu" and not _compares_images(config) else 1
+    for batch in _batches(config, groups, at_once):
+        _dream_batch(config, network, dreamer, guide, batch, output)
 
-    dreamer = Dreamer(network, config.dream)
-    at_once = 1 if dreamer.device.type == "cpu" or config.mask is not None else BATCH
-    waiting: dict[tuple[int, int], list[tuple[Path, Tensor]]] = defaultdict(list)
-    for path in todo:
-        try:
-            photo = inputs.photo(str(path), config)
-        except (OSError, ValueError) as error:
-            print(f"passed by: {error}", file=sys.stderr)
+
+def _batches(config: DreamAppConfig, groups: list[list[Path]], at_once: int) -> Iterator[Batch]:
+    """The images of each group of several; and single ones, up to `at_once` of one size together."""
+    waiting: dict[tuple[int, int], Batch] = defaultdict(list)
+    for group in groups:
+        batch: Batch = []
+        for path in group:
+            try:
+                batch.append((path, inputs.source_image(str(path), config)))
+            except (OSError, ValueError) as error:
+                _skip(str(error))
+        if len(group) > 1:
+            yield batch
             continue
-        group = waiting[photo.size]
-        group.append((path, to_tensor(photo)))
-        if len(group) == at_once:
-            _dream_group(config, network, dreamer, waiting.pop(photo.size), output)
-    for group in waiting.values():
-        _dream_group(config, network, dreamer, group, output)
+        for path, image in batch:
+            waiting[image.size].append((path, image))
+            if len(waiting[image.size]) == at_once:
+                yield waiting.pop(image.size)
+    yield from waiting.values()
 
 
-def _dream_group(
-    config: DreamAppConfig, network: Network, dreamer: Any, group: list[tuple[Path, Tensor]], output: Path
+def _dream_batch(
+    config: DreamAppConfig, network: Network, dreamer: Dreamer, guide: Tensor | None, batch: Batch, output: Path
 ) -> None:
-    """Dream photos of one size together. One that cannot be dreamed (too small, say) is passed by."""
-    import dataclasses
-
+    """Dream images of one size together. Those that cannot be dreamed (too small, for example) are skipped."""
     import torch
 
-    from deepdream.apps.dream import provenance
-    from deepdream.provenance import write_png
-
-    batch = torch.stack([photo for _, photo in group])
     try:
-        mask = inputs.mask(config.mask, network, batch[0]) if config.mask is not None else None
-        dreams = dreamer(batch, seed=config.seed, guide=inputs.guide(config), mask=mask)
+        masks = [mask for _, image in batch if (mask := inputs.mask(config.mask, network, image)) is not None]
+        before = torch.stack([images.to_tensor(image) for _, image in batch])
+        dreams = dreamer(before, seed=config.seed, guide=guide, mask=torch.stack(masks) if masks else None)
     except ValueError as error:
-        for path, _ in group:
-            print(f"passed by: {path}: {error}", file=sys.stderr)
+        for path, _ in batch:
+            _skip(f"{path}: {error}")
         return
-    for (path, _), dream in zip(group, dreams, strict=True):
+    for (path, _), dream in zip(batch, dreams, strict=True):
         own = dataclasses.replace(config, image=str(path))
-        write_png(dream, _target(output, path), provenance=provenance(own, network, dreamer))
-        print(f"{path.name} -> {shown(_target(output, path))}", flush=True)
+        write_png(dream, _target(output, path), provenance=reproduce.provenance(own, network, dreamer))
+        print(f"{path.name} -> {relative(_target(output, path))}", flush=True)
 
 
-def _accelerator(config: DreamAppConfig) -> str:
-    from deepdream.hardware import best_device
+def _compares_images(config: DreamAppConfig) -> bool:
+    return any(term["term"] == "diversity" for term in config.dream.terms())
 
-    return best_device(config.dream.device).type
+
+def _groups_of_one_size(paths: list[Path], config: DreamAppConfig) -> list[list[Path]]:
+    """All readable images, in groups of one size and of 2 to BATCH; the same groups in every run, on every device.
+
+    An image whose size no other one has is skipped.
+    """
+    by_size: dict[tuple[int, int], list[Path]] = defaultdict(list)
+    for path in paths:
+        try:
+            by_size[inputs.source_image(str(path), config).size].append(path)
+        except (OSError, ValueError) as error:
+            _skip(str(error))
+    groups = []
+    for (width, height), alike in by_size.items():
+        if len(alike) == 1:
+            _skip(f"{alike[0]}: no other image is {width}x{height}, and the objective diversity compares images")
+            continue
+        count = -(-len(alike) // BATCH)
+        groups += [alike[number::count] for number in range(count)]
+    return groups
+
+
+def _skip(reason: str) -> None:
+    print(f"skipped: {reason}", file=sys.stderr)
 
 
 def _target(output: Path, path: Path) -> Path:
-    """Where the dream of `path` goes; the suffix is kept in the name, so that a.jpg and a.png do not meet."""
+    """The file of the dream of `path`; its suffix is part of the name, so that a.jpg and a.png do not collide."""
     return output / (path.name if path.suffix.lower() == ".png" else f"{path.name}.png")

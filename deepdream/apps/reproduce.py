@@ -1,4 +1,4 @@
-"""Make a dream again from what its picture keeps."""
+"""The provenance of a dream: stored inside its image, and read to make the image again (from=dream.png)."""
 
 from __future__ import annotations
 
@@ -6,47 +6,81 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
+
+from deepdream import __version__, dreaming
+from deepdream.apps.renamed import translate
 from deepdream.dreaming.config import DreamAppConfig
+from deepdream.provenance import read_provenance
 from deepdream.schema import as_data, typed
 
 if TYPE_CHECKING:
+    from deepdream.dreaming import Dreamer
     from deepdream.models import Network
 
+OLD_KEYS = "0.1."  # versions whose configuration has the names in `renamed`
+BESIDE = ("reproduce", "ckpt", "output")  # keys that may be given together with reproduce
 
-def recalled(config: DreamAppConfig) -> DreamAppConfig:
-    """The configuration that the picture `config.again` keeps, with the output of `config`, and its ckpt if it has one.
+
+def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
+    """What is stored inside an image: enough to reproduce it, bit for bit on the same machine."""
+    used = dataclasses.replace(config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
+    return {
+        "config": dataclasses.asdict(used),
+        "checkpoint": {"name": network.source, "sha256": network.digest},
+        "version": __version__,
+    }
+
+
+def check_overrides() -> None:
+    """Raises ValueError for a key of the command line that would have no effect beside reproduce."""
+    for override in HydraConfig.get().overrides.task:
+        if override.lstrip("+~").partition("=")[0] not in BESIDE:
+            raise ValueError(f"from= makes an image again with its own configuration; leave {override} out")
+
+
+def reproduced(config: DreamAppConfig) -> DreamAppConfig:
+    """The configuration stored in the image `config.reproduce`, with the output of `config`, and its ckpt if given.
 
     What is read is data: it is checked by the schema, key by key, and names files at most. Raises ValueError where it
-    is not the configuration of a dream.
+    is not the configuration of a dream, or one of an earlier version that this version computes otherwise.
     """
-    assert config.again is not None
-    kept = _kept(Path(config.again))
-    if not isinstance(kept.get("config"), dict):
-        raise ValueError(f"{config.again} was not made by dream.py: its provenance has no config")
-    before = typed(DreamAppConfig, as_data(kept["config"], config.again))
-    output = config.output or f"{Path(config.again).stem}_again{Path(config.again).suffix}"
-    checkpoint = kept.get("checkpoint")
+    path = Path(str(config.reproduce))
+    stored = _stored(path)
+    if not isinstance(stored.get("config"), dict):
+        raise ValueError(f"{path} was not made by dream.py: its provenance has no config")
+    version = str(stored.get("version"))
+    try:
+        before = _typed(stored["config"], path, is_old=version.startswith(OLD_KEYS))
+    except ValueError as error:
+        if version in (__version__, "None"):
+            raise
+        raise ValueError(f"{path} was made by version {version}: {error}") from error
+    output = config.output or f"{path.stem}_reproduced{path.suffix}"
+    checkpoint = stored.get("checkpoint")
     name = checkpoint.get("name") if isinstance(checkpoint, dict) else None
-    return dataclasses.replace(before, ckpt=config.ckpt or name, output=output, again=config.again)
+    return dataclasses.replace(before, ckpt=config.ckpt or name, output=output, reproduce=config.reproduce)
+
+
+def _typed(stored: dict[str, Any], path: Path, *, is_old: bool) -> DreamAppConfig:
+    data = as_data(stored, path)
+    if is_old:
+        if data.get("mask") is not None:
+            raise ValueError("its mask is computed otherwise since version 0.2.0; install that version to reproduce it")
+        data = {"mode": "image", "channels": None, **translate(data)}
+    return typed(DreamAppConfig, data)
 
 
 def check_same_network(config: DreamAppConfig, network: Network) -> None:
-    """Raises ValueError where `network` is not the one that made the picture `config.again`."""
-    assert config.again is not None
-    kept: Any = _kept(Path(config.again)).get("checkpoint")
-    if isinstance(kept, dict) and kept.get("sha256") != network.digest:
+    """Raises ValueError where `network` is not the one that made the image `config.reproduce`."""
+    stored: Any = _stored(Path(str(config.reproduce))).get("checkpoint")
+    if isinstance(stored, dict) and stored.get("sha256") != network.digest:
         raise ValueError(
-            f"{config.again} was dreamed by another network: its checkpoint was {kept.get('name')} with SHA-256 "
-            f"{str(kept.get('sha256'))[:12]}..., {network.source} has {network.digest[:12]}...; name the right one "
+            f"{config.reproduce} was dreamed by another network: its checkpoint was {stored.get('name')} with SHA-256 "
+            f"{str(stored.get('sha256'))[:12]}..., {network.source} has {network.digest[:12]}...; name the right one "
             "with ckpt=PATH"
         )
 
 
-def _kept(path: Path) -> dict[str, Any]:
-    from deepdream.provenance import read_provenance
-
-    if path.suffix.lower() == ".mp4":
-        from deepdream.dreaming.video import read_film_provenance
-
-        return read_film_provenance(path)
-    return read_provenance(path)
+def _stored(path: Path) -> dict[str, Any]:
+    return dreaming.read_film_provenance(path) if path.suffix.lower() == ".mp4" else read_provenance(path)

@@ -1,4 +1,4 @@
-"""The dream of one photo while the network learns."""
+"""The dream of one photo, made during training."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from deepdream.models import Network
 class DreamLogger(ImageLogger):
     """The dream of a photo, every so many epochs.
 
-    photo: a file, or one of the samples. layers, preset: as for dream.py. width: of the picture, in pixels.
-    The dream is made in float32.
+    photo: a file, or one of the samples. layers, preset: as for dream.py. width: of the dream, in pixels.
     """
 
     def __init__(
@@ -30,10 +29,10 @@ class DreamLogger(ImageLogger):
         width: int = 320,
     ) -> None:
         super().__init__(folder, every=every, name="dream")
-        self._dream = DreamConfig.preset(preset, layers=list(layers or ["layer3"]), width=width, precision="fp32")
+        self._dream = DreamConfig.preset(preset, layers=list(layers or ["layer3"]), width=width)
         image = read_sample(photo) if photo in SAMPLES else read_image(photo)
         self._photo = to_tensor(resize_to_width(image, width))
 
     def render(self, network: Network, epoch: int) -> Image.Image:
         """The dream; the Dreamer copies the network."""
-        return to_image(Dreamer(network, self._dream)(self._photo))
+        return to_image(Dreamer(network, self._dream, precision="fp32")(self._photo))

@@ -1,37 +1,51 @@
-"""One step of a dream: move the picture, ask the network for the gradient, prepare it, go along it."""
+"""One step of a dream: transform the image, take the network's gradient, smooth and normalise it, follow it.
+
+Read `Ascent.step` first; the functions below it are in the order in which a step calls them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from deepdream.acceleration import CompiledTaps, GraphCache
-from deepdream.dreaming.canvas import CANVASES, Canvas, NormalizedCanvas, PixelCanvas, PlainCanvas
-from deepdream.dreaming.config import DreamConfig
-from deepdream.dreaming.fourier import FourierCanvas, PhaseCanvas
-from deepdream.dreaming.gradients import normalization, smoothing
-from deepdream.dreaming.objectives import LOGITS, Objective, Seen
-from deepdream.dreaming.octaves import Size
-from deepdream.dreaming.optimizers import STEPPERS, Stepper
-from deepdream.dreaming.preservation import Anchor, weaken_color
-from deepdream.dreaming.redirected_relu import may_be_silent, wake
-from deepdream.dreaming.taps import Taps
-from deepdream.dreaming.tiles import least_pixels, tiles
-from deepdream.dreaming.transforms import Frame, Move, is_warped, warp
+from deepdream.dreaming.config import OPTIMIZERS, PARAMETERIZATIONS, DreamConfig
+from deepdream.dreaming.gradients import build_normalization, build_smoothing
+from deepdream.dreaming.objectives import LOGITS, Activations, Objective
+from deepdream.dreaming.optimizers import Optimizer
+from deepdream.dreaming.parameterization import NormalizedImage, Parameterization, PixelImage
+from deepdream.dreaming.preservation import Mask, Preservation, weaken_color
+from deepdream.dreaming.taps import Taps, redirect_relu_gradient
+from deepdream.dreaming.tiles import least_pixels, tile_margin, tiles
+from deepdream.dreaming.transforms import Jitter, Transform, is_resampled, resample
 from deepdream.models import Network
 
 Maps = Mapping[str, Tensor]
 
 
-class Ascent:
-    """Everything that a step needs, in one number format.
+@dataclass(frozen=True)
+class Numerics:
+    """What a dream is computed with.
 
-    The picture, the objective and what is done to the gradient are in `dtype` (float32 or float64); the network
-    computes in `network_dtype`. Tiles show at most `max_pixels`, with `margin` pixels of surroundings, and begin at
-    multiples of `stride`.
+    dtype: of the image, the objective and the gradient: float32 or float64. network_dtype: of the network.
+    max_pixels: of a tile; tiles begin at multiples of `stride`.
+    """
+
+    dtype: torch.dtype
+    network_dtype: torch.dtype
+    device: torch.device
+    max_pixels: int
+    stride: int
+
+
+class Ascent:
+    """The steps of a dream, octave by octave. `taps` must be open while it is used.
+
+    Between `begin_octave` and the next it holds the octave's parameterization, optimizer, preservation and mask.
     """
 
     def __init__(
@@ -40,184 +54,172 @@ class Ascent:
         taps: Taps | CompiledTaps,
         objective: Objective,
         config: DreamConfig,
-        dtype: torch.dtype,
-        network_dtype: torch.dtype,
-        device: torch.device,
-        *,
-        max_pixels: int,
-        margin: int,
-        stride: int,
+        numerics: Numerics,
     ) -> None:
         self.taps = taps
-        self.dtype = dtype
-        self._network = network
-        self._network_dtype = network_dtype
-        self._device = device
-        self._objective = objective
-        self._config = config
-        self._smooth = smoothing(config, dtype, device)
-        self._normalize = normalization(config)
-        self._wakes = may_be_silent(objective)
-        self._max_pixels, self._margin, self._stride = max_pixels, margin, stride
+        self.numerics = numerics
+        self._network, self._objective, self._config = network, objective, config
+        self._smooth = build_smoothing(config, numerics.dtype, numerics.device)
+        self._normalize = build_normalization(config)
+        self._graphs = GraphCache(numerics.device)
         self._guide: Maps = {}
         self._content: Maps = {}
-        self._canvas: Canvas | None = None
-        self._anchor: Anchor | None = None
-        self._mask: Tensor | None = None
-        self._stepper: Stepper = STEPPERS[config.optimizer](config.step_size)
-        self._graphs = GraphCache(device)
-        # What the network is given, where it is not the canvas that says so.
-        self._normalized = NormalizedCanvas(network.mean, network.std, dtype, device)
+        colors = (network.mean, network.std, numerics.dtype, numerics.device)
+        self._pixels = PixelImage(*colors)  # of images that are looked at, not dreamed
+        self._network_input = NormalizedImage(*colors)  # of what the network gets after resampling
+        self._parameterization: Parameterization = self._pixels
+        self._optimizer: Optimizer
+        self._preservation: Preservation | None = None
+        self._mask: Mask | None = None
 
-    @property
-    def canvas(self) -> Canvas:
-        """The canvas of the octave that has begun."""
-        assert self._canvas is not None
-        return self._canvas
-
-    def look_at_guide(self, guide: Tensor) -> None:
-        """Keep the feature maps of the guide picture (1, 3, H, W) in [0, 1]."""
-        canvas = PixelCanvas(self._network.mean, self._network.std, self.dtype, self._device)
-        self._guide = self._maps(canvas.network_input(canvas.encode(guide)))
+    def set_guide(self, guide: Tensor) -> None:
+        """Follow the guide image (1, 3, H, W) in [0, 1] from now on."""
+        self._guide = self._feature_maps(self._pixels.network_input(self._pixels.encode(guide)))
         self._graphs.clear()
 
-    def begin(self, base: Tensor, mask: Tensor | None) -> Canvas:
-        """Begin an octave: `base` is the undreamed picture at its size, (N, 3, H, W) in [0, 1]; mask: (N, 1, H, W)."""
-        canvas = self._canvas = self._make_canvas((base.shape[2], base.shape[3]))
-        config = self._config
-        held = canvas.encode(base)
-        self._stepper = STEPPERS[config.optimizer](config.step_size)
-        self._mask = mask
-        self._anchor = None
-        if config.keep > 0:
-            self._anchor = Anchor(held, canvas.per_unit, keep=config.keep, band=config.band)
-        self._look_at_content(held)
-        return canvas
+    def begin_octave(self, base: Tensor, mask: Mask | None = None) -> Parameterization:
+        """Begin an octave. base: the undreamed image at its size, (N, 3, H, W) in [0, 1]."""
+        config, network, numerics = self._config, self._network, self.numerics
+        parameterization: Parameterization = PARAMETERIZATIONS[config.parameterization](
+            network.mean,
+            network.std,
+            numerics.dtype,
+            numerics.device,
+            size=(base.shape[2], base.shape[3]),
+            decay=config.decay,
+        )
+        params = parameterization.encode(base)
+        self._parameterization, self._mask = parameterization, mask
+        self._optimizer = OPTIMIZERS[config.optimizer](config.step_size)
+        self._preservation = None
+        if config.preserve > 0:
+            self._preservation = Preservation(
+                params, parameterization.per_unit, preserve=config.preserve, band=config.band
+            )
+        self._set_content(params)
+        return parameterization
 
-    def measure(self, picture: Tensor) -> Tensor:
-        """The objective of pictures (N, 3, H, W) in [0, 1], unmoved: (N,)."""
-        canvas = self._canvas = PixelCanvas(self._network.mean, self._network.std, self.dtype, self._device)
-        view = canvas.encode(picture)
-        self._look_at_content(view)
-        return self._tiled(view, Move((0, 0)))[1]
-
-    def step(self, held: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
-        """What is held after one step from `held`, and the objective before it, (N,).
+    def step(self, params: Tensor, step: int, transform: Transform) -> tuple[Tensor, Tensor]:
+        """The params after one step, and the objective of each image before it, (N,).
 
         step: counted from 0 within the octave.
         """
-        moved, objective = self._stepper(held, lambda at: self._slope(at, step, move))
-        moved = self.canvas.clamp(moved)
-        if self._anchor is not None:
-            moved = self.canvas.clamp(self._anchor(moved))
-        return moved, objective
+        gradient = partial(self._params_gradient, step=step, transform=transform)
+        params, objective = self._optimizer.step(params, gradient)
+        params = self._parameterization.clamp(params)
+        if self._preservation is not None:
+            params = self._parameterization.clamp(self._preservation(params))
+        return params, objective
 
-    def _slope(self, held: Tensor, step: int, move: Move) -> tuple[Tensor, Tensor]:
-        """The prepared gradient at `held`, and the objective."""
-        at = held.detach()
-        is_pixels = isinstance(self.canvas, PlainCanvas)
+    def _params_gradient(self, params: Tensor, step: int, transform: Transform) -> tuple[Tensor, Tensor]:
+        """The gradient that a step follows, in the shape of `params`, and the objective."""
+        config, parameterization = self._config, self._parameterization
+        params = params.detach().requires_grad_()
         with torch.enable_grad():
-            view = at if is_pixels else self.canvas.view(at.requires_grad_())
-        frame = Frame(move, self._config.pad)
-        gradient, objective = self._gradient(frame.enter(view.detach()), move)
-        gradient = self._normalize(self._smooth(frame.crop(gradient), step))
-        if self._config.color < 1:
-            gradient = weaken_color(gradient, self.canvas.per_unit, self._config.color)
-        gradient = frame.leave(gradient)
+            values = parameterization.values(params)
+        jitter = Jitter(transform.shift, config.pad)
+        network_gradient = self._resampled_gradient if is_resampled(config) else self._tiled_gradient
+        gradient, objective = network_gradient(jitter.apply(values.detach()), transform)
+        gradient = self._normalize(self._smooth(jitter.crop(gradient), step))
+        if config.color < 1:
+            gradient = weaken_color(gradient, parameterization.per_unit, config.color)
+        gradient = jitter.undo(gradient)
         if self._mask is not None:
-            gradient = gradient * self._mask
-        if not is_pixels:
-            (gradient,) = torch.autograd.grad(view, at, gradient)
+            gradient = self._mask.inside(gradient)
+        if values is not params:
+            (gradient,) = torch.autograd.grad(values, params, gradient)
         return gradient, objective
 
-    def _gradient(self, view: Tensor, move: Move) -> tuple[Tensor, Tensor]:
-        """The gradient of the objective at a framed view (N, 3, H, W), and the objective, in tiles where need be."""
-        config = self._config
-        if not is_warped(config):
-            return self._tiled(view, move)
-        at = view.detach().requires_grad_()
+    def _resampled_gradient(self, values: Tensor, transform: Transform) -> tuple[Tensor, Tensor]:
+        """The gradient at values (N, 3, H, W) through scaling, rotation or crops, and the objective."""
+        values = values.detach().requires_grad_()
         with torch.enable_grad():
-            seen = warp(self.canvas.network_input(at), move, config, self._network.image_size)
-        gradient, objective = self._tiled(seen.detach(), move, is_input=True)
-        (gradient,) = torch.autograd.grad(seen, at, gradient)
-        return gradient, objective.view(len(view), -1).mean(dim=1)
+            x = self._parameterization.network_input(values)
+            x = resample(x, transform, self._config, self._network.image_size)
+        gradient, objective = self._tiled_gradient(x.detach(), transform, is_input=True)
+        (gradient,) = torch.autograd.grad(x, values, gradient)
+        return gradient, objective.view(len(values), -1).mean(dim=1)
 
-    def _tiled(self, view: Tensor, move: Move, *, is_input: bool = False) -> tuple[Tensor, Tensor]:
-        # Of a large batch the tiles would be nothing but surroundings.
-        pixels = max(self._max_pixels // len(view), least_pixels(self._margin, self._stride))
-        size = (view.shape[2], view.shape[3])
-        places = list(tiles(size, pixels, self._margin, self._stride, move.origin))
+    def _tiled_gradient(self, values: Tensor, transform: Transform, *, is_input: bool = False) -> tuple[Tensor, Tensor]:
+        """The gradient of the objective at values (N, 3, H, W), tile by tile where they are many, and the objective.
+
+        is_input: `values` are the network's input. On a GPU a CUDA graph replays the work on a tile.
+        """
+        stride, margin = self.numerics.stride, tile_margin(self.numerics.stride)
+        # A large batch would leave nothing but margin in its tiles.
+        pixels = max(self.numerics.max_pixels // len(values), least_pixels(margin, stride))
+        places = list(tiles((values.shape[2], values.shape[3]), pixels, margin, stride, transform.origin))
+        redirect = len(places) == 1 and self._objective.is_of_channels
+        work = partial(self._network_gradient, is_input=is_input, redirect=redirect)
+        kind = (type(self._parameterization), is_input, redirect)
         if len(places) == 1:
-            return self._found(view, is_input=is_input, wakes=self._wakes)
-        gradient, objectives = torch.empty_like(view), []
+            return self._graphs.call(work, values, *kind, reads=self._parameterization)
+        gradient, objectives = torch.empty_like(values), []
         for rows, columns in places:
-            part = view[:, :, rows.start : rows.stop, columns.start : columns.stop]
-            part = part.contiguous(memory_format=torch.channels_last)
-            found, objective = self._found(part, is_input=is_input, wakes=False)
-            gradient[:, :, rows.first : rows.last, columns.first : columns.last] = found[
+            tile = values[:, :, rows.start : rows.stop, columns.start : columns.stop]
+            tile = tile.contiguous(memory_format=torch.channels_last)
+            of_tile, objective = self._graphs.call(work, tile, *kind, reads=self._parameterization)
+            gradient[:, :, rows.first : rows.last, columns.first : columns.last] = of_tile[
                 :, :, rows.first - rows.start : rows.last - rows.start,
                 columns.first - columns.start : columns.last - columns.start,
             ]  # fmt: skip
             objectives.append(objective)
         return gradient, torch.stack(objectives).mean(dim=0)
 
-    def _found(self, view: Tensor, *, is_input: bool, wakes: bool) -> tuple[Tensor, Tensor]:
-        work = partial(self._whole, is_input=is_input, wakes=wakes)
-        return self._graphs.call(work, view, type(self.canvas), is_input, wakes, reads=self.canvas)
+    def _network_gradient(self, values: Tensor, *, is_input: bool, redirect: bool) -> tuple[Tensor, Tensor]:
+        """The gradient of the objective at `values`, or at the network's input, and the objective.
 
-    def _whole(self, view: Tensor, *, is_input: bool, wakes: bool) -> tuple[Tensor, Tensor]:
-        """The gradient at a view, or at an input of the network, and the objective.
-
-        wakes: silent channels too have a gradient; not in a tile, which does not know of the rest of the picture.
-        The chain is cut at the taps, so that the objective is summed in `dtype` whatever the network computes in. The
-        gradient of a mean over a million activations lies below what float16 can hold: it is scaled on its way there.
+        redirect: channels that are silent in the whole image get a gradient, too; a tile does not know the whole image.
+        The chain is cut at the taps, so that the objective is computed in `dtype` whatever the network's dtype. The
+        gradient of a mean over a million activations is below the smallest float16: it is scaled through the network.
         """
-        canvas = self.canvas
-        is_half = self._network_dtype == torch.float16
-        at = view.detach().requires_grad_()
-        needs_picture = self._objective.needs("picture")
+        parameterization = self._network_input if is_input else self._parameterization
+        needs_image, is_half = self._objective.needs("image"), self.numerics.network_dtype == torch.float16
+        at = values.detach().requires_grad_()
         with torch.enable_grad():
-            x = at if is_input else canvas.network_input(at)
-            features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))
-            if wakes:
+            features = self._run_taps(parameterization.network_input(at))
+            if redirect:
                 for name in features.keys() - {LOGITS}:
-                    wake(features[name])
-            cut = {
-                name: a.detach().to(self.dtype if is_half else None).requires_grad_() for name, a in features.items()
-            }
-            picture = (self._normalized if is_input else canvas).picture(at) if needs_picture else None
-            objective = self._objective(Seen(cut, picture, self._guide, self._content, self.dtype))
-            ends = [*cut.values(), at] if needs_picture else list(cut.values())
+                    redirect_relu_gradient(features[name])
+            dtype = self.numerics.dtype
+            cut = {name: a.detach().to(dtype if is_half else None).requires_grad_() for name, a in features.items()}
+            image = parameterization.image(at) if needs_image else None
+            objective = self._objective(Activations(cut, image, self._guide, self._content, dtype))
+            ends = [*cut.values(), at] if needs_image else list(cut.values())
             found = torch.autograd.grad(objective.sum(), ends, allow_unused=True, materialize_grads=True)
-        at_taps, own = found[: len(cut)], found[len(cut) :]
+        at_taps, at_image = found[: len(cut)], found[len(cut) :]
         if not features:
-            return own[0], objective.detach()
+            return at_image[0], objective.detach()
         scale = _peak(at_taps) if is_half else None
-        seeds = [(g if scale is None else g / _like(scale, g)).to(self._network_dtype) for g in at_taps]
+        seeds = [g if scale is None else g / _like(scale, g) for g in at_taps]
+        seeds = [g.to(self.numerics.network_dtype) for g in seeds]
         (gradient,) = torch.autograd.grad(list(features.values()), at, seeds)
         gradient = gradient if scale is None else gradient * scale.view(-1, 1, 1, 1)
-        return gradient + own[0] if own else gradient, objective.detach()
+        return gradient + at_image[0] if at_image else gradient, objective.detach()
 
-    def _look_at_content(self, held: Tensor) -> None:
-        """Keep the feature maps of the photo that is held, where the objective compares with them."""
+    def measure(self, image: Tensor) -> Tensor:
+        """The objective of images (N, 3, H, W) in [0, 1], not transformed: (N,)."""
+        self._parameterization = self._pixels
+        params = self._pixels.encode(image)
+        self._set_content(params)
+        return self._tiled_gradient(params, Transform((0, 0)))[1]
+
+    def _set_content(self, params: Tensor) -> None:
+        """Remember the feature maps of the undreamed image, where the objective compares with them."""
         if self._objective.needs("content"):
-            self._content = self._maps(self.canvas.network_input(self.canvas.view(held)))
+            parameterization = self._parameterization
+            self._content = self._feature_maps(parameterization.network_input(parameterization.values(params)))
             self._graphs.clear()
 
-    def _maps(self, x: Tensor) -> Maps:
-        features = self.taps.run(x.to(self._network_dtype, memory_format=torch.channels_last))
-        return {name: a.to(self.dtype) for name, a in features.items() if name != LOGITS}
+    def _feature_maps(self, x: Tensor) -> Maps:
+        return {name: a.to(self.numerics.dtype) for name, a in self._run_taps(x).items() if name != LOGITS}
 
-    def _make_canvas(self, size: Size) -> Canvas:
-        network, config = self._network, self._config
-        if config.space in CANVASES:
-            return CANVASES[config.space](network.mean, network.std, self.dtype, self._device)
-        kind = FourierCanvas if config.space == "fourier" else PhaseCanvas
-        return kind(network.mean, network.std, self.dtype, self._device, size, config.decay)
+    def _run_taps(self, x: Tensor) -> Maps:
+        return self.taps.run(x.to(self.numerics.network_dtype, memory_format=torch.channels_last))
 
 
 def _peak(gradients: Sequence[Tensor]) -> Tensor:
-    """The largest absolute value of each picture's gradients (N, ...), and 1 where they are zero: (N,)."""
+    """The largest absolute value of each image's gradients (N, ...), and 1 where they are zero: (N,)."""
     peaks = torch.stack([g.abs().flatten(1).amax(dim=1) for g in gradients]).amax(dim=0)
     return torch.where(peaks > 0, peaks, 1.0)
 

@@ -1,4 +1,4 @@
-"""A dream, whole."""
+"""The settings of a dream and of a film, and the registries of what they can name; imports neither torch nor Hydra."""
 
 from __future__ import annotations
 
@@ -7,42 +7,96 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of
-from deepdream.dreaming.film_config import FilmConfig
+from deepdream.registry import Registry
 from deepdream.schema import preset
 
-TERMS = (
-    "mean_square",
-    "half_sum_square",
-    "mean",
-    "channel",
-    "unit",
-    "direction",
-    "logit",
-    "guide",
-    "style",
-    "content",
-    "diversity",
-    "total_variation",
-    "l2",
+OBJECTIVES = Registry(
+    "dream.objective",
+    {
+        name: f"deepdream.dreaming.terms:{name}"
+        for name in (
+            "mean_square",
+            "half_sum_square",
+            "mean",
+            "channel",
+            "unit",
+            "direction",
+            "logit",
+            "guide",
+            "style",
+            "content",
+            "diversity",
+            "total_variation",
+            "l2",
+        )
+    },
 )
-# What takes time or memory from the start, so that a number with a digit too many is answered at once.
+PARAMETERIZATIONS = Registry(
+    "dream.parameterization",
+    {
+        "normalized": "deepdream.dreaming.parameterization:NormalizedImage",
+        "pixels": "deepdream.dreaming.parameterization:PixelImage",
+        "fourier": "deepdream.dreaming.parameterization:FourierImage",
+        "phase": "deepdream.dreaming.parameterization:PhaseImage",
+    },
+)
+OPTIMIZERS = Registry(
+    "dream.optimizer",
+    {
+        "ascent": "deepdream.dreaming.optimizers:GradientAscent",
+        "adam": "deepdream.dreaming.optimizers:Adam",
+        "lbfgs": "deepdream.dreaming.optimizers:Lbfgs",
+    },
+)
+SMOOTHINGS = Registry(
+    "dream.smoothing",
+    {
+        "cascade": "deepdream.dreaming.gradients:gaussian_cascade",
+        "laplacian": "deepdream.dreaming.gradients:laplacian",
+        "band": "deepdream.dreaming.gradients:band",
+        "none": "deepdream.dreaming.gradients:unsmoothed",
+    },
+)
+NORMALIZATIONS = Registry(
+    "dream.normalize",
+    {
+        "std": "deepdream.dreaming.gradients:unit_std",
+        "mean_abs": "deepdream.dreaming.gradients:unit_mean_abs",
+        "none": "deepdream.dreaming.gradients:unchanged",
+        "rms": "deepdream.dreaming.gradients:unit_rms",
+        "local": "deepdream.dreaming.gradients:LocalRms",
+    },
+)
+OCTAVE_MODES = Registry(
+    "dream.octave_mode",
+    {
+        "resize_image": "deepdream.dreaming.octaves:ResizeImage",
+        "add_detail": "deepdream.dreaming.octaves:AddDetail",
+    },
+)
+FILMS = Registry(
+    "film.kind",
+    {
+        "zoom": "deepdream.dreaming.films:zoom",
+        "video": "deepdream.dreaming.films:video",
+        "morph": "deepdream.dreaming.films:morph",
+        "checkpoints": "deepdream.dreaming.films:checkpoints",
+    },
+)
+PIXELS = ("normalized", "pixels")  # parameterizations whose params are the pixels themselves
+
+# Upper bounds of the values whose cost grows from the first step on: a digit too many fails at once.
 AT_MOST = {"octaves": 30, "crops": 1024, "sigma": 10_000, "band": 10_000}
-CHOICES = {
-    "similarity": ("dot", "cosine"),
-    "carry": ("picture", "detail"),
-    "space": ("normalized", "pixels", "fourier", "phase"),
-    "start": ("picture", "noise"),
-    "optimizer": ("ascent", "adam", "lbfgs"),
-    "smoothing": ("cascade", "laplacian", "band", "none"),
-    "normalize": ("std", "mean_abs", "none", "rms", "local"),
-    "precision": PRECISIONS,
-    "device": DEVICES,
-}
+FPS_RANGE = (0.1, 240.0)
+
+MODES = ("image", "channels", "layers")
+CHANNELS = 12  # images in a channel grid where `channels` is null
+LEAST_MAX_PIXELS = 10_000
 
 
 @dataclass
 class DreamConfig:
-    """conf/dream: one dream, whole. Make one with `DreamConfig.preset`."""
+    """conf/dream: the settings of a dream. Make one with `DreamConfig.preset`."""
 
     layers: list[str]
     objective: Any  # a name, {name: weight}, or a list of {term, weight, layers, ...}
@@ -51,11 +105,10 @@ class DreamConfig:
     width: int | None
     octaves: int
     octave_scale: float
-    carry: str
+    octave_mode: str
     steps: int
-    max_pixels: int | None
-    space: str
-    start: str
+    parameterization: str
+    init: str
     decay: float
     optimizer: str
     step_size: float
@@ -69,54 +122,57 @@ class DreamConfig:
     smoothing: str
     sigma: float
     normalize: str
-    tone: float
-    keep: float
+    contrast: float
+    preserve: float
     band: float
     color: float
-    sheet: int
-    precision: str
-    device: str
-    compile: bool
-    list_layers: bool
 
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError("dream.layers is empty; name at least one, for example dream.layers=[layer3]")
         self.terms()
-        for key, allowed in CHOICES.items():
-            one_of(f"dream.{key}", getattr(self, key), allowed)
-        for key, low in {"octaves": 1, "steps": 1, "jitter": 0, "pad": 0, "crops": 0, "sheet": 0}.items():
+        PARAMETERIZATIONS.check(self.parameterization)
+        OCTAVE_MODES.check(self.octave_mode)
+        OPTIMIZERS.check(self.optimizer)
+        SMOOTHINGS.check(self.smoothing)
+        NORMALIZATIONS.check(self.normalize)
+        one_of("dream.similarity", self.similarity, ("dot", "cosine"))
+        one_of("dream.init", self.init, ("image", "noise"))
+        for key, low in {"octaves": 1, "steps": 1, "jitter": 0, "pad": 0, "crops": 0}.items():
             at_least(f"dream.{key}", getattr(self, key), low)
         for key, high in AT_MOST.items():
             between(f"dream.{key}", getattr(self, key), 0, high)
-        for key, low in {"width": 1, "max_pixels": 10_000}.items():
-            if getattr(self, key) is not None:
-                at_least(f"dream.{key}", getattr(self, key), low)
+        if self.width is not None:
+            at_least("dream.width", self.width, 1)
         for key in ("decay", "rotate", "noise"):
             at_least(f"dream.{key}", getattr(self, key), 0)
         above("dream.octave_scale", self.octave_scale, 1)
         for key in ("step_size", "sigma", "band", "crop_size"):
             above(f"dream.{key}", getattr(self, key), 0)
-        for key in ("tone", "keep", "color", "scale", "crop_size"):
+        for key in ("contrast", "preserve", "color", "scale", "crop_size"):
             fraction(f"dream.{key}", getattr(self, key))
-        self._check_together()
+        self._check_combinations()
 
-    def _check_together(self) -> None:
-        pixels = self.space in ("normalized", "pixels")
-        if not pixels and self.keep > 0:
-            raise ValueError(f"dream.keep works on pixels; with dream.space={self.space} leave it at 0")
-        if self.optimizer == "lbfgs" and not pixels:
-            raise ValueError(f"dream.optimizer=lbfgs works on pixels; with dream.space={self.space} take adam")
-        names = {entry["term"] for entry in self.terms()}
-        moves = {"jitter": self.jitter, "scale": self.scale, "rotate": self.rotate, "crops": self.crops}
-        moved = [key for key, value in moves.items() if value]
-        if "content" in names and moved:
+    def _check_combinations(self) -> None:
+        name = self.parameterization
+        if name not in PIXELS and self.preserve > 0:
+            raise ValueError(f"dream.preserve works on pixels; with dream.parameterization={name} leave it at 0")
+        if name not in PIXELS and self.optimizer == "lbfgs":
+            raise ValueError(f"dream.optimizer=lbfgs works on pixels; with dream.parameterization={name} take adam")
+        if name in PIXELS and self.init == "noise":
             raise ValueError(
-                f"the objective content compares position by position; set {', '.join(f'dream.{k}=0' for k in moved)}"
+                f"dream.init=noise needs dream.parameterization=fourier or phase; with {name} take image=noise"
+            )
+        terms = {entry["term"] for entry in self.terms()}
+        transforms = {"jitter": self.jitter, "scale": self.scale, "rotate": self.rotate, "crops": self.crops}
+        used = [key for key, value in transforms.items() if value]
+        if "content" in terms and used:
+            raise ValueError(
+                f"the objective content compares position by position; set {', '.join(f'dream.{k}=0' for k in used)}"
             )
 
     def terms(self) -> list[dict[str, Any]]:
-        """The objective as a list of {term, weight, ...}. Raises ValueError where it is not so written."""
+        """The objective as a list of {term, weight, ...}. Raises ValueError for one in another form."""
         written = self.objective
         if isinstance(written, str):
             written = {written: 1.0}
@@ -131,21 +187,21 @@ class DreamConfig:
 
     @classmethod
     def preset(cls, name: str, **overrides: Any) -> Self:
-        """The dream of conf/dream/<name>.yaml over that of conf/dream/engine/shared.yaml, with keys overridden.
+        """The preset conf/dream/<name>.yaml, with keys overridden.
 
         >>> DreamConfig.preset("gordic", layers=["layer4"], steps=5).octaves
         4
 
-        Raises ValueError for a preset or key that does not exist, and for a value out of its range.
+        Raises ValueError for an unknown preset or key, and for a value out of its range.
         """
         return preset(cls, "dream", name, overrides)
 
 
 def _term(entry: Any) -> dict[str, Any]:
-    """One summand of dream.objective, its weight filled in."""
+    """One term of dream.objective, its weight filled in."""
     if not isinstance(entry, Mapping) or "term" not in entry:
         raise ValueError(f"dream.objective has {entry!r}; a term is written {{term: mean_square, weight: 1.0}}")
-    one_of("dream.objective", entry["term"], TERMS)
+    OBJECTIVES.check(str(entry["term"]))
     extra = sorted(set(entry) - {"term", "weight", "layers", "target", "vector"})
     if extra:
         raise ValueError(
@@ -161,6 +217,39 @@ def _term(entry: Any) -> dict[str, Any]:
 
 
 @dataclass
+class FilmConfig:
+    """conf/film: how the frames of a film follow from one another."""
+
+    kind: str
+    frames: int | None
+    fps: float | None
+    zoom: float
+    rotate: float
+    pan: list[float]
+    blend: float
+    run: str | None
+
+    def __post_init__(self) -> None:
+        if self.kind != "none":
+            FILMS.check(self.kind)
+        if self.frames is not None:
+            at_least("film.frames", self.frames, 1)
+        if self.fps is not None:
+            between("film.fps", self.fps, *FPS_RANGE)
+        above("film.zoom", self.zoom, 0)
+        finite("film.rotate", self.rotate)
+        fraction("film.blend", self.blend)
+        if len(self.pan) != 2:
+            raise ValueError(f"film.pan is {list(self.pan)}; it must be two numbers: pixels down and right a frame")
+        for value in self.pan:
+            finite("film.pan", value)
+        if self.kind == "checkpoints" and self.run is None:
+            raise ValueError("film=checkpoints needs a run folder; name it with film.run=outputs/<date>/<time>")
+        if self.kind != "checkpoints" and self.run is not None:
+            raise ValueError(f"film.run={self.run} belongs to film=checkpoints; leave one of them out")
+
+
+@dataclass
 class DreamAppConfig:
     """conf/dream.yaml."""
 
@@ -169,13 +258,48 @@ class DreamAppConfig:
     guide: str | None
     mask: str | None
     output: str | None
+    mode: str
+    channels: int | None
     seed: int
-    again: str | None
+    reproduce: str | None
     report: bool
+    device: str
+    precision: str
+    compile: bool
+    max_pixels: int | None
     devices: int
     dream: DreamConfig
     film: FilmConfig
 
     def __post_init__(self) -> None:
+        one_of("mode", self.mode, MODES)
+        one_of("device", self.device, DEVICES)
+        one_of("precision", self.precision, PRECISIONS)
         at_least("seed", self.seed, 0)
         at_least("devices", self.devices, 1)
+        if self.channels is not None:
+            at_least("channels", self.channels, 1)
+        if self.max_pixels is not None:
+            at_least("max_pixels", self.max_pixels, LEAST_MAX_PIXELS)
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        """Raises ValueError for two keys that contradict each other, and for one that nothing would read."""
+        if self.channels is not None and self.mode != "channels":
+            raise ValueError(f"channels={self.channels} needs mode=channels; mode is {self.mode}")
+        given: dict[str, Any] = {
+            "film": self.film.kind if self.film.kind != "none" else None,
+            "output": self.output,
+            "image": self.image,
+            "guide": self.guide,
+            "mask": self.mask,
+            "report": self.report or None,
+        }
+        unread = {"channels": ("film", "guide", "mask", "report"), "layers": tuple(given), "image": ()}[self.mode]
+        at_odds, does = f"mode={self.mode}", "dreams a grid" if self.mode == "channels" else "only prints a table"
+        if self.mode == "image" and given["film"] is not None:
+            unread, at_odds, does = ("mask", "report"), f"film={self.film.kind}", "makes a film"
+        for key in unread:
+            if given[key] is not None:
+                value = str(given[key]).lower() if key == "report" else given[key]
+                raise ValueError(f"{at_odds} {does} and does not use {key}={value}; leave one of them out")

@@ -1,29 +1,27 @@
-"""Dreamer: the loop that joins taps, objective, gradient, octaves and canvas."""
+"""Dreamer: dreams images octave by octave; the steps of an octave are those of `ascent`."""
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepdream.acceleration import CompiledTaps, accelerated_copy
-from deepdream.dreaming.ascent import Ascent
-from deepdream.dreaming.budget import chosen_max_pixels, margin
-from deepdream.dreaming.canvas import Canvas
-from deepdream.dreaming.composing import compose, written_out
-from deepdream.dreaming.config import DreamConfig
-from deepdream.dreaming.fourier import FourierCanvas
+from deepdream.dreaming.ascent import Ascent, Numerics
+from deepdream.dreaming.config import OCTAVE_MODES, DreamConfig
 from deepdream.dreaming.gradients import PADDING
-from deepdream.dreaming.objectives import LOGITS, Objective
-from deepdream.dreaming.octaves import CARRIES, MIN_SIDE, SIZES, Size, check_sizes
-from deepdream.dreaming.redirected_relu import may_be_silent, relus
-from deepdream.dreaming.taps import Taps
-from deepdream.dreaming.transforms import Shift, moves
+from deepdream.dreaming.objectives import BATCH, LOGITS, Objective, build_objective
+from deepdream.dreaming.octaves import OctaveMode, Size, check_sizes
+from deepdream.dreaming.parameterization import Parameterization
+from deepdream.dreaming.preservation import checked_mask
+from deepdream.dreaming.taps import Taps, relus
+from deepdream.dreaming.tiles import chosen_max_pixels
+from deepdream.dreaming.transforms import Shift, sample_transforms
 from deepdream.hardware import best_device, best_dtype, repeatable_convolutions
 from deepdream.models import Network
 from deepdream.models.layers import choose_layers, evaluation_copy, probe
@@ -31,13 +29,13 @@ from deepdream.models.layers import choose_layers, evaluation_copy, probe
 
 @dataclass(frozen=True)
 class StepReport:
-    """Where a dream stands after a step.
+    """The state of a dream after a step.
 
     octave, step: counted from 0, out of `octaves` and, in this octave, `steps`.
     size: height and width of this octave.
-    objective: of each picture before the step: (N,) on the computing device. Reading it waits for the device. Of a
-        picture in tiles it is the mean over the tiles.
-    render: makes the picture; see `picture`.
+    objective: of each image before the step: (N,) on the computing device; reading it waits for the device. For an
+        image in tiles it is the mean over the tiles.
+    decode: computes `image`.
     """
 
     octave: int
@@ -46,40 +44,84 @@ class StepReport:
     steps: int
     size: Size
     objective: Tensor
-    render: Callable[[], Tensor]
+    decode: Callable[[], Tensor]
 
     @property
-    def picture(self) -> Tensor:
-        """The picture after the step, made when asked for: as the dream will be returned, but of this octave's size."""
-        return self.render()
+    def image(self) -> Tensor:
+        """The image after the step, computed when read: as the dream is returned, in this octave's size."""
+        return self.decode()
 
 
 class Dreamer:
-    """Dreams pictures with `network` as `config` says.
+    """Dreams images with `network` and the settings `config`.
 
     dreamer = Dreamer(load_network("best.ckpt"), DreamConfig.preset("gordic", layers=["layer4"]))
     dream = dreamer(image)
 
     objective: in place of the one that `config` names: mean_square.at("layer3") + 0.5 * channel("layer4:1").
-    The network is copied when the Dreamer is made and never changed; later changes to it do not count. Raises
-    ValueError for a layer, channel or class that is not there and for a device that is not on this machine.
+    device: auto, cpu, cuda or mps. precision: auto, fp32, bf16 or fp16. compile: use torch.compile. max_pixels: of a
+    tile; None fits the device's memory.
+
+    The network is copied when the Dreamer is made and never changed; later changes to it have no effect. Raises
+    ValueError for a layer, channel or class that the network lacks and for a device that this machine lacks.
     """
 
-    # Inference mode, in which Lightning validates, makes tensors that can never take part in a gradient.
+    # Lightning validates in inference mode, whose tensors can never take part in a gradient.
     @torch.inference_mode(False)
-    def __init__(self, network: Network, config: DreamConfig, *, objective: Objective | None = None) -> None:
-        self.config = config
-        self.device = best_device(config.device)
-        self._network = dataclasses.replace(network, model=evaluation_copy(network.model))
-        there = probe(self._network.model, network.image_size)
+    def __init__(
+        self,
+        network: Network,
+        config: DreamConfig,
+        *,
+        objective: Objective | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        compile: bool = False,
+        max_pixels: int | None = None,
+    ) -> None:
+        self.device = best_device(device)
+        self._network_dtype = best_dtype(precision, self.device)
+        self._compile = compile
+        self._asked_max_pixels = max_pixels
+        self._copies = NetworkCopies(network, self.device)
+        self._configure(config, objective)
+
+    def _configure(self, config: DreamConfig, objective: Objective | None) -> None:
+        network, layers = self._copies.network, self._copies.layers
+        self.config, self._given_objective = config, objective
         if objective is None:
-            self.objective = compose(config, network.classes, there)
+            self.objective = build_objective(config, network, layers)
         else:
-            self.objective = written_out(objective.at(*config.layers), there)
-        self._layers = choose_layers(self.objective.layers, there)
-        dtype = best_dtype(config.precision, self.device)
-        self.max_pixels = chosen_max_pixels(config.max_pixels, self.device, dtype, self._stride)
+            self.objective = objective.at(*config.layers).expanded(layers)
+        self._layers = choose_layers(self.objective.layers, layers)
+        self._stride = max((layer.stride for layer in self._layers), default=1) or 32
+        self.max_pixels = chosen_max_pixels(self._asked_max_pixels, self.device, self._network_dtype, self._stride)
         self._ascents: dict[torch.dtype, Ascent] = {}
+        names = [layer.name for layer in self._layers]
+        self._copies.keep(names + (relus(network.model, self._layers) if self.objective.is_of_channels else []))
+
+    @torch.inference_mode(False)
+    def with_objective(self, objective: Objective) -> Dreamer:
+        """A Dreamer with another objective, which shares this one's copies of the network."""
+        return self._variant(self.config, objective)
+
+    @torch.inference_mode(False)
+    def with_config(self, config: DreamConfig) -> Dreamer:
+        """A Dreamer with other settings, which shares this one's copies of the network."""
+        return self._variant(config, self._given_objective)
+
+    @torch.inference_mode(False)
+    def with_network(self, network: Network) -> Dreamer:
+        """A Dreamer with the same settings for another network."""
+        other = copy.copy(self)
+        other._copies = NetworkCopies(network, self.device)
+        other._configure(self.config, self._given_objective)
+        return other
+
+    def _variant(self, config: DreamConfig, objective: Objective | None) -> Dreamer:
+        other = copy.copy(self)
+        other._configure(config, objective)
+        return other
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -95,81 +137,80 @@ class Dreamer:
     ) -> Tensor:
         """The dream of `image`: of the same shape, dtype and device, in [0, 1].
 
-        image: (3, H, W) or (N, 3, H, W), float, in [0, 1]. Each picture of a batch dreams as it would alone. float64
-            is computed in float64; everything else in the precision of the config.
-        shifts: (down, right) for each gradient step of the dream, octaves x steps of them, in place of the draw.
-        seed: of all that is drawn; step i draws from (seed, i), whatever the device.
-        mask: where to dream, 1 fully and 0 not at all: (H, W) or (N, H, W), of any size, in [0, 1].
-        guide: the picture that the objectives guide and style follow: (3, h, w) in [0, 1].
+        image: (3, H, W) or (N, 3, H, W), float, in [0, 1]. Each image of a batch dreams as it would alone, except for
+            the objective diversity. float64 is computed in float64; everything else in the Dreamer's precision.
+        shifts: (down, right) for each gradient step, octaves x steps of them, in place of the sampled ones.
+        seed: of all random numbers; step i uses (seed, i), on every device.
+        mask: opacity of the dream, 1 fully and 0 not at all: (H, W) or (N, H, W), of any size, in [0, 1]. Where it is
+            0 the image is returned unchanged.
+        guide: the image that the objectives guide and style follow: (3, h, w) in [0, 1].
         on_step: called with a StepReport after each step.
 
         Raises ValueError, before any step, for an image of another shape, type or range, for one that is too small
-        for the octaves, for too few shifts, and for a guide that is missing or has nothing to guide.
+        for the octaves, for too few shifts, for a guide that is missing or unused, and for a single image where the
+        objective compares images.
         """
         config = self.config
         _check_image(image)
-        sizes = self._sizes((image.shape[-2], image.shape[-1]))
-        moving = moves(config, len(sizes) * config.steps, seed, shifts)
-        self._check_guide(guide)
+        sizes = self._octave_sizes((image.shape[-2], image.shape[-1]))
+        transforms = sample_transforms(config, len(sizes) * config.steps, seed, shifts)
+        self._check_objective(1 if image.dim() == 3 else len(image), guide)
 
         ascent = self._ascent(torch.float64 if image.dtype == torch.float64 else torch.float32)
-        picture = _batch(image, ascent.dtype, self.device)
-        if config.tone < 1:
-            picture = 0.5 + config.tone * (picture - 0.5)
-        where = None if mask is None else _mask(mask, picture)
-        carry = CARRIES[config.carry](picture, sizes)
+        undreamed = _batch(image, ascent.numerics.dtype, self.device)
+        masked = None if mask is None else checked_mask(mask, undreamed)
+        if config.contrast < 1:
+            undreamed = 0.5 + config.contrast * (undreamed - 0.5)
+        octaves: OctaveMode = OCTAVE_MODES[config.octave_mode](undreamed, sizes)
 
-        def render(canvas: Canvas, held: Tensor) -> Tensor:
-            picture = canvas.decode(held)
-            return picture.reshape(*image.shape[:-2], *picture.shape[-2:]).contiguous().to(image)
+        def finished(parameterization: Parameterization, params: Tensor) -> Tensor:
+            dream = parameterization.decode(params)
+            if masked is not None:
+                dream = masked.composite(dream)
+            return dream.reshape(*image.shape[:-2], *dream.shape[-2:]).contiguous().to(image)
 
         with torch.autocast(self.device.type, enabled=False), repeatable_convolutions(), ascent.taps:
             if guide is not None:
-                ascent.look_at_guide(_batch(guide, ascent.dtype, self.device))
-            dreamed = picture
+                ascent.set_guide(_batch(guide, ascent.numerics.dtype, self.device))
+            dreamed = undreamed
             for octave, size in enumerate(sizes):
-                canvas = ascent.begin(carry.base(octave), None if where is None else _resize(where, size))
-                held = self._start(carry.start(octave, dreamed), canvas, first=octave == 0, seed=seed)
+                base, start = octaves.base(octave), octaves.start(octave, dreamed)
+                if masked is not None:
+                    masked.set_size(size)
+                    start = masked.protect(start, base)
+                parameterization = ascent.begin_octave(base, masked)
+                if config.init == "noise" and octave == 0:
+                    params = parameterization.noise(len(start), seed)
+                else:
+                    params = parameterization.encode(start)
                 for step in range(config.steps):
-                    held, objective = ascent.step(held, step, next(moving))
+                    params, objective = ascent.step(params, step, next(transforms))
                     if on_step is not None:
-                        shown = partial(render, canvas, held)
-                        on_step(StepReport(octave, len(sizes), step, config.steps, size, objective, shown))
-                dreamed = canvas.picture(canvas.view(held))
-        return render(canvas, held)
+                        decode = partial(finished, parameterization, params)
+                        on_step(StepReport(octave, len(sizes), step, config.steps, size, objective, decode))
+                dreamed = parameterization.image(parameterization.values(params))
+        return finished(parameterization, params)
 
     @torch.inference_mode(False)
     @torch.no_grad()
     def measure(self, image: Tensor, *, guide: Tensor | None = None) -> float:
-        """The objective of a picture (3, H, W) as it is; of one in tiles, the mean over the tiles."""
+        """The objective of an image (3, H, W), not transformed; of one in tiles, the mean over the tiles."""
         _check_image(image)
-        self._check_guide(guide)
+        self._check_objective(1 if image.dim() == 3 else len(image), guide)
         ascent = self._ascent(torch.float64 if image.dtype == torch.float64 else torch.float32)
-        picture = _batch(image, ascent.dtype, self.device)
+        dtype = ascent.numerics.dtype
         with torch.autocast(self.device.type, enabled=False), repeatable_convolutions(), ascent.taps:
             if guide is not None:
-                ascent.look_at_guide(_batch(guide, ascent.dtype, self.device))
-            return float(ascent.measure(picture).mean())
+                ascent.set_guide(_batch(guide, dtype, self.device))
+            return float(ascent.measure(_batch(image, dtype, self.device)).mean())
 
-    @property
-    def _stride(self) -> int:
-        return max((layer.stride for layer in self._layers), default=1) or 32
-
-    def _start(self, picture: Tensor, canvas: Canvas, *, first: bool, seed: int) -> Tensor:
-        """What is held when an octave begins with `picture`."""
-        if first and self.config.start == "noise" and isinstance(canvas, FourierCanvas):
-            return canvas.noise(len(picture), seed)
-        return canvas.encode(picture)
-
-    def _sizes(self, size: Size) -> list[Size]:
-        """The octaves of a picture of `size`. Raises ValueError where the smallest is too small."""
-        config = self.config
-        needs = [(1, "a picture")]
+    def _octave_sizes(self, size: Size) -> list[Size]:
+        """The octaves of an image of `size`. Raises ValueError where the smallest is too small."""
+        config, mode = self.config, OCTAVE_MODES[self.config.octave_mode]
+        needs = [(1, "an image"), (mode.least_side, "an octave")]
         if self._layers:
             deepest = max(self._layers, key=lambda layer: layer.stride)
             needs.append((deepest.stride, f"the deepest tap ({deepest.name})"))
-        if config.carry == "picture":
-            needs.append((MIN_SIDE, "an octave"))
         if config.smoothing == "cascade":
             needs.append((PADDING + 1, "the smoothing"))
         if config.pad:
@@ -179,43 +220,69 @@ class Dreamer:
                 stride = next(layer.stride for layer in self._layers if layer.name == selection.layer)
                 needs.append(((max(selection.position) + 1) * stride, f"the unit {selection}"))
         least, needed_by = max(needs, key=lambda need: need[0])
-        check_sizes(size, config.octaves, config.octave_scale, config.carry, least=least, needed_by=needed_by)
-        return SIZES[config.carry](size, config.octaves, config.octave_scale)
+        check_sizes(size, config.octaves, config.octave_scale, config.octave_mode, least=least, needed_by=needed_by)
+        sizes: list[Size] = mode.sizes(size, config.octaves, config.octave_scale)
+        return sizes
 
-    def _check_guide(self, guide: Tensor | None) -> None:
+    def _check_objective(self, images: int, guide: Tensor | None) -> None:
+        """Raises ValueError for a guide that is missing or unused, and for one image where images are compared."""
         guided = self.objective.needs("guide")
         if guided and guide is None:
-            raise ValueError("this dream follows a guide picture and has none; name it with guide=photo.jpg")
+            raise ValueError("this dream follows a guide image and has none; name it with guide=photo.jpg")
         if guide is not None:
             _check_image(guide)
             if not guided:
                 raise ValueError("there is a guide, and no objective that follows it; take dream=guided or dream=style")
+        if images == 1 and self.objective.needs(BATCH):
+            raise ValueError(
+                "the objective diversity compares the images of a batch, and this is a single one; "
+                "dream a folder of images of one size (image=FOLDER)"
+            )
 
     def _ascent(self, dtype: torch.dtype) -> Ascent:
-        """What steps in `dtype`, made at the first dream that needs it."""
+        """The Ascent in `dtype`, made at the first dream that needs it."""
         if dtype not in self._ascents:
-            precise = dtype == torch.float64
-            network_dtype = dtype if precise else best_dtype(self.config.precision, self.device)
-            logits, wakes = self.objective.needs(LOGITS), may_be_silent(self.objective)
-            keep = [layer.name for layer in self._layers]
-            if wakes:
-                keep += relus(self._network.model, self._layers)
-            is_compiled = bool(self.config.compile and self._layers and not logits and not wakes)
-            model = accelerated_copy(self._network.model, network_dtype, self.device, keep, for_compiler=is_compiled)
-            names = [layer.name for layer in self._layers]
+            network_dtype = dtype if dtype == torch.float64 else self._network_dtype
+            logits, names = self.objective.needs(LOGITS), [layer.name for layer in self._layers]
+            is_compiled = bool(self._compile and names and not logits and not self.objective.is_of_channels)
+            model = self._copies.fast(network_dtype, for_compiler=is_compiled)
             self._ascents[dtype] = Ascent(
-                self._network,
+                self._copies.network,
                 CompiledTaps(model, names) if is_compiled else Taps(model, self._layers, logits=logits),
                 self.objective,
                 self.config,
-                dtype,
-                network_dtype,
-                self.device,
-                max_pixels=self.max_pixels,
-                margin=margin(self._stride),
-                stride=self._stride,
+                Numerics(dtype, network_dtype, self.device, self.max_pixels, self._stride),
             )
         return self._ascents[dtype]
+
+
+class NetworkCopies:
+    """A private copy of a network with its layers, and fast copies of that: one for each number format.
+
+    Shared by Dreamers, so that a network is copied, probed, folded and fused once.
+    """
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        self.network = dataclasses.replace(network, model=evaluation_copy(network.model))
+        self.layers = probe(self.network.model, network.image_size)
+        self._device = device
+        self._kept: set[str] = set()
+        self._fast: dict[tuple[torch.dtype, bool], nn.Module] = {}
+
+    def keep(self, names: Collection[str]) -> None:
+        """Let the outputs of the modules called `names` stay readable in the fast copies."""
+        if not self._kept.issuperset(names):
+            self._kept.update(names)
+            self._fast.clear()
+
+    def fast(self, dtype: torch.dtype, *, for_compiler: bool = False) -> nn.Module:
+        """The copy that computes in `dtype`."""
+        key = (dtype, for_compiler)
+        if key not in self._fast:
+            self._fast[key] = accelerated_copy(
+                self.network.model, dtype, self._device, sorted(self._kept), for_compiler=for_compiler
+            )
+        return self._fast[key]
 
 
 def _check_image(image: Tensor) -> None:
@@ -232,21 +299,3 @@ def _batch(image: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
     """`image` as (N, 3, H, W), channels last: the first convolution and the smoothing are fastest on it."""
     batch = image if image.dim() == 4 else image[None]
     return batch.detach().to(device, dtype).contiguous(memory_format=torch.channels_last)
-
-
-def _mask(mask: Tensor, picture: Tensor) -> Tensor:
-    """The mask as (N or 1, 1, H, W), like `picture` in size, number format and device."""
-    if mask.dim() not in (2, 3) or mask.numel() == 0 or not mask.is_floating_point():
-        raise ValueError(f"mask is {mask.dtype} {tuple(mask.shape)}; it must be float (H, W) or (N, H, W)")
-    low, high = (float(value) for value in mask.aminmax())
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"mask lies in [{low:g}, {high:g}]; it must be in [0, 1]")
-    batch = mask[None, None] if mask.dim() == 2 else mask[:, None]
-    if len(batch) not in (1, len(picture)):
-        raise ValueError(f"there are {len(batch)} masks for {len(picture)} pictures; give one, or one for each")
-    return _resize(batch.detach().to(picture), (picture.shape[2], picture.shape[3]))
-
-
-def _resize(x: Tensor, size: Size) -> Tensor:
-    same = (x.shape[2], x.shape[3]) == size
-    return x if same else F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)

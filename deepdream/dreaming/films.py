@@ -1,12 +1,12 @@
 """Films: one dream after another. Every frame follows from the frame before as it is on disk, so that a film that was
-killed goes on with the same result.
+killed continues with the same result.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,28 +14,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.dreaming.balance import Balance
-from deepdream.dreaming.composing import compose
-from deepdream.dreaming.config import DreamConfig
+from deepdream.dreaming.config import DreamConfig, FilmConfig
 from deepdream.dreaming.dreamer import Dreamer
-from deepdream.dreaming.film_config import FilmConfig
+from deepdream.dreaming.gradients import OPPONENT, blur, mix
 from deepdream.dreaming.optical_flow import along
 from deepdream.images import read_image, to_image, to_tensor
-from deepdream.models import Network
-from deepdream.models.layers import probe
+from deepdream.models import load_network
 
-Make = Callable[[int, Tensor | None], Tensor]  # number of the frame, the frame before -> the frame
+MakeFrame = Callable[[int, Tensor | None], Tensor]  # number of the frame, the frame before -> the frame (3, H, W)
 
 
 class WritesFrame(Protocol):
     """Writes a frame (3, H, W) to a file."""
 
-    def __call__(self, picture: Tensor, path: Path, /) -> Any:
-        """Write it whole or not at all."""
+    def __call__(self, frame: Tensor, path: Path, /) -> Any:
+        """Write all of it or nothing."""
 
 
-def make_frames(make: Make, count: int, folder: Path, write: WritesFrame) -> Iterator[Path]:
-    """The files of `count` frames in `folder`, each made when it is not there yet."""
+def write_frames(make: MakeFrame, count: int, folder: Path, write: WritesFrame) -> Iterator[Path]:
+    """The files of `count` frames in `folder`; those that exist are kept, the others are made one by one."""
     for number in range(count):
         path = frame_path(folder, number)
         if not path.exists():
@@ -45,39 +42,38 @@ def make_frames(make: Make, count: int, folder: Path, write: WritesFrame) -> Ite
 
 
 def frame_path(folder: Path, number: int) -> Path:
-    """Where frame `number` lies."""
+    """The file of frame `number`."""
     return folder / f"{number:06d}.png"
 
 
-def zoom(
-    network: Network, config: DreamConfig, photo: Tensor, film: FilmConfig, *, seed: int, guide: Tensor | None = None
-) -> Make:
-    """Each frame is the dream of the last one enlarged, turned and moved; the first that of `photo` (3, H, W).
+def zoom(dreamer: Dreamer, image: Tensor, film: FilmConfig, *, seed: int, guide: Tensor | None = None) -> MakeFrame:
+    """Each frame dreams of the last one enlarged, rotated and moved; the first one of `image` (3, H, W).
 
-    Dreams of dreams burn out within some 15 frames, so each is balanced to the first.
+    Dreams of dreams saturate within some 15 frames, so each is matched to the first band by band.
     """
-    first, later = Dreamer(network, config), Dreamer(network, _dreamed_on(config, film))
-    balance: Balance | None = None
+    later = dreamer.with_config(_dreamed_on(dreamer.config, film))
+    contrast: ContrastMatching | None = None
 
     def make(number: int, before: Tensor | None) -> Tensor:
-        nonlocal balance
+        nonlocal contrast
         if before is None:
-            return first(photo, seed=seed, guide=guide)
-        if balance is None:  # a film that goes on after a kill dreams its first frame again, rounded as on disk
-            balance = Balance(before if number == 1 else to_tensor(to_image(first(photo, seed=seed, guide=guide))))
-        return balance(later(moved(before, film), seed=seed + number, guide=guide))
+            return dreamer(image, seed=seed, guide=guide)
+        if contrast is None:  # a resumed film dreams its first frame again, rounded as on disk
+            first = before if number == 1 else to_tensor(to_image(dreamer(image, seed=seed, guide=guide)))
+            contrast = ContrastMatching(first)
+        return contrast(later(moved(before, film), seed=seed + number, guide=guide))
 
     return make
 
 
 def _dreamed_on(config: DreamConfig, film: FilmConfig) -> DreamConfig:
-    """How a frame dreams that begins with a dream: in steps 1 - blend as long, its tone as it is already."""
-    return dataclasses.replace(config, step_size=config.step_size * (1 - film.blend) or 1e-6, tone=1.0)
+    """The settings for a frame that begins with a dream: steps 1 - blend as long, and that dream's contrast."""
+    return dataclasses.replace(config, step_size=config.step_size * (1 - film.blend) or 1e-6, contrast=1.0)
 
 
-def moved(picture: Tensor, film: FilmConfig) -> Tensor:
-    """`picture` (3, H, W) enlarged by film.zoom, turned by film.rotate, moved by film.pan; edges are mirrored."""
-    height, width = picture.shape[1:]
+def moved(image: Tensor, film: FilmConfig) -> Tensor:
+    """`image` (3, H, W) enlarged by film.zoom, rotated by film.rotate, moved by film.pan; edges are mirrored."""
+    height, width = image.shape[1:]
     angle = math.radians(film.rotate)
     cos, sin = math.cos(angle) / film.zoom, math.sin(angle) / film.zoom
     down, right = film.pan
@@ -85,90 +81,144 @@ def moved(picture: Tensor, film: FilmConfig) -> Tensor:
         [[cos, -sin * height / width, -2 * right / width], [sin * width / height, cos, -2 * down / height]],
         dtype=torch.float64,
     )
-    grid = F.affine_grid(matrix[None], [1, 3, height, width], align_corners=False).to(picture)
-    turned = F.grid_sample(picture[None], grid, mode="bicubic", padding_mode="reflection", align_corners=False)
-    return turned[0].clamp(0, 1)
+    grid = F.affine_grid(matrix[None], [1, 3, height, width], align_corners=False).to(image)
+    rotated = F.grid_sample(image[None], grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    return rotated[0].clamp(0, 1)
 
 
-def dreamed_film(
-    network: Network,
-    config: DreamConfig,
-    frames: Iterator[Tensor],
-    film: FilmConfig,
-    *,
-    seed: int,
-    guide: Tensor | None = None,
-) -> Make:
-    """Each frame dreams over the last dream, moved along the optical flow; `blend` is the share of the latter.
+def video(
+    dreamer: Dreamer, frames: Iterator[Tensor], film: FilmConfig, *, seed: int, guide: Tensor | None = None
+) -> MakeFrame:
+    """Each frame dreams of the last dream moved along the optical flow; `blend` is the last dream's share.
 
-    Where the flow cannot be trusted the frame begins anew. Steps after the first frame are 1 - blend as long, so
-    that a dream that is carried on is as strong as one made anew.
+    Where the flow is inconsistent the dream begins with the frame. Steps after the first frame are 1 - blend as long,
+    so that a continued dream is as strong as a new one.
     """
-    first = Dreamer(network, config)
-    later = Dreamer(network, _dreamed_on(config, film))
-    seen: list[Tensor] = []
+    later = dreamer.with_config(_dreamed_on(dreamer.config, film))
+    read: list[Tensor] = []
 
-    def advance(number: int) -> Tensor:
-        while len(seen) <= number:
-            seen.append(next(frames))
-            if len(seen) > 2:
-                seen[-3] = torch.empty(0)  # only two frames are needed
-        return seen[number]
+    def frame(number: int) -> Tensor:
+        while len(read) <= number:
+            read.append(next(frames))
+            if len(read) > 2:
+                read[-3] = torch.empty(0)  # only two frames are needed
+        return read[number]
 
     def make(number: int, before: Tensor | None) -> Tensor:
-        now = advance(number)
+        now = frame(number)
         if before is None or film.blend == 0:
-            return first(now, seed=seed, guide=guide)
-        last_frame = seen[number - 1]
-        dream, trusted = along(before, last_frame, now)
-        share = film.blend * trusted
-        toned = 0.5 + config.tone * (now - 0.5)  # as the last dream is already
-        return later((share * dream + (1 - share) * toned).clamp(0, 1), seed=seed, guide=guide)
+            return dreamer(now, seed=seed, guide=guide)
+        dream, consistent = along(before, frame(number - 1), now)
+        share = film.blend * consistent
+        now = 0.5 + dreamer.config.contrast * (now - 0.5)  # the last dream's contrast
+        return later((share * dream + (1 - share) * now).clamp(0, 1), seed=seed, guide=guide)
 
     return make
 
 
-def morph(
-    network: Network, config: DreamConfig, photo: Tensor, count: int, *, seed: int, guide: Tensor | None = None
-) -> Make:
-    """The photo dreamed by one layer of config.layers after another; between two, both dream, in shares."""
-    layers = probe(network.model, network.image_size)
-    each = [dataclasses.replace(config, layers=[layer]) for layer in config.layers]
-    scale = [1 / max(1e-12, abs(Dreamer(network, one).measure(photo, guide=guide))) for one in each]
-    terms = [size * compose(one, network.classes, layers) for size, one in zip(scale, each, strict=True)]
+def morph(dreamer: Dreamer, image: Tensor, film: FilmConfig, *, seed: int, guide: Tensor | None = None) -> MakeFrame:
+    """`image` dreamed by one layer of dream.layers after another, over film.frames; between two, both dream."""
+    layers = dreamer.config.layers
+    objectives = []
+    for layer in layers:
+        alone = dreamer.with_config(dataclasses.replace(dreamer.config, layers=[layer]))
+        scale = 1 / max(1e-12, abs(alone.measure(image, guide=guide)))
+        objectives.append(scale * alone.objective)
+    count = frame_count(dreamer.config, film)
 
     def make(number: int, before: Tensor | None) -> Tensor:
-        place = number / max(1, count - 1) * (len(terms) - 1)
-        index = min(int(place), len(terms) - 2) if len(terms) > 1 else 0
+        place = number / max(1, count - 1) * (len(objectives) - 1)
+        index = min(int(place), len(objectives) - 2) if len(objectives) > 1 else 0
         share = place - index
-        objective = (1 - share) * terms[index]
+        objective = (1 - share) * objectives[index]
         if share > 0:
-            objective = objective + share * terms[index + 1]
-        return Dreamer(network, config, objective=objective)(photo, seed=seed, guide=guide)
+            objective = objective + share * objectives[index + 1]
+        return dreamer.with_objective(objective)(image, seed=seed, guide=guide)
 
     return make
 
 
-def learned(
-    load: Callable[[Path], Network],
-    checkpoints: Sequence[Path],
-    config: DreamConfig,
-    photo: Tensor,
-    *,
-    seed: int,
-    guide: Tensor | None = None,
-) -> Make:
-    """The photo dreamed by each of `checkpoints`."""
+def checkpoints(
+    dreamer: Dreamer, image: Tensor, film: FilmConfig, *, seed: int, guide: Tensor | None = None
+) -> MakeFrame:
+    """`image` dreamed by each checkpoint of the run film.run, oldest first."""
+    found = checkpoints_of(Path(str(film.run)))
 
     def make(number: int, before: Tensor | None) -> Tensor:
-        return Dreamer(load(checkpoints[number]), config)(photo, seed=seed, guide=guide)
+        return dreamer.with_network(load_network(found[number]))(image, seed=seed, guide=guide)
 
     return make
 
 
 def checkpoints_of(run: Path) -> list[Path]:
-    """The checkpoints below a folder, the oldest first. Raises ValueError where there is none."""
-    found = sorted(run.rglob("*.ckpt"), key=lambda path: (path.stat().st_mtime, path.name))
-    if not found:
-        raise ValueError(f"there is no checkpoint in {run}; name the folder of a run with film.run=PATH")
-    return found
+    """The checkpoints below a run folder, oldest first, one of each training step (best.ckpt is often last.ckpt).
+
+    Raises ValueError where there is none.
+    """
+    files = sorted(run.rglob("*.ckpt"), key=lambda path: (path.stat().st_mtime, path.name))
+    if not files:
+        raise ValueError(f"there is no checkpoint in {run}; name a run folder with film.run=PATH")
+    distinct: dict[object, Path] = {}
+    for path in files:
+        step = _training_step(path)
+        distinct.setdefault(path if step is None else (path.parent, step), path)
+    return list(distinct.values())
+
+
+def _training_step(path: Path) -> tuple[int, int] | None:
+    """The epoch and the step at which a checkpoint was saved; None where it holds none or cannot be read."""
+    try:
+        checkpoint = torch.load(path, map_location="meta", weights_only=True)
+        return checkpoint["epoch"], checkpoint["global_step"]
+    except Exception:  # a damaged file is reported, with its name, when its frame is made
+        return None
+
+
+def frame_count(config: DreamConfig, film: FilmConfig) -> int:
+    """Frames of a film of one image, where the film itself does not end sooner."""
+    if film.frames is not None:
+        return film.frames
+    return 12 * len(config.layers) if film.kind == "morph" else 30
+
+
+SIGMAS = (1, 2, 4, 8, 16, 32)  # pixels; a band lies between two
+GROWTH = 1.04  # the most by which a band is strengthened; more turns what enlarging has blurred into grain
+
+
+class ContrastMatching:
+    """Gives images the mean colour of a `reference`, and limits the contrast of each band to the reference's.
+
+    Lightness and two opponent colours are measured apart, each in bands of an octave: a dream of a dream raises the
+    bands that its network responds to until they clip, and loses the finest to each enlargement. A weak band grows by
+    up to GROWTH. reference: (3, H, W) in [0, 1].
+
+    After Heeger and Bergen, "Pyramid-Based Texture Analysis/Synthesis" (1995), who match whole histograms.
+    """
+
+    def __init__(self, reference: Tensor) -> None:
+        bands, self._mean = _bands(reference)
+        self._contrasts = [_contrast(band) for band in bands]
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """`image` (3, H, W) in [0, 1] with the reference's contrast in each band."""
+        total = self._mean
+        for band, wanted in zip(_bands(image)[0], self._contrasts, strict=True):
+            total = total + band * (wanted / _contrast(band).clamp_min(1e-6)).clamp(max=GROWTH)
+        return mix(total, OPPONENT.t())[0].clamp(0, 1)
+
+
+def _bands(image: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Bands from fine to coarse, (1, 3, H, W) each, and the mean, (1, 3, 1, 1), which add up to `image`."""
+    rest = mix(image[None], OPPONENT)
+    mean = rest.mean(dim=(2, 3), keepdim=True)
+    rest = rest - mean
+    bands = []
+    for sigma in SIGMAS:
+        coarser = blur(rest, sigma)
+        bands.append(rest - coarser)
+        rest = coarser
+    return [*bands, rest], mean
+
+
+def _contrast(band: Tensor) -> Tensor:
+    return band.square().mean(dim=(2, 3), keepdim=True).sqrt()

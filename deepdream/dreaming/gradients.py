@@ -1,4 +1,4 @@
-"""What is done to the picture's gradient before a step is taken along it: smoothing, then normalising."""
+"""The image's gradient between the network and the step: smoothing, then normalisation; and the blurs they need."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.dreaming.config import DreamConfig
-from deepdream.dreaming.pyramid import blur, normalize_levels
+from deepdream.dreaming.config import NORMALIZATIONS, SMOOTHINGS, DreamConfig
+
+Smoothing = Callable[[Tensor, int], Tensor]  # gradient (N, 3, H, W), step of the octave -> smoothed gradient
+Normalization = Callable[[Tensor], Tensor]
 
 KERNEL_SIZE = 9
 PADDING = KERNEL_SIZE // 2
@@ -27,7 +29,7 @@ class GaussianCascade:
     """Smooths a gradient by the mean of three Gaussians of 0.5, 1 and 2 sigma. Source: pytorch-deepdream.
 
     Sigma is 2 (i + 1) / steps + `sigma` at step i of an octave: coarse structure is settled last. Smoothing is linear,
-    so one averaged kernel a step stands for the three. Edges are reflected, without repeating the border pixel.
+    so one averaged kernel per step replaces the three. Edges are reflected, without repeating the border pixel.
     """
 
     def __init__(self, steps: int, sigma: float, dtype: torch.dtype, device: torch.device) -> None:
@@ -44,11 +46,8 @@ class GaussianCascade:
         return F.conv2d(padded, self._kernels[step], groups=3)
 
 
-Normalization = Callable[[Tensor], Tensor]
-
-
 def unit_std(gradient: Tensor) -> Tensor:
-    """`gradient` (N, 3, H, W) with mean 0 and (unbiased) standard deviation 1 over each whole picture.
+    """`gradient` (N, 3, H, W) with mean 0 and (unbiased) standard deviation 1 over each image.
 
     A constant gradient, which has no direction, becomes zero: no step is taken. Source: pytorch-deepdream.
     """
@@ -61,7 +60,7 @@ def unit_std(gradient: Tensor) -> Tensor:
 
 
 def unit_mean_abs(gradient: Tensor) -> Tensor:
-    """`gradient` (N, 3, H, W) with mean absolute value 1 over each whole picture; zero stays zero.
+    """`gradient` (N, 3, H, W) with mean absolute value 1 over each image; zero stays zero.
 
     Source: google/deepdream, dream.ipynb.
     """
@@ -70,13 +69,13 @@ def unit_mean_abs(gradient: Tensor) -> Tensor:
 
 
 def unit_rms(gradient: Tensor) -> Tensor:
-    """`gradient` (N, 3, H, W) with root mean square 1 over each whole picture; zero stays zero."""
+    """`gradient` (N, 3, H, W) with root mean square 1 over each image; zero stays zero."""
     rms = _norm(gradient, order=2) / gradient[0].numel() ** 0.5
     return gradient / torch.where(rms > 0, rms, torch.inf)
 
 
 def unchanged(gradient: Tensor) -> Tensor:
-    """`gradient` as it is: the step is in proportion to it."""
+    """`gradient` itself: the step is in proportion to it."""
     return gradient
 
 
@@ -88,11 +87,11 @@ def _norm(x: Tensor, *, order: int) -> Tensor:
 class LocalRms:
     """Divides by the root mean square of each neighbourhood, so that quiet regions dream too; light and colours apart.
 
-    sigma: of the neighbourhood, in pixels. A share of the whole picture's rms is added, so that where there is hardly
-    any gradient its noise is not blown up.
+    sigma: of the neighbourhood, in pixels. A share of the image's rms is added, so that the noise of regions with
+    hardly any gradient is not amplified.
     """
 
-    FLOOR = 0.15
+    FLOOR = 0.15  # share of the image's rms
 
     def __init__(self, sigma: float) -> None:
         self._sigma = sigma
@@ -107,7 +106,7 @@ class LocalRms:
         return mix(opponent / torch.where(size > 0, size, torch.inf), OPPONENT.t())
 
 
-# Light, then two colours, at right angles to one another.
+# Lightness, then two opponent colours, orthonormal.
 OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
 OPPONENT = OPPONENT / torch.linalg.vector_norm(OPPONENT, dim=1, keepdim=True)
 
@@ -117,35 +116,114 @@ def mix(x: Tensor, matrix: Tensor) -> Tensor:
     return F.conv2d(x, matrix.to(x, non_blocking=True)[:, :, None, None])
 
 
-def band(gradient: Tensor, fine: float, coarse: float) -> Tensor:
-    """What of `gradient` (N, 3, H, W) lies between two blurs of `fine` and `coarse` pixels.
+def band_pass(gradient: Tensor, fine: float, coarse: float) -> Tensor:
+    """`gradient` (N, 3, H, W) under a band-pass filter: the difference of two Gaussian blurs, in pixels.
 
-    Of the colours nothing finer than twice `fine`: fine coloured grain looks like noise.
+    Of the colours nothing finer than twice `fine` passes: fine coloured grain looks like noise.
     """
     opponent = mix(gradient, OPPONENT)
     smooth = torch.cat([blur(opponent[:, :1], fine), blur(opponent[:, 1:], 2 * fine)], dim=1)
     return mix(smooth - blur(opponent, coarse), OPPONENT.t())
 
 
-NORMALIZATIONS: dict[str, Normalization] = {
-    "std": unit_std,
-    "mean_abs": unit_mean_abs,
-    "rms": unit_rms,
-    "none": unchanged,
-}
+LEVELS = 4
+ROW = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0])
+BINOMIAL = torch.outer(ROW, ROW) / 256
+TINY = 1e-10  # least divisor of a level; that of the source
 
 
-def smoothing(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> Callable[[Tensor, int], Tensor]:
-    """The smoothing that `config` names: of a gradient (N, 3, H, W) at a step of its octave."""
-    if config.smoothing == "cascade":
-        return GaussianCascade(config.steps, config.sigma, dtype, device)
-    if config.smoothing == "laplacian":
-        return lambda gradient, step: normalize_levels(gradient)
-    if config.smoothing == "band":
-        return lambda gradient, step: band(gradient, config.sigma, config.band)
+def blur(x: Tensor, sigma: float) -> Tensor:
+    """`x` (N, C, H, W) under a Gaussian of `sigma` pixels, edges mirrored.
+
+    A wide blur is computed on an image shrunk until sigma is 2 to 3 pixels: nearly the same, and some hundred times
+    faster.
+    """
+    height, width = x.shape[2:]
+    factor = max(1, int(sigma / 2))
+    small = (max(1, round(height / factor)), max(1, round(width / factor)))
+    shrunk = F.interpolate(x, small, mode="area") if factor > 1 else x
+    smooth = _convolve(_convolve(shrunk, sigma * small[0] / height, dim=2), sigma * small[1] / width, dim=3)
+    return F.interpolate(smooth, (height, width), mode="bilinear", align_corners=False) if factor > 1 else smooth
+
+
+def _convolve(x: Tensor, sigma: float, dim: int) -> Tensor:
+    """`x` (N, C, H, W) under a Gaussian along one dimension, edges mirrored or, where `x` is short, repeated."""
+    radius = max(1, round(3 * sigma))
+    offsets = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, *((-1, 1) if dim == 2 else (1, -1)))
+    padding = (0, 0, radius, radius) if dim == 2 else (radius, radius, 0, 0)
+    padded = F.pad(x, padding, mode="reflect" if x.shape[dim] > radius else "replicate")
+    return F.conv2d(padded, kernel.repeat(x.shape[1], 1, 1, 1), groups=x.shape[1])
+
+
+def normalize_levels(gradient: Tensor) -> Tensor:
+    """`gradient` (N, 3, H, W) with every level of its Laplacian pyramid brought to rms 1.
+
+    Source: google's TensorFlow DeepDream tutorial (2015), lap_normalize: kernel [1, 4, 6, 4, 1], four levels.
+    """
+    levels = []
+    rest = gradient
+    for _ in range(LEVELS):
+        if min(rest.shape[2:]) < 2:
+            break
+        smaller = _halve(rest)
+        levels.append(rest - _double(smaller, rest))
+        rest = smaller
+    merged = _unit(rest)
+    for level in reversed(levels):
+        merged = _double(merged, level) + _unit(level)
+    return merged
+
+
+def _binomial(like: Tensor) -> Tensor:
+    return BINOMIAL.to(like, non_blocking=True).expand(like.shape[1], 1, 5, 5)
+
+
+def _halve(x: Tensor) -> Tensor:
+    return F.conv2d(x, _binomial(x), stride=2, padding=2, groups=x.shape[1])
+
+
+def _double(x: Tensor, like: Tensor) -> Tensor:
+    """`x` at twice its size, that of `like`; four times the kernel, as three of four pixels between are empty."""
+    extra = (like.shape[2] - (2 * x.shape[2] - 1), like.shape[3] - (2 * x.shape[3] - 1))
+    return F.conv_transpose2d(x, 4 * _binomial(x), stride=2, padding=2, output_padding=extra, groups=x.shape[1])
+
+
+def _unit(level: Tensor) -> Tensor:
+    rms = level.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return level / rms.clamp_min(TINY)
+
+
+def gaussian_cascade(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> Smoothing:
+    """The smoothing "cascade"."""
+    return GaussianCascade(config.steps, config.sigma, dtype, device)
+
+
+def laplacian(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> Smoothing:
+    """The smoothing "laplacian"."""
+    return lambda gradient, step: normalize_levels(gradient)
+
+
+def band(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> Smoothing:
+    """The smoothing "band"."""
+    return lambda gradient, step: band_pass(gradient, config.sigma, config.band)
+
+
+def unsmoothed(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> Smoothing:
+    """The smoothing "none"."""
     return lambda gradient, step: gradient
 
 
-def normalization(config: DreamConfig) -> Normalization:
-    """The normalisation that `config` names."""
-    return LocalRms(2 * config.band) if config.normalize == "local" else NORMALIZATIONS[config.normalize]
+def build_smoothing(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> Smoothing:
+    """The smoothing that `config` names."""
+    smoothing: Smoothing = SMOOTHINGS[config.smoothing](config, dtype, device)
+    return smoothing
+
+
+def build_normalization(config: DreamConfig) -> Normalization:
+    """The normalisation that `config` names; a neighbourhood is twice as wide as the band."""
+    normalization = NORMALIZATIONS[config.normalize]
+    if normalization is LocalRms:
+        return LocalRms(2 * config.band)
+    return normalization  # type: ignore[no-any-return]

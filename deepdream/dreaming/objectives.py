@@ -1,12 +1,8 @@
-"""Objectives: what a dream makes more of. Each maps what the network sees to one number a picture, to be raised.
+"""Objectives: weighted sums of terms that a dream maximises, and how the configuration writes them.
 
-They add up: `mean_square.at("layer3") + 0.5 * channel("layer4:12") - 0.1 * total_variation` is an objective too.
-In YAML the same is written as names with weights, see conf/dream. What compares with another picture (guide, style,
-content) or within a batch is in `comparisons`.
+    mean_square.at("layer3") + 0.5 * channel("layer4:12") - 0.1 * total_variation
 
-Sums of squares over (C, H, W) go through `vector_norm`, with a gradient of its own: forward and backward read the map
-once each, whatever its memory format, where square-then-mean writes and reads several maps of the same size.
-Whatever format a map is in, sums are made in that of `Seen.dtype`.
+is an objective; the YAML files of conf/dream write the same as names with weights. The terms are in `terms`.
 """
 
 from __future__ import annotations
@@ -16,95 +12,110 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.dreaming.selection import Selection
+from deepdream.dreaming.config import OBJECTIVES, DreamConfig
+from deepdream.dreaming.selection import Selection, expand_patterns
+from deepdream.models import Network
+from deepdream.models.layers import Layer
 
-LOGITS = "logits"  # the name under which the network's answer (N, classes) is tapped
+LOGITS = "logits"  # the name under which the network's logits (N, classes) are tapped
+BATCH = "batch"  # what an objective needs that compares the images of a batch with each other
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What an objective may look at.
+class Activations:
+    """What an objective is computed from.
 
-    maps: feature maps (N, C, H, W) by layer; under LOGITS the network's answer (N, classes).
-    picture: in [0, 1], (N, 3, H, W). guide, content: maps of the guide picture, and of the photo that the dream began
-        with, by layer.
+    maps: feature maps (N, C, H, W) by layer; under LOGITS the network's logits (N, classes).
+    image: in [0, 1], (N, 3, H, W).
+    guide, content: feature maps of the guide image, and of the undreamed image, by layer.
     dtype: to compute in; None is that of the maps.
     """
 
     maps: Mapping[str, Tensor]
-    picture: Tensor | None = None
+    image: Tensor | None = None
     guide: Mapping[str, Tensor] = field(default_factory=dict)
     content: Mapping[str, Tensor] = field(default_factory=dict)
     dtype: torch.dtype | None = None
 
-    def part(self, selection: Selection) -> Tensor:
-        """What `selection` selects of its layer's map, (N, C, H, W), to compute with."""
+    def select(self, selection: Selection) -> Tensor:
+        """The selected activations (N, C, H, W), cast to `dtype`."""
         return selection.of(self.maps[selection.layer]).to(self.dtype)
 
     def logits(self) -> Tensor:
-        """The network's answer (N, classes), to compute with."""
+        """The network's logits (N, classes), cast to `dtype`."""
         return self.maps[LOGITS].to(self.dtype)
 
 
-Measure = Callable[[Seen, Sequence[Selection]], Tensor]
+Measure = Callable[[Activations, Sequence[Selection]], Tensor]
 
 
 @dataclass(frozen=True)
 class Term:
-    """One summand: `weight` times what `measure` says of the selections; no selections: those of the dream."""
+    """One term of an objective: `weight` times `measure` of the selections.
+
+    selections: None takes those of the dream. needs: of layers, image, guide, content, logits and batch.
+    """
 
     name: str
     measure: Measure
     selections: tuple[Selection, ...] | None = None
     weight: float = 1.0
-    needs: frozenset[str] = frozenset()  # of: layers, picture, guide, content, logits
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A weighted sum of terms. Call it with feature maps by layer, or with a Seen: one number a picture, (N,)."""
+    """A weighted sum of terms. Called with Activations, or with feature maps by layer, it returns a value per image."""
 
     terms: tuple[Term, ...]
 
-    def __call__(self, seen: Seen | Mapping[str, Tensor]) -> Tensor:
-        """The objective of each picture, (N,)."""
-        seen = seen if isinstance(seen, Seen) else Seen(seen)
-        everything = [Selection(name) for name in seen.maps if name != LOGITS]
+    def __call__(self, activations: Activations | Mapping[str, Tensor]) -> Tensor:
+        """The objective of each image, (N,)."""
+        if not isinstance(activations, Activations):
+            activations = Activations(activations)
+        everything = [Selection(name) for name in activations.maps if name != LOGITS]
         values = []
         for term in self.terms:
-            value = term.measure(seen, everything if term.selections is None else term.selections)
+            value = term.measure(activations, everything if term.selections is None else term.selections)
             values.append(value if term.weight == 1 else term.weight * value)
         return values[0] if len(values) == 1 else torch.stack(values).sum(dim=0)
 
     def at(self, *layers: str | Selection) -> Objective:
-        """The same objective of these layers, in the terms that name none yet."""
+        """The same objective of these layers, in the terms that have no selections yet."""
         chosen = tuple(Selection.parse(layer) if isinstance(layer, str) else layer for layer in layers)
         return Objective(tuple(replace(t, selections=chosen) if t.selections is None else t for t in self.terms))
 
-    def resolved(self, resolve: Callable[[Sequence[Selection]], list[Selection]]) -> Objective:
-        """The same with each term's selections passed through `resolve`."""
+    def expanded(self, layers: list[Layer]) -> Objective:
+        """The same objective with each pattern in its selections replaced by the layers that match it.
+
+        Raises ValueError for a layer, or a channel of it, that `layers` lacks.
+        """
         return Objective(
             tuple(
-                t if t.selections is None else replace(t, selections=tuple(resolve(t.selections))) for t in self.terms
+                t if t.selections is None else replace(t, selections=tuple(expand_patterns(t.selections, layers)))
+                for t in self.terms
             )
         )
 
     @property
     def layers(self) -> list[str]:
-        """The layers that have to be tapped, each once."""
-        chosen = [s.layer for term in self.terms if "layers" in term.needs for s in term.selections or ()]
-        return list(dict.fromkeys(chosen))
+        """The layers to tap, without repeats."""
+        return list(dict.fromkeys(selection.layer for selection in self.selections))
 
     @property
     def selections(self) -> list[Selection]:
-        """Every part of a layer that a term looks at."""
+        """The selections of all terms that need layers."""
         return [s for term in self.terms if "layers" in term.needs for s in term.selections or ()]
 
+    @property
+    def is_of_channels(self) -> bool:
+        """Whether it looks at single channels, all of which may be silent (zero after their ReLU) in an image."""
+        return any(selection.channel is not None for selection in self.selections)
+
     def needs(self, what: str) -> bool:
-        """Whether a term looks at `what`: layers, picture, guide, content or logits."""
+        """Whether a term needs `what`: layers, image, guide, content, logits or batch."""
         return any(what in term.needs for term in self.terms)
 
     def __add__(self, other: Objective) -> Objective:
@@ -127,157 +138,37 @@ def objective(name: str, measure: Measure, *needs: str, selections: tuple[Select
     return Objective((Term(name, measure, selections, needs=frozenset(needs)),))
 
 
-def _weighted(values: Sequence[Tensor], selections: Sequence[Selection]) -> Tensor:
-    """Each value times the weight of its selection: (layers, N)."""
-    return torch.stack([v if s.weight == 1 else s.weight * v for v, s in zip(values, selections, strict=True)])
+def build_objective(config: DreamConfig, network: Network, layers: list[Layer]) -> Objective:
+    """The objective that `config` names, for `network` with `layers`; patterns are expanded.
 
-
-def _mean_square(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-    parts = [s.of(seen.maps[s.layer]) for s in selections]
-    return _weighted([_sum_square(a, seen.dtype) / a[0].numel() for a in parts], selections).mean(dim=0)
-
-
-def _half_sum_square(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-    parts = [s.of(seen.maps[s.layer]) for s in selections]
-    return _weighted([0.5 * _sum_square(a, seen.dtype) for a in parts], selections).sum(dim=0)
-
-
-def _sum_square(a: Tensor, dtype: torch.dtype | None) -> Tensor:
-    total: Tensor = _SumSquare.apply(a, dtype)  # (N,)
-    return total
-
-
-class _SumSquare(torch.autograd.Function):
-    """Summed in `dtype`; the gradient, in proportion to the map, is made in the map's own format at once."""
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, dtype: torch.dtype | None) -> Tensor:
-        ctx.save_for_backward(a)
-        return _norm(a, dtype or a.dtype).square()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        a: Tensor = ctx.saved_tensors[0]
-        return (2 * gradient).to(a.dtype).view(-1, 1, 1, 1) * a, None
-
-
-def _norm(a: Tensor, dtype: torch.dtype, *, at_once: int = 2**18) -> Tensor:
-    """The norm of each picture's map (N, C, H, W), summed in `dtype`: (N,).
-
-    A CPU first writes the map in `dtype`, so it is given `at_once` numbers at a time: their copy stays in its cache.
+    Raises ValueError for a layer, channel or class that the network lacks.
     """
-    rows = a.shape[2]
-    if a.dtype != dtype and a.device.type == "cpu":
-        rows = max(1, at_once // (a.numel() // rows))
-    norms = [torch.linalg.vector_norm(part, dim=(1, 2, 3), dtype=dtype) for part in torch.split(a, rows, dim=2)]
-    norm: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
-    return norm
+    total: Objective | None = None
+    for entry in config.terms():
+        term = _named_term(entry, config, network)
+        if entry.get("layers"):
+            term = term.at(*entry["layers"])
+        term = term if entry["weight"] == 1 else entry["weight"] * term
+        total = term if total is None else total + term
+    assert total is not None  # DreamConfig.terms returns at least one
+    return total.at(*config.layers).expanded(layers)
 
 
-def _mean(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-    return _weighted([seen.part(s).mean(dim=(1, 2, 3)) for s in selections], selections).mean(dim=0)
-
-
-mean_square = objective("mean_square", _mean_square, "layers")
-"""Mean over the layers of mean(activation^2). Source: pytorch-deepdream."""
-
-half_sum_square = objective("half_sum_square", _half_sum_square, "layers")
-"""Sum over the layers of 0.5 * sum(activation^2), whose gradient at a layer is the layer's activation.
-Source: google/deepdream, dream.ipynb, objective_L2."""
-
-mean = objective("mean", _mean, "layers")
-"""Mean over the layers of mean(activation)."""
-
-
-def channel(selection: str) -> Objective:
-    """The mean of one channel over all positions: channel("layer4:12").
-
-    >>> maps = {"layer4": torch.arange(8.0).view(1, 2, 2, 2)}  # channel 1 holds 4, 5, 6, 7
-    >>> channel("layer4:1")(maps)
-    tensor([5.5000])
-    >>> (2 * channel("layer4:1") - channel("layer4:0"))(maps)
-    tensor([9.5000])
-
-    Raises ValueError where `selection` names no channel.
-    """
-    if Selection.parse(selection).channel is None:
-        raise ValueError(f"{selection!r} names no channel; write for example {selection}:12")
-    return replace_name(mean.at(selection), "channel")
-
-
-def unit(selection: str) -> Objective:
-    """One channel at one position (row, column) of its feature map: unit("layer3:5@10,14")."""
-    if Selection.parse(selection).position is None:
-        raise ValueError(f"{selection!r} names no unit; write for example layer3:5@10,14")
-    return replace_name(mean.at(selection), "unit")
-
-
-def each_channel(layer: str, channels: Sequence[int]) -> Objective:
-    """Picture i of the batch makes more of channel `channels[i]`: many visualisations at once."""
-    index = torch.tensor(list(channels))
-
-    def measure(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-        a = seen.maps[layer]
-        crops = a.shape[0] // len(index)  # of each picture, see transforms
-        rows = torch.arange(len(a), device=a.device)
-        of_each = index.to(a.device, non_blocking=True).repeat_interleave(crops)
-        chosen = a[rows, of_each]  # (N, H, W)
-        return chosen.to(seen.dtype).mean(dim=(1, 2))
-
-    return objective("each_channel", measure, "layers", selections=tuple(Selection(layer, c) for c in channels))
-
-
-def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: float = 2) -> Objective:
-    """How far activations point along `vector` (channels,): mean over positions of dot * max(cosine, 0.1)^power.
-
-    Source: Carter et al., "Activation Atlas" (2019); lucid, objectives.direction. Power 0 is the dot product.
-    """
-    given = torch.as_tensor(vector, dtype=torch.float64)
-
-    def measure(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-        a = seen.part(Selection(layer))
-        if len(given) != a.shape[1]:
-            raise ValueError(f"the direction has {len(given)} numbers; {layer} has {a.shape[1]} channels")
-        v = given.to(a, non_blocking=True).view(1, -1, 1, 1)
-        dot = (a * v).sum(dim=1)  # (N, H, W)
-        cosine = F.cosine_similarity(a, v.expand_as(a), dim=1).clamp_min(0.1)
-        return (dot * cosine**cosine_power).mean(dim=(1, 2))
-
-    return objective("direction", measure, "layers", selections=(Selection(layer),))
-
-
-def logit(target: int) -> Objective:
-    """The network's answer for class number `target`, before the softmax."""
-
-    def measure(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-        return seen.logits()[:, target]
-
-    return objective("logit", measure, LOGITS)
-
-
-def _picture(seen: Seen) -> Tensor:
-    if seen.picture is None:
-        raise ValueError("this objective looks at the picture itself, and was given feature maps only")
-    return seen.picture
-
-
-def _total_variation(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-    x = _picture(seen)
-    down, right = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
-    return down.abs().mean(dim=(1, 2, 3)) + right.abs().mean(dim=(1, 2, 3))
-
-
-def _l2(seen: Seen, selections: Sequence[Selection]) -> Tensor:
-    return (_picture(seen) - 0.5).square().mean(dim=(1, 2, 3))
-
-
-total_variation = objective("total_variation", _total_variation, "picture")
-"""Mean |difference| of neighbouring pixels, in [0, 1]; with a negative weight a penalty on noise."""
-
-l2 = objective("l2", _l2, "picture")
-"""Mean square distance from mid-grey; with a negative weight a penalty on black and white."""
-
-
-def replace_name(named: Objective, name: str) -> Objective:
-    """`named` with its only term called `name`."""
-    return Objective((replace(named.terms[0], name=name),))
+def _named_term(entry: Mapping[str, Any], config: DreamConfig, network: Network) -> Objective:
+    name, registered = entry["term"], OBJECTIVES[entry["term"]]
+    if isinstance(registered, Objective):
+        return registered
+    if name == "guide":
+        return registered(config.similarity)  # type: ignore[no-any-return]
+    layers = entry.get("layers") or config.layers
+    if name == "logit":
+        target = entry.get("target", config.target)
+        if target is None:
+            raise ValueError("the objective logit needs a class; name it with target=<class>")
+        return registered(network.class_index(target))  # type: ignore[no-any-return]
+    if name == "direction":
+        if len(entry.get("layers") or ()) > 1:
+            raise ValueError("dream.objective: direction takes one layer; write a term for each")
+        return registered(layers[0], entry["vector"])  # type: ignore[no-any-return]
+    parts = [registered(text) for text in layers]  # channel, unit
+    return OBJECTIVES["mean"].at(*[s for part in parts for s in part.selections])  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What a dream did to the network that dreamed it, beside what chance would have done."""
+"""How a dream changed the network's predictions and its objective, compared with chance."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from deepdream.dreaming.dreamer import Dreamer
-from deepdream.dreaming.objectives import Seen, total_variation
+from deepdream.dreaming.objectives import Activations
+from deepdream.dreaming.terms import total_variation
 from deepdream.images import to_image
 from deepdream.models import Network
 
 
 @torch.inference_mode(False)
-def report(
+def dream_report(
     dreamer: Dreamer,
     network: Network,
     before: Tensor,
@@ -27,15 +28,15 @@ def report(
     guide: Tensor | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What became of the picture `before` (3, H, W) in its dream `after`, as plain values.
+    """The image `before` (3, H, W) and its dream `after` compared, as plain values.
 
-    top5: the network's likeliest classes and their probabilities. objective: before and after; after a random step as
+    top5: the network's top-5 predictions and their probabilities. objective: before and after; after a random step as
     large as the dream's; and before and after in a network of random weights: a dream that raises that one as much
-    shows the picture's own structure, not what was learned (Adebayo et al., "Sanity Checks for Saliency Maps", 2018).
+    shows the image's own structure, not what was learned (Adebayo et al., "Sanity Checks for Saliency Maps", 2018).
     total_variation: mean |difference| of neighbouring pixels.
     """
-    noise = _as_large_a_step(before, after, seed)
-    untrained = Dreamer(randomized(network, before, seed), dreamer.config)
+    noise = _random_step(before, after, seed)
+    untrained = dreamer.with_network(randomized(network, before, seed))
     trained = {name: dreamer.measure(x, guide=guide) for name, x in (("b", before), ("a", after), ("n", noise))}
     random = {name: untrained.measure(x, guide=guide) for name, x in (("b", before), ("a", after))}
     steps = dreamer.config.octaves * dreamer.config.steps
@@ -54,19 +55,19 @@ def report(
     }
 
 
-def top5(network: Network, picture: Tensor) -> list[tuple[str, float]]:
-    """The five likeliest classes of all of a picture (3, H, W) in [0, 1], as `explain.py crop=false` shows them."""
-    answer = network.predict(network.preprocess(to_image(picture), crop=False))
-    best = answer.topk(min(5, len(answer)))
+def top5(network: Network, image: Tensor) -> list[tuple[str, float]]:
+    """The top-5 predictions for a whole image (3, H, W) in [0, 1], as `explain.py crop=false` makes them."""
+    probabilities = network.predict(network.preprocess(to_image(image), crop=False))
+    best = probabilities.topk(min(5, len(probabilities)))
     return [
-        (network.class_name(index), round(share, 4))
-        for share, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        (network.class_name(index), round(probability, 4))
+        for probability, index in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     ]
 
 
 @torch.no_grad()
-def randomized(network: Network, picture: Tensor, seed: int) -> Network:
-    """The same architecture with weights drawn anew, its batch norms adapted to `picture` (3, H, W)."""
+def randomized(network: Network, image: Tensor, seed: int) -> Network:
+    """The same architecture with random weights, its batch norms adapted to `image` (3, H, W)."""
     model = copy.deepcopy(network.model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -75,22 +76,22 @@ def randomized(network: Network, picture: Tensor, seed: int) -> Network:
             if callable(reset):
                 reset()
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.momentum = None  # the running statistics are then those of the picture
-    model.train()(network.model_input(picture))
+                module.momentum = None  # the running statistics are then those of the image
+    model.train()(network.model_input(image))
     return dataclasses.replace(network, model=model.eval(), source=f"{network.source}, random weights", digest="")
 
 
-def _as_large_a_step(before: Tensor, after: Tensor, seed: int) -> Tensor:
+def _random_step(before: Tensor, after: Tensor, seed: int) -> Tensor:
     noise = torch.randn(before.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(before)
     return (before + noise * (after - before).square().mean().sqrt()).clamp(0, 1)
 
 
-def _variation(picture: Tensor) -> float:
-    return float(total_variation(Seen({}, picture[None])))
+def _variation(image: Tensor) -> float:
+    return float(total_variation(Activations({}, image[None])))
 
 
-def gain(found: Mapping[str, Any]) -> dict[str, float]:
-    """By how much the objective grew, as a share of what it was: by the dream, by chance, without training."""
+def objective_gains(found: Mapping[str, Any]) -> dict[str, float]:
+    """Relative growth of the objective: by the dream, by a random step, and with random weights."""
     o = found["objective"]
 
     def share(after: float, before: float) -> float:

@@ -1,4 +1,4 @@
-"""Which part of which layer a dream is after: `layer4`, `layer4:12`, `layer3:5@10,14`, `layer3.*`, `-0.5*layer2`."""
+"""Selections of layers, channels and units: `layer4`, `layer4:12`, `layer3:5@10,14`, `layer3.*`, `-0.5*layer2`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class Selection:
-    """A layer, or one channel of it, or one unit: a channel at one position; and how much it counts.
+    """A layer, one channel of it, or one unit (a channel at one position), with a weight.
 
-    layer: the module's dotted name. channel: None is all. position: row and column of the feature map; None is all.
-    weight: below 0 the dream makes less of it.
+    layer: the module's dotted name, or a pattern. channel: None is all. position: row and column of the feature map;
+    None is all. weight: a negative one makes the dream reduce the activations.
     """
 
     layer: str
@@ -35,7 +35,7 @@ class Selection:
 
     @classmethod
     def parse(cls, text: str) -> Selection:
-        """The selection that `text` names. Raises ValueError for one that is not so written.
+        """The selection that `text` names. Raises ValueError for text in another form.
 
         >>> Selection.parse("-0.5*layer3:5@10,14")
         Selection(layer='layer3', channel=5, position=(10, 14), weight=-0.5)
@@ -53,13 +53,13 @@ class Selection:
         )
 
     def __str__(self) -> str:
-        weight = "" if self.weight == 1 else f"{self.weight:g}*"
+        weight = "" if self.weight == 1 else f"{self.weight!r}*".replace(".0*", "*")
         channel = "" if self.channel is None else f":{self.channel}"
         position = "" if self.position is None else f"@{self.position[0]},{self.position[1]}"
         return f"{weight}{self.layer}{channel}{position}"
 
     def of(self, feature_map: Tensor) -> Tensor:
-        """The selected part of a feature map (N, C, H, W), in four dimensions; the whole map as it is."""
+        """The selected part of a feature map (N, C, H, W), in four dimensions; the map itself where all is selected."""
         if self.channel is not None:
             feature_map = feature_map[:, self.channel : self.channel + 1]
         if self.position is not None:
@@ -68,30 +68,29 @@ class Selection:
         return feature_map
 
 
-def _fits(name: str, pattern: str) -> bool:
-    """Whether the levels of a layer's name fit those of a pattern, in which only * has a meaning."""
-    levels, patterns = name.split("."), pattern.replace("[", "[[]").replace("?", "[?]").split(".")
-    return len(levels) == len(patterns) and all(map(fnmatchcase, levels, patterns))
+def expand_patterns(selections: Iterable[Selection], layers: list[Layer]) -> list[Selection]:
+    """`selections` with each pattern replaced by the layers that match it, without repeats.
 
-
-def select(texts: Iterable[str], layers: list[Layer]) -> list[Selection]:
-    """The selections that `texts` name among `layers`, patterns written out, without repeats.
-
-    Raises ValueError for a layer, or a channel of it, that is not there.
+    Raises ValueError for a layer, or a channel of it, that `layers` lacks.
     """
     chosen: dict[Selection, None] = {}
     known = {layer.name: layer for layer in layers}
-    for text in texts:
-        selection = Selection.parse(text)
+    for selection in selections:
         names = [selection.layer]
         if "*" in selection.layer:
-            names = [layer.name for layer in layers if _fits(layer.name, selection.layer)]
+            names = [layer.name for layer in layers if _matches(layer.name, selection.layer)]
             if not names:
-                raise ValueError(f"no layer of the network fits {text!r} (dream.list_layers=true shows all)")
+                raise ValueError(f"no layer of the network matches '{selection}' (mode=layers lists all layers)")
         choose_layers(names, layers)
         for name in names:
             channels = known[name].channels
             if selection.channel is not None and selection.channel >= channels:
-                raise ValueError(f"{text!r} is not there: {name} has channels 0 to {channels - 1}")
+                raise ValueError(f"there is no '{selection}': {name} has channels 0 to {channels - 1}")
             chosen[replace(selection, layer=name)] = None
     return list(chosen)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether a layer's name matches a pattern level by level; only * has a meaning."""
+    levels, patterns = name.split("."), pattern.replace("[", "[[]").replace("?", "[?]").split(".")
+    return len(levels) == len(patterns) and all(map(fnmatchcase, levels, patterns))

@@ -1,4 +1,4 @@
-"""How a picture is moved before the network sees it at a step, so that no position and no scale is favoured."""
+"""Random transforms of the image before each step, so that no position and no scale is favoured."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ Shift = tuple[int, int]  # down, right
 
 
 @dataclass(frozen=True)
-class Move:
-    """What was drawn for one step; all of it follows from (seed, step).
+class Transform:
+    """The random numbers of one step, sampled from (seed, step).
 
-    shift: in pixels. scale: of what the network sees, 1 is as it is. angle: in degrees. origin: where tiles hand over
-    to each other, down and across, in [0, 1) of what they share. crops: (tops, lefts, sides) of random crops, as shares
-    of the picture. seed: of noise.
+    shift: of the jitter, in pixels. scale: of the network's input, 1 is its own size. angle: in degrees. origin: of the
+    tiles, down and across, in [0, 1). crops: (top, left, side) of random crops, as shares of the image. seed: of noise.
     """
 
     shift: Shift
@@ -33,28 +32,33 @@ class Move:
     seed: tuple[int, int] = field(default=(0, 0))
 
 
-def moves(config: DreamConfig, count: int, seed: int, shifts: Iterable[Shift] | None) -> Iterator[Move]:
-    """The moves of a dream of `count` steps. Raises ValueError where `shifts`, if given, are too few."""
+def sample_transforms(
+    config: DreamConfig, count: int, seed: int, shifts: Iterable[Shift] | None
+) -> Iterator[Transform]:
+    """The transforms of a dream of `count` steps, with `shifts` in place of the sampled ones where given.
+
+    Raises ValueError for fewer than `count` shifts.
+    """
     given = None
     if shifts is not None:
         given = [(int(down), int(right)) for down, right in islice(shifts, count)]
         if len(given) < count:
             raise ValueError(f"there are {len(given)} shifts; the dream has {count} steps and needs one for each")
-    drawn = (_draw(config, seed, step) for step in range(count))
-    return drawn if given is None else (replace(move, shift=shift) for move, shift in zip(drawn, given, strict=True))
+    sampled = (_sample(config, seed, step) for step in range(count))
+    return sampled if given is None else (replace(t, shift=shift) for t, shift in zip(sampled, given, strict=True))
 
 
-def _draw(config: DreamConfig, seed: int, step: int) -> Move:
-    draw = np.random.default_rng((seed, step))
-    down, right = draw.integers(-config.jitter, config.jitter, size=2, endpoint=True)
-    spread, turn, *origin = draw.uniform(-1, 1, size=4)
+def _sample(config: DreamConfig, seed: int, step: int) -> Transform:
+    random = np.random.default_rng((seed, step))
+    down, right = random.integers(-config.jitter, config.jitter, size=2, endpoint=True)
+    spread, turn, *origin = random.uniform(-1, 1, size=4)
     crops = []
     for _ in range(config.crops):
-        side = min(1.0, config.crop_size * draw.uniform(0.5, 2))
-        # Up to half of a crop lies beyond an edge, on the mirror image: edges are seen as often as the middle.
-        top, left = draw.uniform(-side / 2, 1 - side / 2, size=2)
+        side = min(1.0, config.crop_size * random.uniform(0.5, 2))
+        # Up to half of a crop lies beyond an edge, on the mirror image: edges are covered as often as the middle.
+        top, left = random.uniform(-side / 2, 1 - side / 2, size=2)
         crops.append((float(top), float(left), float(side)))
-    return Move(
+    return Transform(
         (int(down), int(right)),
         float(1 + config.scale * spread),
         float(config.rotate * turn),
@@ -64,34 +68,34 @@ def _draw(config: DreamConfig, seed: int, step: int) -> Move:
     )
 
 
-class Frame:
-    """The picture as the step sees it: rolled by the shift, or, with `pad`, laid among its own mirror images.
+class Jitter:
+    """The image moved by a shift: rolled, or, with `pad`, cut out of its surroundings of mirror images.
 
-    Rolling lets the top edge dream into the bottom one; mirrored padding of which only the middle is kept does not.
+    Rolling lets the top edge dream into the bottom one; mirrored padding, of which only the middle is kept, does not.
     """
 
-    def __init__(self, move: Move, pad: int) -> None:
+    def __init__(self, shift: Shift, pad: int) -> None:
         self._pad = pad
-        self._shift = move.shift
+        self._shift = shift
 
-    def enter(self, view: Tensor) -> Tensor:
-        """(N, 3, H, W) -> the framed view; with `pad` larger by 2 pad on each side."""
+    def apply(self, values: Tensor) -> Tensor:
+        """(N, 3, H, W) -> the moved image; with `pad` larger by 2 pad on each side."""
         if not self._pad:
-            return roll(view, self._shift)
+            return roll(values, self._shift)
         top, left = self._corner()
         bottom, right = 2 * self._pad - top, 2 * self._pad - left
-        return F.pad(view, (left, right, top, bottom), mode="reflect")
+        return F.pad(values, (left, right, top, bottom), mode="reflect")
 
     def crop(self, gradient: Tensor) -> Tensor:
-        """The gradient without what lies on the mirror images."""
+        """The gradient of the moved image without the mirror images."""
         if not self._pad:
             return gradient
         (top, left), twice = self._corner(), 2 * self._pad
         height, width = gradient.shape[2] - twice, gradient.shape[3] - twice
         return gradient[:, :, top : top + height, left : left + width]
 
-    def leave(self, gradient: Tensor) -> Tensor:
-        """The gradient rolled back."""
+    def undo(self, gradient: Tensor) -> Tensor:
+        """The cropped gradient moved back."""
         return gradient if self._pad else roll(gradient, (-self._shift[0], -self._shift[1]))
 
     def _corner(self) -> tuple[int, int]:
@@ -104,39 +108,39 @@ def _within(shift: int, bound: int) -> int:
 
 
 def roll(x: Tensor, shift: Shift) -> Tensor:
-    """`x` (N, C, H, W) moved, what leaves on one side entering on the other."""
+    """`x` (N, C, H, W) rolled down and right."""
     return x if shift == (0, 0) else torch.roll(x, shift, dims=(2, 3))
 
 
-def is_warped(config: DreamConfig) -> bool:
-    """Whether steps scale, turn or crop what the network sees."""
+def is_resampled(config: DreamConfig) -> bool:
+    """Whether steps scale, rotate or crop the network's input."""
     return bool(config.scale or config.rotate or config.crops)
 
 
-def warp(x: Tensor, move: Move, config: DreamConfig, crop_side: int) -> Tensor:
-    """What the network sees of its input `x` (N, 3, H, W): scaled and turned, or as crops. Differentiable.
+def resample(x: Tensor, transform: Transform, config: DreamConfig, crop_side: int) -> Tensor:
+    """The network's input `x` (N, 3, H, W), scaled and rotated, or as crops. Differentiable.
 
-    Crops are (N * crops, 3, crop_side, crop_side), those of a picture next to each other; others keep their size.
+    Crops are (N * crops, 3, crop_side, crop_side), those of one image in a row; otherwise `x` keeps its size.
     Edges are mirrored. Sampling is bilinear.
     """
-    if not move.crops:
-        return F.grid_sample(x, _turned_grid(x, move), padding_mode="reflection", align_corners=False)
-    grids = [_crop_grid(crop, crop_side) for crop in move.crops]
+    if not transform.crops:
+        return F.grid_sample(x, _rotated_grid(x, transform), padding_mode="reflection", align_corners=False)
+    grids = [_crop_grid(crop, crop_side) for crop in transform.crops]
     grid = torch.stack(grids).to(x, non_blocking=True).repeat(x.shape[0], 1, 1, 1)
-    seen = F.grid_sample(
-        x.repeat_interleave(len(move.crops), dim=0), grid, padding_mode="reflection", align_corners=False
+    crops = F.grid_sample(
+        x.repeat_interleave(len(transform.crops), dim=0), grid, padding_mode="reflection", align_corners=False
     )
     if not config.noise:
-        return seen
-    drawn = np.random.default_rng((*move.seed, 1)).standard_normal(tuple(seen.shape), dtype=np.float32)
-    return seen + config.noise * torch.from_numpy(drawn).to(seen, non_blocking=True)
+        return crops
+    noise = np.random.default_rng((*transform.seed, 1)).standard_normal(tuple(crops.shape), dtype=np.float32)
+    return crops + config.noise * torch.from_numpy(noise).to(crops, non_blocking=True)
 
 
-def _turned_grid(x: Tensor, move: Move) -> Tensor:
-    """Where to sample `x` to see it turned by move.angle and `scale` times as large: (N, H, W, 2)."""
+def _rotated_grid(x: Tensor, transform: Transform) -> Tensor:
+    """Where to sample `x` so that it is rotated by transform.angle and scaled by transform.scale: (N, H, W, 2)."""
     height, width = x.shape[2:]
-    angle = np.deg2rad(move.angle)
-    cos, sin, ratio = np.cos(angle) / move.scale, np.sin(angle) / move.scale, height / width
+    angle = np.deg2rad(transform.angle)
+    cos, sin, ratio = np.cos(angle) / transform.scale, np.sin(angle) / transform.scale, height / width
     matrix = torch.tensor([[cos, -sin * ratio, 0], [sin / ratio, cos, 0]], dtype=torch.float64)
     grid = F.affine_grid(matrix[None], [1, 1, height, width], align_corners=False)
     return grid.to(x, non_blocking=True).expand(x.shape[0], -1, -1, -1)

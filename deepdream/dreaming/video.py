@@ -13,11 +13,12 @@ import av
 import numpy as np
 from PIL import Image
 
-from deepdream.dreaming.film_config import FPS_RANGE
+from deepdream.dreaming.config import FPS_RANGE
+from deepdream.files import atomic_path
 from deepdream.images import read_image
 from deepdream.provenance import MAX_PROVENANCE, PROVENANCE_KEY
 
-# What a film may be. FFmpeg also knows play lists and scripts, which make it open other files and addresses.
+# Formats of films that are read. FFmpeg also knows play lists and scripts, which make it open other files and URLs.
 FORMATS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif"
 MAX_FRAME_PIXELS = 36_000_000  # 8K has 33 million; decoding keeps a dozen frames in memory
 USUAL_FPS = 25.0
@@ -36,7 +37,7 @@ def frame_rate(path: Path) -> float:
 def read_frames(path: Path) -> Iterator[Image.Image]:
     """The frames of a film, as RGB, in order.
 
-    Raises FileNotFoundError where there is none, and ValueError for a file that is no film, is damaged, or has frames
+    Raises FileNotFoundError where there is no file, and ValueError for one that is no film, is damaged, or has frames
     of more than MAX_FRAME_PIXELS.
     """
     with _opened(path) as container:
@@ -45,9 +46,9 @@ def read_frames(path: Path) -> Iterator[Image.Image]:
 
 
 def read_film_provenance(path: Path) -> dict[str, Any]:
-    """What `write_film` kept in the comment of an MP4: plain data, none of it acted upon.
+    """The provenance that `write_film` stored in the comment of an MP4: plain data, to be checked before use.
 
-    Raises what `read_frames` raises, and ValueError where nothing was kept.
+    Raises what `read_frames` raises, and ValueError where there is none.
     """
     with _opened(path) as container:
         comment = str(container.metadata.get("comment", ""))
@@ -70,23 +71,19 @@ def write_film(
     sound: Path | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write the pictures in `frames` as a film: .mp4 (H.264, with the sound of the film `sound`), or .gif.
+    """Write the images in `frames` as a film: .mp4 (H.264, with the sound of the film `sound`), or .gif.
 
     A side that is odd loses its last pixel in an MP4. `provenance` goes into the comment. Raises OSError or ValueError
     where the film cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp{path.suffix}")
     try:
-        if path.suffix.lower() == ".gif":
-            _write_gif(frames, temporary, fps, _comment(provenance))
-        else:
-            _write_mp4(frames, temporary, fps, sound, _comment(provenance))
-        temporary.replace(path)
+        with atomic_path(path) as partial:
+            if path.suffix.lower() == ".gif":
+                _write_gif(frames, partial, fps, _comment(provenance))
+            else:
+                _write_mp4(frames, partial, fps, sound, _comment(provenance))
     except av.FFmpegError as error:
         raise ValueError(f"{path} cannot be written as a film ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -110,8 +107,8 @@ def _write_mp4(frames: Sequence[Path], path: Path, fps: float, sound: Path | Non
         stream.width, stream.height = first.width // 2 * 2, first.height // 2 * 2
         packets = _sound(out, sound)
         for name in frames:
-            picture = read_image(name).crop((0, 0, stream.width, stream.height))
-            frame: Any = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+            image = read_image(name).crop((0, 0, stream.width, stream.height))
+            frame: Any = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
             for packet in stream.encode(frame):
                 out.mux(packet)
         for packet in stream.encode():
@@ -142,17 +139,16 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no film {path}; check the path")
     try:
-        # "file:", because FFmpeg takes what stands before a colon in a name for a protocol.
+        # "file:", because FFmpeg reads the text before a colon in a name as a protocol.
         with av.open(f"file:{path}", options={"format_whitelist": FORMATS}) as container:
             if not container.streams.video:
-                raise ValueError(f"{path} has no pictures in it; name a film, or a photo with film=none")
-            picture = container.streams.video[0].codec_context
-            if picture.width * picture.height > MAX_FRAME_PIXELS:
+                raise ValueError(f"{path} has no images in it; name a film, or a photo with film=none")
+            codec = container.streams.video[0].codec_context
+            if codec.width * codec.height > MAX_FRAME_PIXELS:
                 raise ValueError(
-                    f"the frames of {path} are {picture.width}x{picture.height}; "
-                    f"{MAX_FRAME_PIXELS:,} pixels are allowed"
+                    f"the frames of {path} are {codec.width}x{codec.height}; {MAX_FRAME_PIXELS:,} pixels are allowed"
                 )
-            picture.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # where the size changes on the way
+            codec.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # for a size that changes within the film
             yield container
     except av.FFmpegError as error:
-        raise ValueError(f"{path} is no film that can be read ({error.strerror}); save it as MP4") from error
+        raise ValueError(f"{path} cannot be read as a film ({error.strerror}); save it as MP4") from error

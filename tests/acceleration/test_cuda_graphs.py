@@ -13,7 +13,7 @@ from deepdream.acceleration import WARM_UP_CALLS, GraphCache, disabled
 from deepdream.acceleration.cuda_graphs import CapturedGraph
 from deepdream.dreaming import Dreamer
 from deepdream.dreaming.config import DreamConfig
-from deepdream.dreaming.objectives import Seen, objective
+from deepdream.dreaming.objectives import Activations, objective
 from tests.dreaming.networks import photo
 
 
@@ -54,25 +54,25 @@ def test_on_a_gpu_the_work_runs_to_warm_up_and_to_be_captured_and_with_accelerat
     "changes",
     [
         {},
-        {"space": "pixels", "smoothing": "band", "normalize": "local", "pad": 16},
+        {"parameterization": "pixels", "smoothing": "band", "normalize": "local", "pad": 16},
         {"smoothing": "laplacian", "layers": ["layer1", "layer2"]},
         {"layers": ["layer2:1"], "objective": {"mean": 1.0}},
     ],
 )
-def test_a_replayed_dream_is_bit_equal(resnet, monkeypatch, changes, precision):
-    made = config(**changes, precision=precision)
-    captured = Dreamer(resnet, made)
-    first, second = (captured(photo(96, 128).float()) for _ in range(2))  # the second replays from its first step
+def test_a_replayed_dream_is_the_dream_to_the_bit(resnet, monkeypatch, changes, precision):
+    made = config(**changes)
+    recorded = Dreamer(resnet, made, precision=precision)
+    first, second = (recorded(photo(96, 128).float()) for _ in range(2))  # the second is replayed from its first step
     monkeypatch.setattr("deepdream.acceleration.cuda_graphs.MAX_PIXELS", 0)
-    plain = Dreamer(resnet, made)(photo(96, 128).float())
+    plain = Dreamer(resnet, made, precision=precision)(photo(96, 128).float())
     assert torch.equal(first, plain)
     assert torch.equal(second, plain)
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", ["visualize", "maco", "class", "style", "vivid", "atlas"])
-def test_every_replay_gives_what_its_work_gives(resnet, monkeypatch, name):
-    """Also where a dream is not repeatable to the bit: the gradients of crops add up in no fixed order."""
+@pytest.mark.parametrize("name", ["visualize", "maco", "class", "style", "vivid", "channel_grid"])
+def test_every_replay_yields_what_its_work_does(resnet, monkeypatch, name):
+    """Also where the dream does not repeat itself to the bit: adding up the gradients of crops has no fixed order."""
     alike = []
     call, replay = GraphCache.call, CapturedGraph.replay
     works: list[Any] = []
@@ -90,7 +90,7 @@ def test_every_replay_gives_what_its_work_gives(resnet, monkeypatch, name):
     monkeypatch.setattr(CapturedGraph, "replay", compare)
     made = DreamConfig.preset(
         name,
-        layers=["layer2:1"] if name in ("visualize", "atlas") else ["layer2"],
+        layers=["layer2:1"] if name in ("visualize", "channel_grid") else ["layer2"],
         steps=6,
         octaves=1,
         **({"target": "b"} if name in ("maco", "class") else {}),
@@ -111,9 +111,9 @@ def test_a_captured_dream_follows_the_current_guide(resnet):
 
 
 @pytest.mark.gpu
-def test_an_objective_that_reads_a_value_back_is_not_captured(resnet):
-    def measure(seen: Seen, selections: Any) -> Tensor:
-        part = seen.part(selections[0])
+def test_an_objective_that_reads_a_value_back_is_not_recorded(resnet):
+    def measure(activations: Activations, selections: Any) -> Tensor:
+        part = activations.select(selections[0])
         return part.mean(dim=(1, 2, 3)) * (2.0 if float(part.detach().mean()) > 1e9 else 1.0)
 
     dreamer = Dreamer(resnet, config(), objective=objective("waits", measure, "layers"))

@@ -41,7 +41,7 @@ def resnet18() -> Network:
         model = torchvision.models.resnet18()
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.momentum = None  # the running statistics are then those of the pictures seen
+                module.momentum = None  # the running statistics are then those of these images
                 nn.init.uniform_(module.weight, 0.5, 1.5)
                 nn.init.normal_(module.bias, std=0.2)
         with torch.no_grad():
@@ -49,9 +49,9 @@ def resnet18() -> Network:
     return wrap(model, 64)
 
 
-def photo(height: int, width: int, *, seed: int = 0, pictures: int | None = None) -> torch.Tensor:
-    """Smooth coloured noise in [0, 1], float64: (3, H, W), or (N, 3, H, W) where `pictures` is given."""
+def photo(height: int, width: int, *, seed: int = 0, images: int | None = None) -> torch.Tensor:
+    """Smooth coloured noise in [0, 1], float64: (3, H, W), or (N, 3, H, W) where `images` is given."""
     generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(pictures or 1, 3, height // 6 + 2, width // 6 + 2, generator=generator, dtype=torch.float64)
+    coarse = torch.rand(images or 1, 3, height // 6 + 2, width // 6 + 2, generator=generator, dtype=torch.float64)
     smooth = nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0.02, 0.98)
-    return smooth if pictures else smooth[0]
+    return smooth if images else smooth[0]

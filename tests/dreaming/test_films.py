@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
 
-from deepdream.dreaming import DreamConfig, Dreamer, films
-from deepdream.dreaming.balance import Balance
-from deepdream.dreaming.film_config import FilmConfig
-from deepdream.dreaming.films import dreamed_film, frame_path, make_frames, morph, moved, zoom
-from deepdream.dreaming.optical_flow import along, flicker, flow, warp
+from deepdream.dreaming import DreamConfig, Dreamer, FilmConfig, films
+from deepdream.dreaming import dreamer as dreamer_module
+from deepdream.dreaming.films import (
+    ContrastMatching,
+    checkpoints_of,
+    frame_path,
+    morph,
+    moved,
+    video,
+    write_frames,
+    zoom,
+)
+from deepdream.dreaming.optical_flow import along, flicker, flow, warp_by_flow
 from deepdream.images import read_image, to_tensor
 from deepdream.provenance import write_png
 from tests.dreaming.networks import photo, small_network
@@ -19,12 +29,13 @@ def film(**overrides) -> FilmConfig:
     return FilmConfig(**{**values, "run": None, **overrides})
 
 
-def config(**overrides) -> DreamConfig:
-    return DreamConfig.preset("gordic", **{"layers": ["3"], "octaves": 1, "steps": 3, "device": "cpu", **overrides})
+def dreamer(layers: tuple[str, ...] = ("3",), **overrides) -> Dreamer:
+    values = {"layers": list(layers), "octaves": 1, "steps": 3, **overrides}
+    return Dreamer(small_network(), DreamConfig.preset("gordic", **values), precision="fp32")
 
 
 def moving(count: int, step: int = 3) -> list[torch.Tensor]:
-    """A camera that pans over a picture with enough in it to follow."""
+    """A camera that pans over a image with enough in it to follow."""
     wide = to_tensor(read_sample())[:, 100:196, 200:400]
     return [wide[:, :, step * i : step * i + 128].contiguous() for i in range(count)]
 
@@ -35,27 +46,27 @@ def read_sample():
     return sample("china")
 
 
-def test_flow_finds_the_way_that_a_picture_moved():
+def test_flow_finds_the_way_that_a_image_moved():
     before, now = moving(2, step=4)
     way = flow(now, before)[:, 16:-16, 16:-16]
     assert way[0].median().item() == pytest.approx(4, abs=0.3)
     assert way[1].median().item() == pytest.approx(0, abs=0.3)
-    moved_along, trusted = along(before, before, now)
-    assert trusted.mean() > 0.8
+    moved_along, consistent = along(before, before, now)
+    assert consistent.mean() > 0.8
     inner = (slice(None), slice(8, -8), slice(8, -12))
     assert (moved_along - now)[inner].abs().mean() < 0.25 * (before - now)[inner].abs().mean()
 
 
 def test_a_warp_by_nothing_changes_nothing():
-    picture = photo(20, 31).float()
-    torch.testing.assert_close(warp(picture, torch.zeros(2, 20, 31)), picture)
+    image = photo(20, 31).float()
+    torch.testing.assert_close(warp_by_flow(image, torch.zeros(2, 20, 31)), image)
 
 
 def test_a_dream_that_moves_along_flickers_at_least_forty_percent_less():
     frames = moving(6)
     flickers = []
     for blend in (0.0, 0.8):
-        make = dreamed_film(small_network(), config(), iter(frames), film(kind="video", blend=blend), seed=0)
+        make = video(dreamer(), iter(frames), film(kind="video", blend=blend), seed=0)
         dreams: list[torch.Tensor] = []
         for number in range(len(frames)):
             dreams.append(make(number, dreams[-1] if dreams else None))
@@ -66,29 +77,29 @@ def test_a_dream_that_moves_along_flickers_at_least_forty_percent_less():
 
 
 def test_moving_enlarges_about_the_centre_turns_and_pans():
-    picture = photo(41, 61).float()
-    torch.testing.assert_close(moved(picture, film()), picture, atol=1e-5, rtol=0)
-    larger = moved(picture, film(zoom=2.0))
-    torch.testing.assert_close(larger[:, 20, 30], picture[:, 20, 30], atol=0.02, rtol=0)
-    torch.testing.assert_close(larger[:, 20, 40], picture[:, 20, 35], atol=0.02, rtol=0)
-    panned = moved(picture, film(pan=[3, -5]))
-    torch.testing.assert_close(panned[:, 10:30, 10:40], picture[:, 7:27, 15:45], atol=1e-4, rtol=0)
+    image = photo(41, 61).float()
+    torch.testing.assert_close(moved(image, film()), image, atol=1e-5, rtol=0)
+    larger = moved(image, film(zoom=2.0))
+    torch.testing.assert_close(larger[:, 20, 30], image[:, 20, 30], atol=0.02, rtol=0)
+    torch.testing.assert_close(larger[:, 20, 40], image[:, 20, 35], atol=0.02, rtol=0)
+    panned = moved(image, film(pan=[3, -5]))
+    torch.testing.assert_close(panned[:, 10:30, 10:40], image[:, 7:27, 15:45], atol=1e-4, rtol=0)
     square = photo(40, 40).float()
     turned = moved(square, film(rotate=90.0))
     torch.testing.assert_close(turned, square.rot90(1, (1, 2)), atol=1e-4, rtol=0)
 
 
-def clipped(picture: torch.Tensor) -> float:
+def clipped(image: torch.Tensor) -> float:
     """The share of values that are black or white."""
-    return ((picture < 0.01) | (picture > 0.99)).float().mean().item()
+    return ((image < 0.01) | (image > 0.99)).float().mean().item()
 
 
 @pytest.mark.parametrize("balanced", [True, False])
 def test_a_zoom_of_sixty_frames_keeps_its_light_and_contrast(balanced, monkeypatch):
     if not balanced:
-        monkeypatch.setattr(films, "Balance", lambda reference: lambda picture: picture)
+        monkeypatch.setattr(films, "ContrastMatching", lambda reference: lambda image: image)
     start = to_tensor(read_sample())[:, 100:164, 200:296]
-    make = zoom(small_network(), config(steps=2, precision="fp32"), start, film(zoom=1.04, rotate=1.5), seed=0)
+    make = zoom(dreamer(steps=2), start, film(zoom=1.04, rotate=1.5), seed=0)
     first = last = make(0, None)
     for number in range(1, 61):
         last = make(number, last)
@@ -102,21 +113,21 @@ def test_a_zoom_of_sixty_frames_keeps_its_light_and_contrast(balanced, monkeypat
 
 def test_balance_gives_back_contrast_and_colour_scale_by_scale():
     reference = 0.3 + 0.4 * photo(64, 80).float()
-    balance = Balance(reference)
-    torch.testing.assert_close(balance(reference), reference, atol=1e-5, rtol=0)
+    matched = ContrastMatching(reference)
+    torch.testing.assert_close(matched(reference), reference, atol=1e-5, rtol=0)
     mean = reference.mean(dim=(1, 2), keepdim=True)
     harsh = torch.tensor([0.1, 0.0, -0.1])[:, None, None] + mean + 1.5 * (reference - mean)
-    torch.testing.assert_close(balance(harsh), reference, atol=1e-5, rtol=0)
+    torch.testing.assert_close(matched(harsh), reference, atol=1e-5, rtol=0)
     faint = mean + 0.5 * (reference - mean)
-    torch.testing.assert_close(balance(faint), mean + 0.52 * (reference - mean), atol=1e-5, rtol=0)
+    torch.testing.assert_close(matched(faint), mean + 0.52 * (reference - mean), atol=1e-5, rtol=0)
 
 
 def test_a_film_that_was_killed_goes_on_with_the_same_result(tmp_path):
     start = photo(40, 50).float()
 
     def frames(folder, count):
-        make = zoom(small_network(), config(precision="fp32", tone=0.8), start, film(zoom=1.1), seed=0)
-        return list(make_frames(make, count, folder, write_png))
+        make = zoom(dreamer(contrast=0.8), start, film(zoom=1.1), seed=0)
+        return list(write_frames(make, count, folder, write_png))
 
     whole = frames(tmp_path / "whole", 4)
     frames(tmp_path / "killed", 2)
@@ -130,8 +141,8 @@ def test_a_dreamed_film_goes_on_with_the_same_result(tmp_path):
 
     def run(folder, count):
         kind = film(kind="video", blend=0.8)
-        make = dreamed_film(small_network(), config(precision="fp32"), iter(frames), kind, seed=0)
-        return list(make_frames(make, count, folder, write_png))
+        make = video(dreamer(), iter(frames), kind, seed=0)
+        return list(write_frames(make, count, folder, write_png))
 
     whole = run(tmp_path / "whole", 4)
     run(tmp_path / "killed", 3)
@@ -141,9 +152,34 @@ def test_a_dreamed_film_goes_on_with_the_same_result(tmp_path):
 
 def test_a_morph_goes_from_the_first_layer_to_the_last():
     start = photo(40, 50)
-    make = morph(small_network(), config(layers=["1", "3"]), start, 3, seed=0)
+    make = morph(dreamer(("1", "3")), start, film(kind="morph", frames=3), seed=0)
     first, middle, last = (make(number, None) for number in range(3))
-    torch.testing.assert_close(first, Dreamer(small_network(), config(layers=["1"]))(start), atol=1e-6, rtol=0)
-    torch.testing.assert_close(last, Dreamer(small_network(), config(layers=["3"]))(start), atol=1e-6, rtol=0)
+    torch.testing.assert_close(first, dreamer(("1",))(start), atol=1e-6, rtol=0)
+    torch.testing.assert_close(last, dreamer(("3",))(start), atol=1e-6, rtol=0)
     assert not torch.allclose(middle, first)
     assert not torch.allclose(middle, last)
+
+
+def test_a_morph_copies_its_network_once(monkeypatch):
+    copies = []
+    for name in ("evaluation_copy", "probe", "frozen_copy"):
+        made = getattr(dreamer_module, name)
+        counted = lambda *a, _made=made, _name=name, **k: copies.append(_name) or _made(*a, **k)  # noqa: E731
+        monkeypatch.setattr(dreamer_module, name, counted)
+    make = morph(dreamer(("1", "3")), photo(40, 50).float(), film(kind="morph", frames=5), seed=0)
+    for number in range(5):
+        make(number, None)
+    assert sorted(copies) == ["evaluation_copy", "frozen_copy", "probe"]
+
+
+def test_checkpoints_of_one_step_are_one_frame(tmp_path):
+    for age, (name, epoch) in enumerate([("epoch_0005", 4), ("best", 7), ("last", 7), ("epoch_0010", 9)]):
+        path = tmp_path / "checkpoints" / f"{name}.ckpt"
+        path.parent.mkdir(exist_ok=True)
+        torch.save({"epoch": epoch, "global_step": 10 * epoch, "state_dict": {}}, path)
+        os.utime(path, (age, age))
+    (tmp_path / "checkpoints" / "torn.ckpt").write_bytes(b"PK")  # reported when its frame is made
+    os.utime(tmp_path / "checkpoints" / "torn.ckpt", (9, 9))
+    assert [path.stem for path in checkpoints_of(tmp_path)] == ["epoch_0005", "best", "epoch_0010", "torn"]
+    with pytest.raises(ValueError, match="there is no checkpoint in"):
+        checkpoints_of(tmp_path / "empty")

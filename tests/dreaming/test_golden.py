@@ -1,9 +1,9 @@
-"""Each preset still makes the picture that it made when it was last looked at and found good.
+"""Each preset makes the image that it made when a person last inspected it.
 
-The figures are our own (tests/dreaming/golden.json: the mean colour of each of 3x3 fields), so they say that something
-changed, not that it is wrong; `python -m tests.dreaming.test_golden` writes those of now. All is float64: another
-machine or release of torch adds up in another order, which makes 1e-15 to begin with, and a dream makes 10,000 times as
-much of it (float32 could not be compared). A step size that differs by a hundredth shows in each of them.
+The numbers are our own (tests/dreaming/golden.json: the mean colour of each of 3x3 fields): a failure says that the
+result changed, not that it is wrong; `python -m tests.dreaming.test_golden` writes the current ones. All is float64:
+another machine or release of torch adds up in another order, a difference of 1e-15 that a dream amplifies 10,000 times
+(float32 could not be compared). A step size that differs by 1 % fails in each of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.dreaming.networks import photo, wrap
 
 GOLDEN = Path(__file__).with_name("golden.json")
 TOLERANCE = 1e-6  # of values in [0, 1]
-SMALLER = {"octaves": 2, "steps": 3, "width": 112, "device": "cpu"}
+SMALLER = {"octaves": 2, "steps": 3, "width": 112}
 ALSO = {"class": {"target": "a"}, "maco": {"target": "b"}, "visualize": {"layers": ["layer3:1"]}}
 GUIDED = ("guided", "style")
 PRESETS = [name for name in choices("dream") if "/" not in name]
@@ -35,7 +35,7 @@ PRESETS = [name for name in choices("dream") if "/" not in name]
 
 @contextmanager
 def in_float64() -> Iterator[None]:
-    """For what begins a picture of its own."""
+    """For functions that create an image themselves."""
     torch.set_default_dtype(torch.float64)
     try:
         yield
@@ -53,7 +53,7 @@ def network() -> Network:
             fan_in = module.weight[0].numel()
             module.weight.data = torch.from_numpy(draw.normal(0, (2 / fan_in) ** 0.5, module.weight.shape))
         elif isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # the running statistics are then those of the pictures seen
+            module.momentum = None  # the running statistics are then those of these images
             module.weight.data = torch.from_numpy(draw.uniform(0.5, 1.5, module.num_features))
             module.bias.data = torch.from_numpy(draw.normal(0, 0.2, module.num_features))
     with torch.no_grad():
@@ -65,17 +65,17 @@ def fields(preset: str, **values: object) -> list[float]:
     """The colours of a small dream, 3x3 fields of three channels."""
     config = DreamConfig.preset(preset, **{**SMALLER, **ALSO.get(preset, {}), **values})
     image, guide = photo(96, 112), photo(96, 96, seed=4)
-    if config.sheet:
+    if preset == "channel_grid":
         channels = strongest_channels(network(), config.layers[0], image.float(), 2)
         with in_float64():
-            dream = visualize_channels(network(), config, config.layers[0], channels).mean(dim=0)
+            dream = visualize_channels(Dreamer(network(), config), config.layers[0], channels, 112).mean(dim=0)
     else:
         dream = Dreamer(network(), config)(image, guide=guide if preset in GUIDED else None, seed=1)
     return [round(value, 7) for value in torch.nn.functional.adaptive_avg_pool2d(dream, 3).flatten().tolist()]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_makes_the_same_picture_as_ever(preset: str) -> None:
+def test_a_preset_makes_the_same_image_as_ever(preset: str) -> None:
     golden = json.loads(GOLDEN.read_text())[preset]
     assert fields(preset) == pytest.approx(golden, abs=TOLERANCE)
 

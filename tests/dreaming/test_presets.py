@@ -16,16 +16,16 @@ def shifts(count: int) -> list[tuple[int, int]]:
     return [(int(down), int(right)) for down, right in draws]
 
 
-def pictures_after_octaves(config: DreamConfig, image: torch.Tensor) -> list[np.ndarray]:
-    pictures = []
+def images_after_octaves(config: DreamConfig, image: torch.Tensor) -> list[np.ndarray]:
+    images = []
 
     def keep(report: StepReport) -> None:
         if report.step == report.steps - 1:
-            pictures.append(report.picture.numpy())
+            images.append(report.image.numpy())
 
     dream = Dreamer(small_network(), config)(image, shifts=shifts(40), on_step=keep)
-    np.testing.assert_array_equal(dream.numpy(), pictures[-1])
-    return pictures
+    np.testing.assert_array_equal(dream.numpy(), images[-1])
+    return images
 
 
 def assert_equal(ours: list[np.ndarray], theirs: list[np.ndarray], image: torch.Tensor) -> None:
@@ -40,7 +40,7 @@ def assert_equal(ours: list[np.ndarray], theirs: list[np.ndarray], image: torch.
 def test_gordic_equals_the_independent_reference_after_every_octave(size):
     image = photo(*size)
     reference = dreams.gordic(image.numpy(), dreams.SmallNetwork(0).mean_square, shifts(40), MEAN, STD)
-    ours = pictures_after_octaves(DreamConfig.preset("gordic", layers=["1", "3"]), image)
+    ours = images_after_octaves(DreamConfig.preset("gordic", layers=["1", "3"]), image)
     assert_equal(ours, reference, image)
 
 
@@ -48,7 +48,7 @@ def test_gordic_equals_the_independent_reference_after_every_octave(size):
 def test_inceptionism_equals_the_independent_reference_after_every_octave(size):
     image = photo(*size)
     reference = dreams.inceptionism(image.numpy(), dreams.SmallNetwork(0).half_sum_square, shifts(40), MEAN, STD)
-    ours = pictures_after_octaves(DreamConfig.preset("inceptionism", layers=["3"]), image)
+    ours = images_after_octaves(DreamConfig.preset("inceptionism", layers=["3"]), image)
     assert_equal(ours, reference, image)
 
 
@@ -67,8 +67,8 @@ def test_inceptionism_equals_the_independent_reference_after_every_octave(size):
 def test_every_other_preset_dreams_and_repeats_itself(resnet, preset, values):
     image = photo(96, 112).float()
     guide = photo(96, 96, seed=4).float() if preset in ("guided", "style") else None
-    config = DreamConfig.preset(preset, **{"steps": 2, "device": "cpu", "precision": "fp32", **values})
-    dream, again = (Dreamer(resnet, config)(image, guide=guide, seed=1) for _ in range(2))
+    config = DreamConfig.preset(preset, **{"steps": 2, **values})
+    dream, again = (Dreamer(resnet, config, precision="fp32")(image, guide=guide, seed=1) for _ in range(2))
     assert torch.equal(dream, again)
     assert dream.isfinite().all()
     assert 0 <= dream.min() < dream.max() <= 1

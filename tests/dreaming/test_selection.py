@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from deepdream.dreaming.selection import Selection, select
+from deepdream.dreaming.selection import Selection, expand_patterns
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from deepdream.dreaming.selection import Selection, select
         ("layer3:5@10,14", Selection("layer3", 5, (10, 14))),
         ("-0.5*layer2.0.conv1", Selection("layer2.0.conv1", weight=-0.5)),
         ("2*layer4:3", Selection("layer4", 3, weight=2)),
+        ("0.123456789*layer3", Selection("layer3", weight=0.123456789)),
         ("layer3.*:7", Selection("layer3.*", 7)),
     ],
 )
@@ -37,8 +38,8 @@ def test_the_selected_part_of_a_map_keeps_four_dimensions():
 
 def test_a_pattern_stands_for_one_level_of_layers(resnet):
     layers = resnet.layers()
-    assert [s.layer for s in select(["layer3.*"], layers)] == ["layer3.0", "layer3.1"]
-    assert [str(s) for s in select(["-1*layer*:3", "layer1"], layers)] == [
+    assert [s.layer for s in expand_patterns([Selection("layer3.*")], layers)] == ["layer3.0", "layer3.1"]
+    assert [str(s) for s in expand_patterns([Selection("layer*", 3, weight=-1), Selection("layer1")], layers)] == [
         "-1*layer1:3", "-1*layer2:3", "-1*layer3:3", "-1*layer4:3", "layer1",
     ]  # fmt: skip
 
@@ -46,11 +47,11 @@ def test_a_pattern_stands_for_one_level_of_layers(resnet):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("layer9.*", "no layer of the network fits 'layer9"),
-        ("layr4:3", "no layer 'layr4' .*layer4"),
+        ("layer9.*", "no layer of the network matches 'layer9"),
+        ("layr4:3", "no layer 'layr4'.*layer4"),
         ("layer4:512", "layer4 has channels 0 to 511"),
     ],
 )
 def test_what_the_network_lacks_is_an_error(resnet, text, message):
     with pytest.raises(ValueError, match=message):
-        select([text], resnet.layers())
+        expand_patterns([Selection.parse(text)], resnet.layers())

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 from torch import nn
 
 from deepdream.acceleration import CompiledTaps
+from deepdream.dreaming import DreamConfig, Dreamer, ascent
+from deepdream.dreaming.channel_grid import visualize_channels
 from deepdream.dreaming.taps import Taps
-from deepdream.models import ResNet
-from deepdream.models.layers import Layer, choose_layers
+from deepdream.models import Network, ResNet
+from deepdream.models.layers import Layer, choose_layers, probe
 from tests.dreaming.networks import wrap
 
 
@@ -69,19 +72,19 @@ def test_convolutions_without_padding_do_not_distort_the_stride():
     assert [row.stride for row in wrap(model).layers()] == [2, 2, 4]
 
 
-def test_a_network_for_pictures_of_one_size_is_probed_at_that_size():
+def test_a_network_for_images_of_one_size_is_probed_at_that_size():
     model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(4 * 10 * 10, 2))
     assert wrap(model, 20).layers() == [Layer("0", "Conv2d", 4, 2, 1)]
 
 
 def test_an_unknown_layer_is_answered_with_the_close_ones(resnet):
-    with pytest.raises(ValueError, match=r"no layer 'layr3' .*layer3.*mode=layers") as error:
+    with pytest.raises(ValueError, match=r"no layer 'layr3'.*layer3.*mode=layers") as error:
         choose_layers(["layer1", "layr3"], resnet.layers())
     assert "\n" not in str(error.value)
 
 
 def test_a_name_like_none_is_answered_in_a_short_line(resnet):
-    with pytest.raises(ValueError, match="layer1") as error:
+    with pytest.raises(ValueError, match="mode=layers") as error:
         choose_layers(["xyz"], resnet.layers())
     assert len(str(error.value)) < 200
 
@@ -146,7 +149,7 @@ def test_hooks_are_gone_after_success_and_after_an_exception():
     assert hooks(model) == 0
 
 
-def test_a_layer_that_is_not_reached_is_an_error_and_not_an_old_picture():
+def test_a_layer_that_is_not_reached_is_an_error_and_not_an_old_image():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3))
     with Taps(model, [Layer("1", "Conv2d", 4, 1, 1)]) as taps:
         taps.run(torch.rand(1, 3, 16, 16))
@@ -162,7 +165,43 @@ def test_a_compiled_network_yields_the_same(resnet):
     layers = [Layer(name, "", 0, 1, 1) for name in names]
     with Taps(model, layers) as taps:
         expected = taps.run(x)
-    found = CompiledTaps(model, layers, backend="eager").run(x)
+    found = CompiledTaps(model, names, backend="eager").run(x)
     for name in names:
         torch.testing.assert_close(found[name], expected[name])
     assert found["layer3"].requires_grad
+
+
+LOUD, SILENT = 5, 3  # channels of layer2
+
+
+def activations(network: Network, images: torch.Tensor) -> torch.Tensor:
+    layers = choose_layers(["layer2"], probe(network.model, network.image_size))
+    with torch.no_grad(), Taps(network.model, layers) as taps:
+        return taps.run(torch.cat([network.model_input(each) for each in images]))["layer2"]
+
+
+@pytest.fixture
+def network(resnet) -> Network:
+    """Of layer2 one channel is a little below zero at every place of a grey image, and was above it."""
+    model = copy.deepcopy(resnet.model)
+    network = dataclasses.replace(resnet, model=model)
+    on_grey = activations(network, torch.full((1, 3, 64, 64), 0.5))
+    model.layer2[1].bn2.bias.data[SILENT] -= 1.05 * on_grey[0, SILENT].max()
+    return network
+
+
+def visualized(network: Network, precision: str) -> torch.Tensor:
+    config = DreamConfig.preset("channel_grid", layers=["layer2"], steps=64)
+    return visualize_channels(Dreamer(network, config, precision=precision), "layer2", [LOUD, SILENT], 64)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_silent_channel_becomes_active_and_the_others_keep_their_dream(network, precision, monkeypatch):
+    grey = torch.full((1, 3, 64, 64), 0.5)
+    assert activations(network, grey)[0, SILENT].max() == 0
+    redirected = visualized(network, precision)
+    monkeypatch.setattr(ascent, "redirect_relu_gradient", lambda feature_map: None)
+    plain = visualized(network, precision)
+    assert torch.equal(redirected[0], plain[0])
+    assert activations(network, plain)[1, SILENT].max() == 0
+    assert activations(network, redirected)[1, SILENT].max() > 1

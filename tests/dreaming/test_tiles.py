@@ -8,9 +8,17 @@ import pytest
 import torch
 
 from deepdream.dreaming import DreamConfig, Dreamer
-from deepdream.dreaming.budget import CPU_PIXELS
-from deepdream.dreaming.tiles import Span, least_pixels, tiles
-from deepdream.dreaming.transforms import Move
+from deepdream.dreaming.tiles import (
+    CPU_PIXELS,
+    CPU_PIXELS_WIDE,
+    GPU_PIXELS,
+    Span,
+    chosen_max_pixels,
+    least_pixels,
+    tile_margin,
+    tiles,
+)
+from deepdream.dreaming.transforms import Transform
 from tests.dreaming.networks import photo
 
 SIZES = [(300, 900), (900, 300), (2160, 3840), (1080, 1921), (1023, 1023), (40, 30_000), (30_000, 7), (330, 5_001)]
@@ -46,7 +54,7 @@ def test_every_pixel_is_in_one_tile_with_its_surroundings(size, margin, stride, 
         assert (rows.stop - rows.start) * (columns.stop - columns.start) <= max_pixels
 
 
-def test_a_picture_that_fits_is_one_tile():
+def test_a_image_that_fits_is_one_tile():
     whole = (Span(0, 300, 0, 300), Span(0, 901, 0, 901))
     assert list(tiles((300, 901), 300 * 901, 64, 32, (0.4, 0.7))) == [whole]
 
@@ -64,26 +72,26 @@ def test_tiles_hand_over_everywhere_in_their_overlap_equally_often(length, margi
         assert max(edges.values()) - min(edges.values()) <= 1
 
 
-def test_tiles_of_a_large_picture_show_little_twice():
-    """At the border of the picture there are no surroundings to show, and few tiles share few borders."""
+def test_tiles_of_a_large_image_show_little_twice():
+    """At the border of the image there are no surroundings to show, and few tiles share few borders."""
     places = list(tiles((2160, 3840), CPU_PIXELS, 64, 32, (0.5, 0.5)))
     shown = sum((rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in places)
     assert shown < 1.35 * 2160 * 3840
 
 
 def gradients(network, layer: str, image: torch.Tensor, max_pixels: int) -> tuple[torch.Tensor, list]:
-    """The gradient of a picture whole, and in tiles; and the tiles."""
-    config = DreamConfig.preset("inceptionism", layers=[layer], octaves=1, steps=1, precision="fp32", device="cpu")
+    """The gradient of a image whole, and in tiles; and the tiles."""
+    config = DreamConfig.preset("inceptionism", layers=[layer], octaves=1, steps=1)
     found = []
     for pixels in (10**9, max_pixels):
-        dreamer = Dreamer(network, config)
-        dreamer.max_pixels = pixels
-        ascent = dreamer._ascent(torch.float32)
+        ascent = Dreamer(network, config, precision="fp32", device="cpu", max_pixels=pixels)._ascent(torch.float32)
         with ascent.taps:
-            canvas = ascent.begin(image[None], None)
-            gradient, _ = ascent._tiled(canvas.encode(image[None]), Move((0, 0), origin=(0.4, 0.7)))
+            parameterization = ascent.begin_octave(image[None])
+            values = parameterization.encode(image[None])
+            gradient, _ = ascent._tiled_gradient(values, Transform((0, 0), origin=(0.4, 0.7)))
         found.append(gradient[0])
-    places = list(tiles(image.shape[1:], max_pixels, ascent._margin, ascent._stride, (0.4, 0.7)))
+    stride = ascent.numerics.stride
+    places = list(tiles(image.shape[1:], max_pixels, tile_margin(stride), stride, (0.4, 0.7)))
     return torch.stack(found), places
 
 
@@ -99,7 +107,7 @@ def test_tiled_and_whole_gradients_agree_inside_tiles(resnet, layer):
 
 
 def test_no_seam_is_seen(resnet):
-    """Across the tiles' edges the gradient jumps no more than the whole picture's gradient does there."""
+    """Across the tiles' edges the gradient jumps no more than the whole image's gradient does there."""
     image = photo(320, 380).float()
     (whole, tiled), places = gradients(resnet, "layer2", image, 220 * 220)
     seams = sorted({columns.first for _, columns in places} - {0})
@@ -112,15 +120,40 @@ def test_a_dream_in_tiles_is_as_strong_as_a_whole_one(resnet):
     image = photo(200, 260).float()
     gains = []
     for max_pixels in (None, 44_000):
-        config = DreamConfig.preset(
-            "gordic", layers=["layer2"], width=None, octaves=1, steps=4, max_pixels=max_pixels, precision="fp32"
-        )
+        config = DreamConfig.preset("gordic", layers=["layer2"], width=None, octaves=1, steps=4)
         objectives = []
-        Dreamer(resnet, config)(image, on_step=lambda report, kept=objectives: kept.append(float(report.objective)))
+        dreamer = Dreamer(resnet, config, max_pixels=max_pixels, precision="fp32")
+        dreamer(image, on_step=lambda report, kept=objectives: kept.append(float(report.objective)))
         gains.append(objectives[-1] / objectives[0])
     assert gains[1] == pytest.approx(gains[0], rel=0.05)
 
 
 def test_tiles_that_would_be_mostly_surroundings_are_refused(resnet):
     with pytest.raises(ValueError, match=r"max_pixels is 20000; tiles for a layer of stride 32 need \d+ or more"):
-        Dreamer(resnet, DreamConfig.preset("gordic", layers=["layer4"], max_pixels=20_000))
+        Dreamer(resnet, DreamConfig.preset("gordic", layers=["layer4"]), max_pixels=20_000)
+
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "pixels"),
+    [(torch.bfloat16, CPU_PIXELS), (torch.float32, CPU_PIXELS_WIDE), (torch.float64, CPU_PIXELS_WIDE)],
+)
+def test_a_cpu_takes_smaller_tiles_of_wider_numbers(dtype, pixels):
+    assert chosen_max_pixels(None, CPU, dtype, 32) == pixels
+    assert chosen_max_pixels(300_000, CPU, dtype, 32) == 300_000
+
+
+@pytest.mark.parametrize(("free", "pixels"), [(80_000_000_000, GPU_PIXELS), (2_000_000_000, 800_000)])
+def test_a_gpu_takes_what_its_free_memory_holds_and_no_more_than_it_gains_from(monkeypatch, free, pixels):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
+    assert chosen_max_pixels(None, GPU, torch.bfloat16, 32) == pixels
+
+
+def test_a_gpu_with_hardly_any_memory_still_takes_the_smallest_tiles(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000_000, 10_000_000))
+    least = chosen_max_pixels(None, GPU, torch.bfloat16, 32)
+    assert chosen_max_pixels(least, CPU, torch.float32, 32) == least
+    with pytest.raises(ValueError, match=f"need {least} or more"):
+        chosen_max_pixels(least - 1, CPU, torch.float32, 32)

@@ -73,7 +73,7 @@ def test_a_gif_holds_the_frames(frames, tmp_path):
 
 def test_what_is_no_film_is_refused_in_one_line(tmp_path):
     (tmp_path / "text.mp4").write_text("no film")
-    for name, message in (("text.mp4", "is no film that can be read"), ("none.mp4", "there is no film")):
+    for name, message in (("text.mp4", "cannot be read as a film"), ("none.mp4", "there is no film")):
         with pytest.raises((ValueError, OSError), match=message) as error:
             list(read_frames(tmp_path / name))
         assert "\n" not in str(error.value)

@@ -21,14 +21,14 @@ from tests.conftest import TINY
 
 PRESETS = ("vivid", "gordic", "inceptionism", "laplacian", "class", "visualize", "maco")
 OF_A_CLASS = ("class", "maco")
-SMALL = {"octaves": 1, "steps": 2, "device": "cpu"}
+SMALL = {"octaves": 1, "steps": 2}
 
 
 def dream(number: int) -> None:
     """One of 48 px, each with a Dreamer of its own, on one network."""
     preset = PRESETS[number % len(PRESETS)]
     config = DreamConfig.preset(preset, **SMALL, target="kitchen" if preset in OF_A_CLASS else None)
-    Dreamer(NETWORK, config)(torch.rand(3, 48, 48), seed=number)
+    Dreamer(NETWORK, config, device="cpu")(torch.rand(3, 48, 48), seed=number)
 
 
 def train(number: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from deepdream.dreaming import video
-from deepdream.dreaming.film_config import FPS_RANGE
+from deepdream.dreaming.config import FPS_RANGE
 from deepdream.dreaming.video import frame_rate, read_film_provenance, read_frames, write_film
 from deepdream.provenance import MAX_PROVENANCE
 from tests.hostile.guard import guard, outcome
@@ -42,7 +42,7 @@ def test_a_film_cut_short_gives_the_frames_that_are_there_or_one_line(
     path.write_bytes(film[: len(film) * sixteenths // 16])
     with guard(tmp_path):
         frames, *_ = used(path)
-    assert "cut.mp4 is no film that can be read" in frames if isinstance(frames, str) else frames < FRAMES
+    assert "cut.mp4 cannot be read as a film" in frames if isinstance(frames, str) else frames < FRAMES
 
 
 LIES = {
@@ -95,7 +95,7 @@ def test_a_film_makes_nobody_open_another_file(tmp_path: Path, film: bytes, name
     path.write_text(SCRIPTS[name])
     with guard(tmp_path):
         found = used(path)
-    assert all(isinstance(each, str) and "is no film that can be read" in each for each in found)
+    assert all(isinstance(each, str) and "cannot be read as a film" in each for each in found)
 
 
 @pytest.mark.parametrize("name", ["http:film.mp4", "concat:a|b.mp4", "%d.mp4", "-i.mp4", "küche 厨.mp4"])

@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deepdream.apps.reproduce import recalled
-from deepdream.dreaming.config import DreamAppConfig, DreamConfig
-from deepdream.dreaming.film_config import FilmConfig
-from deepdream.dreaming.selection import Selection, select
+from deepdream.apps.reproduce import reproduced
+from deepdream.dreaming.config import DreamAppConfig, DreamConfig, FilmConfig
+from deepdream.dreaming.selection import Selection, expand_patterns
 from deepdream.explaining.config import ExplainConfig
 from deepdream.models.config import ModelConfig
 from deepdream.models.layers import Layer
@@ -108,7 +107,7 @@ layer_names = st.text("abcdefgh.0123456789_", min_size=1, max_size=20)
 @example("[!a]ayer1*")
 def test_a_selection_is_understood_or_refused_in_time(tmp_path: Path, written: str) -> None:
     with guard(tmp_path):
-        chosen = outcome(select, [written], LAYERS)
+        chosen = outcome(lambda: expand_patterns([Selection.parse(written)], LAYERS))
     assert isinstance(chosen, str) or chosen
     for selection in () if isinstance(chosen, str) else chosen:
         assert selection.layer in {layer.name for layer in LAYERS}
@@ -165,7 +164,7 @@ def test_any_configuration_in_an_image_is_checked_key_by_key(tmp_path: Path, kep
         path = write_png(Image.new("RGB", (2, 2)), tmp_path / "dream.png", provenance=kept)
     except ValueError:  # an integer that has more digits than Python writes
         return
-    found = outcome(recalled, config(path))
+    found = outcome(reproduced, config(path))
     assert isinstance(found, str | DreamAppConfig)
 
 

@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 
 from deepdream.apps.inputs import read_photo
-from deepdream.apps.reproduce import recalled
-from deepdream.dreaming.config import DreamAppConfig, DreamConfig
-from deepdream.dreaming.film_config import FilmConfig
+from deepdream.apps.reproduce import reproduced
+from deepdream.dreaming.config import DreamAppConfig, DreamConfig, FilmConfig
 from deepdream.images import decode
 from deepdream.provenance import read_provenance, write_png
 from deepdream.scenes.integrity import check_image
@@ -29,8 +28,17 @@ MODES = dict(pictures.of_every_mode())
 @cache
 def _config() -> DreamAppConfig:
     film = preset(FilmConfig, "film", "none")
-    paths = dict.fromkeys(("ckpt", "image", "guide", "mask", "output", "again"))
-    keys = {**paths, "seed": 0, "report": False, "devices": 1, "dream": DreamConfig.preset("vivid"), "film": film}
+    paths = dict.fromkeys(("ckpt", "image", "guide", "mask", "output", "reproduce", "channels", "max_pixels"))
+    machine = {"device": "auto", "precision": "auto", "compile": False, "devices": 1}
+    keys = {
+        **paths,
+        **machine,
+        "mode": "image",
+        "seed": 0,
+        "report": False,
+        "dream": DreamConfig.preset("vivid"),
+        "film": film,
+    }
     return typed(DreamAppConfig, keys)
 
 
@@ -39,9 +47,9 @@ def kept_config() -> dict[str, Any]:
     return asdict(_config())
 
 
-def config(again: Path) -> DreamAppConfig:
-    """That of `dream.py from=again`."""
-    return replace(_config(), again=str(again))
+def config(path: Path) -> DreamAppConfig:
+    """That of `dream.py from=path`."""
+    return replace(_config(), reproduce=str(path))
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -107,7 +115,7 @@ def test_what_a_picture_says_of_its_making_is_data(tmp_path: Path, monkeypatch: 
         kept[key] = {**kept[key], **value} if isinstance(value, dict) else value
     path = write_png(Image.new("RGB", (4, 4)), tmp_path / "dream.png", provenance={"config": kept})
     with guard(tmp_path):
-        found = outcome(recalled, config(path))
+        found = outcome(reproduced, config(path))
     assert isinstance(found, str)
     assert "a-secret-place" not in found
 
@@ -119,4 +127,4 @@ def test_code_in_a_name_is_a_name(tmp_path: Path, image: str) -> None:
     kept = {"config": {**kept_config(), "image": image}, "checkpoint": "none"}
     path = write_png(Image.new("RGB", (4, 4)), tmp_path / "dream.png", provenance=kept)
     with guard(tmp_path):
-        assert recalled(config(path)).image == image
+        assert reproduced(config(path)).image == image

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from deepdream.dreaming import DreamConfig, Dreamer, channel, mean_square
+from deepdream.dreaming.config import PARAMETERIZATIONS, PIXELS
+from deepdream.dreaming.parameterization import FourierImage, PhaseImage
+from tests.dreaming.networks import MEAN, STD, photo, small_network
+
+CPU = torch.device("cpu")
+IMAGE = photo(9, 12, images=2)
+
+
+@pytest.fixture(params=PIXELS)
+def pixels(request):
+    return PARAMETERIZATIONS[request.param](MEAN, STD, torch.float64, CPU, size=(9, 12), decay=1.0)
+
+
+def test_decoding_pixels_inverts_encoding(pixels):
+    torch.testing.assert_close(pixels.decode(pixels.encode(IMAGE)), IMAGE)
+
+
+def test_the_network_input_of_pixels_is_normalised(pixels):
+    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1).double(), torch.tensor(STD).view(1, 3, 1, 1).double()
+    given = pixels.network_input(pixels.values(pixels.encode(IMAGE)))
+    torch.testing.assert_close(given, (IMAGE - mean) / std, rtol=1e-6, atol=1e-6)
+
+
+def test_the_clamp_keeps_images_and_maps_the_rest_to_black_and_white(pixels):
+    params = pixels.encode(IMAGE)
+    torch.testing.assert_close(pixels.clamp(params), params)
+    for far, bound in ((1e4, 1.0), (-1e4, 0.0)):
+        clamped = pixels.clamp(params + far)
+        torch.testing.assert_close(clamped, pixels.encode(torch.full_like(IMAGE, bound)))
+
+
+def test_decoding_clips(pixels):
+    params = pixels.encode(IMAGE)
+    assert torch.equal(pixels.decode(params + 1e4), torch.ones_like(IMAGE))
+    assert torch.equal(pixels.decode(params - 1e4), torch.zeros_like(IMAGE))
+
+
+def test_pixels_have_no_noise_of_their_own(pixels):
+    with pytest.raises(ValueError, match="image=noise"):
+        pixels.noise(1, 0)
+
+
+@pytest.mark.parametrize("kind", [FourierImage, PhaseImage])
+@pytest.mark.parametrize("size", [(24, 32), (33, 25)])
+def test_decoding_a_spectrum_inverts_encoding(kind, size):
+    fourier = kind(MEAN, STD, torch.float64, CPU, size=size)
+    image = photo(*size, images=2)
+    torch.testing.assert_close(fourier.decode(fourier.encode(image)), image, atol=1e-9, rtol=0)
+
+
+def test_noise_is_a_nearly_even_grey_and_repeats_itself():
+    fourier = FourierImage(MEAN, STD, torch.float64, CPU, size=(40, 40))
+    image = fourier.decode(fourier.noise(2, seed=3))
+    assert image.mean().item() == pytest.approx(0.5, abs=0.05)
+    assert 0.0005 < image.std().item() < 0.1
+    assert torch.equal(fourier.noise(2, seed=3), fourier.noise(2, seed=3))
+    assert not torch.equal(image[0], image[1])
+
+
+def test_a_step_moves_low_frequencies_more_than_high_ones():
+    fourier = FourierImage(MEAN, STD, torch.float64, CPU, size=(64, 64))
+    changes = []
+    for row in (2, 20):
+        params = fourier.noise(1, seed=0)
+        before = fourier.values(params)
+        params[0, 0, row, 3, 0] += 1
+        changes.append((fourier.values(params) - before).abs().mean())
+    assert changes[0] > 4 * changes[1]
+
+
+def magnitudes(fourier: PhaseImage, params: torch.Tensor) -> torch.Tensor:
+    return fourier._spectrum(params).abs()
+
+
+def test_phases_leave_the_magnitudes_of_the_photo():
+    fourier = PhaseImage(MEAN, STD, torch.float64, CPU, size=(30, 40))
+    params = fourier.encode(photo(30, 40, images=1))
+    torch.testing.assert_close(magnitudes(fourier, params + 1.3), magnitudes(fourier, params))
+
+
+def test_random_phases_have_the_photos_spectrum_alike_in_all_directions_and_its_mean_colour():
+    striped = 0.5 + 0.3 * torch.sin(torch.arange(32.0, dtype=torch.float64) * torch.pi / 2).expand(1, 3, 32, 32)
+    fourier = PhaseImage(MEAN, STD, torch.float64, CPU, size=(32, 32))
+    params = fourier.encode(striped * torch.tensor([1.2, 1.0, 0.8], dtype=torch.float64)[:, None, None])
+    before = magnitudes(fourier, params)[0, 0]
+    assert before[0, 8] > 100 * before[8, 0]  # stripes have one direction
+    sample = fourier.noise(1, 0)
+    after = magnitudes(fourier, sample)[0, 0]
+    torch.testing.assert_close(after[0, 8], after[8, 0])
+    mean = fourier.values(sample).logit().mean(dim=(2, 3))
+    torch.testing.assert_close(mean, fourier.values(params).logit().mean(dim=(2, 3)), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("preset", ["visualize", "maco"])
+def test_a_visualisation_raises_its_channel(preset):
+    config = DreamConfig.preset(preset, objective="mean", layers=["3:2"], steps=20)
+    found = []
+    dreamer = Dreamer(small_network(), config, precision="fp32")
+    dream = dreamer(photo(64, 64).float(), on_step=lambda r: found.append(float(r.objective)))
+    assert dream.shape == (3, 64, 64)
+    assert max(found[-3:]) > found[0] + 0.1 * abs(found[0])
+
+
+def test_colours_of_a_photo_can_be_the_start_of_a_fourier_dream():
+    values = {"layers": ["3"], "objective": "mean_square", "init": "image", "steps": 1, "step_size": 1e-9}
+    config = DreamConfig.preset("visualize", **values)
+    image = photo(60, 60)
+    torch.testing.assert_close(Dreamer(small_network(), config)(image), image, atol=1e-6, rtol=0)
+
+
+def test_an_objective_of_python_replaces_the_configs():
+    image = photo(40, 51)
+    config = DreamConfig.preset("gordic", layers=["3"], octaves=1, steps=3)
+    written = Dreamer(small_network(), config)(image)
+    same = Dreamer(small_network(), config, objective=mean_square.at("3"))(image)
+    other = Dreamer(small_network(), config, objective=mean_square + 5 * channel("1:2"))(image)
+    assert torch.equal(written, same)
+    assert not torch.allclose(written, other)
