@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deepdream.acceleration import accelerated_copy
+from deepdream.checks import PRECISIONS, one_of
 from deepdream.explaining.config import ExplainConfig
 from deepdream.hardware import best_dtype
 from deepdream.models import Network
@@ -100,9 +101,11 @@ def attribution_context(
     """An AttributionContext for `image`, float (3, H, W) in [0, 1]; `target` None is the network's prediction.
 
     Gradients are on inside, also within torch.inference_mode and Lightning's validation. Afterwards the model is
-    restored to its last flag. Raises ValueError for another shape, a side under MIN_SIDE and an unknown target.
+    restored to its last flag. Raises ValueError for another shape, a side under MIN_SIDE, an unknown target and an
+    unknown precision.
     """
     _check(image)
+    one_of("precision", precision, PRECISIONS)
     with torch.inference_mode(False), torch.enable_grad(), _prepared(network.model):
         network_input = network.model_input(image)
         if target is None:

@@ -69,11 +69,12 @@ def explain_image(
         seed=seed,
         on_method=on_method,
     )
+    probabilities = network.predict(network_image)
     return ExplainedImage(
         name,
         network.cropped(image) if crop else image,
-        network.classes,
-        network.predict(network_image),
+        [network.class_name(index) for index in range(len(probabilities))],
+        probabilities,
         attribution_confidence(network, network_image, config=config, precision=precision, seed=seed),
         explanations,
         None if before is None else network.predict(network.preprocess(before, crop=crop)),

@@ -130,7 +130,7 @@ def cam_layer(model: nn.Module, image: Tensor, name: str | None = None) -> nn.Mo
         if layer in large:
             return model.get_submodule(layer)
     height, width = image.shape[2:]
-    raise ValueError(f"the image is {width}x{height}: no layer has a map of 2x2 positions; take a larger image")
+    raise ValueError(f"the image is {width}x{height}: no layer has a map of 2x2 positions; use a larger image")
 
 
 def _leaf(context: AttributionContext) -> Tensor:

@@ -33,7 +33,7 @@ def plot_panel(explained: ExplainedImage) -> Figure:
     with figure_style():
         figure = Figure(figsize=(3.3 * columns + 0.8, height * rows + 0.4))
         axes = figure.subplots(rows, columns, squeeze=False).flatten()
-        _plot_image(axes[0], image, explained)
+        _plot_image(axes[0], image)
         for cell, explanation in zip(axes[1:], explained.explanations, strict=False):
             _plot_heatmap(cell, image, explanation)
         _plot_predictions(axes[cells - 1], explained)
@@ -57,7 +57,7 @@ def _headline(explained: ExplainedImage) -> str:
     )
 
 
-def _plot_image(axes: Axes, image: Image.Image, explained: ExplainedImage) -> None:
+def _plot_image(axes: Axes, image: Image.Image) -> None:
     axes.imshow(image)
     axes.axis("off")
     axes.set_title("network input", fontsize=11)

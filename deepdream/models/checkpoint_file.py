@@ -20,8 +20,7 @@ from deepdream.models.network import Network, index_names
 from deepdream.models.resnet import ResNet
 from deepdream.schema import did_you_mean
 
-# Every checkpoint of our training carries these and its classes as hyper-parameters, as plain values
-# (deepdream.training).
+# The hyper-parameters, besides the classes, of every checkpoint that deepdream.training writes; plain values.
 CHECKPOINT_KEYS = ("model", "mean", "std", "image_size")
 EARLIER_DEFAULTS = {"depth": 50}  # of ResNet in version 0.1.0, where they differ from today's
 LARGEST_SIDE = math.isqrt(MAX_PIXELS)
@@ -36,32 +35,32 @@ def network_from_checkpoint(path: Path, *, name: str | None = None, sha256: str 
     checkpoint, digest = read_checkpoint_file(path)
     if sha256 not in (None, digest):
         raise ValueError(f"{path} is not the file of this version (SHA-256 {digest}); reinstall deepdream")
-    kept, state = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
-    missing = [key for key in CHECKPOINT_KEYS if not isinstance(kept, dict) or key not in kept]
-    if missing or not isinstance(kept, dict) or not isinstance(state, dict):
+    record, state = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
+    missing = [key for key in CHECKPOINT_KEYS if not isinstance(record, dict) or key not in record]
+    if missing or not isinstance(record, dict) or not isinstance(state, dict):
         raise ValueError(
             f"{path} is not a checkpoint of deepdream: it lacks {', '.join(missing or ['state_dict'])}; "
             "make one with `python train.py`, or wrap your own model in deepdream.models.Network"
         )
-    _check_record(path, kept)
+    _check_record(path, record)
     weights = {
         key.removeprefix("model."): value
         for key, value in _weights(path, checkpoint).items()
         if isinstance(key, str) and key.startswith("model.")
     }
-    classes = list(kept.get("classes") or index_names(_class_count(weights)))
-    model = _build_model(path, kept, classes, weights)
-    red, green, blue = kept["mean"]
-    red_std, green_std, blue_std = kept["std"]
+    classes = list(record.get("classes") or index_names(_class_count(weights)))
+    model = _build_model(path, record, classes, weights)
+    red, green, blue = record["mean"]
+    red_std, green_std, blue_std = record["std"]
     return Network(
         model.eval(),
         classes,
         (red, green, blue),
         (red_std, green_std, blue_std),
-        kept["image_size"],
+        record["image_size"],
         name or str(path),
         digest,
-        kept,
+        record,
     )
 
 
@@ -104,20 +103,20 @@ def _refuse_compressed(path: Path, data: bytes) -> None:
         raise ValueError(f"{path} is compressed, {unpacked:,} bytes in {len(data):,}, and is refused")
 
 
-def _check_record(path: Path, kept: Mapping[str, Any]) -> None:
+def _check_record(path: Path, record: Mapping[str, Any]) -> None:
     """Raise ValueError for a hyper-parameter of another type or range than training writes."""
-    classes, size = kept.get("classes"), kept["image_size"]
-    if not isinstance(kept["model"], dict):
-        raise ValueError(f"the model in {path} is not a dictionary of arguments but a {type(kept['model']).__name__}")
+    classes, size = record.get("classes"), record["image_size"]
+    if not isinstance(record["model"], dict):
+        raise ValueError(f"the model in {path} is not a dictionary of arguments but a {type(record['model']).__name__}")
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise ValueError(f"the classes in {path} are not a list of names")
     for key in ("mean", "std"):
-        values = kept[key]
+        values = record[key]
         numbers = isinstance(values, list | tuple) and all(type(value) in (int, float) for value in values)
         if not numbers or len(values) != 3 or not all(math.isfinite(value) for value in values):
             raise ValueError(f"{key} in {path} is not three numbers, for red, green and blue")
-    if min(kept["std"]) <= 0:
-        raise ValueError(f"std in {path} is {list(kept['std'])}; each must be more than 0")
+    if min(record["std"]) <= 0:
+        raise ValueError(f"std in {path} is {list(record['std'])}; each must be more than 0")
     if type(size) is not int or not 1 <= size <= LARGEST_SIDE:
         raise ValueError(f"image_size in {path} is {size!r}; it must be a whole number from 1 to {LARGEST_SIDE:,}")
 
@@ -137,16 +136,16 @@ def _class_count(weights: Mapping[str, Any]) -> int:
     return last.shape[0] if isinstance(last, Tensor) and last.dim() == 2 else 0
 
 
-def _build_model(path: Path, kept: Mapping[str, Any], classes: Sequence[str], weights: Mapping[str, Any]) -> ResNet:
+def _build_model(path: Path, record: Mapping[str, Any], classes: Sequence[str], weights: Mapping[str, Any]) -> ResNet:
     """The model of the hyper-parameters with `weights`. Memory is allocated after all shapes have been compared."""
     misfit = f"the weights in {path} do not fit its model"
-    blocks = kept["model"].get("blocks")
+    blocks = record["model"].get("blocks")
     if isinstance(blocks, list) and any(type(count) is int and count > len(weights) for count in blocks):
         raise ValueError(f"{misfit}: it has {blocks} blocks, the file {len(weights)} tensors")
 
     def build() -> ResNet:
         # A checkpoint of an earlier version may have fewer keys: its model is the classic one.
-        return ResNet(num_classes=len(classes), **{**EARLIER_DEFAULTS, **kept["model"]})
+        return ResNet(num_classes=len(classes), **{**EARLIER_DEFAULTS, **record["model"]})
 
     try:
         with torch.device("meta"):
@@ -155,7 +154,7 @@ def _build_model(path: Path, kept: Mapping[str, Any], classes: Sequence[str], we
             raise ValueError(f"{misfit}: {difference}")
         model = build()
     except (TypeError, RuntimeError) as error:  # RuntimeError: a size that no tensor can have
-        version = kept.get("version", "another version")
+        version = record.get("version", "another version")
         raise ValueError(f"{path} has a model that this version of deepdream does not know ({version})") from error
     try:
         model.load_state_dict(weights)

@@ -63,3 +63,11 @@ def test_the_overlay_is_grey_without_evidence_and_coloured_with_it() -> None:
     spread = colours.max(axis=2) - colours.min(axis=2)
     assert spread[:, :24].max() < 12
     assert spread[:, 40:].min() > 60
+
+
+def test_a_network_without_class_names_is_explained_by_index() -> None:
+    named = small_resnet()
+    network = Network(named.model, [], named.mean, named.std, 64, "nameless.ckpt")
+    explained = explain_image(network, photo(80, 80), name="a room", methods=["gradcam"], config=QUICK)
+    assert explained.prediction == explained.explanations[0].target == f"class {int(explained.probabilities.argmax())}"
+    assert plot_panel(explained).axes

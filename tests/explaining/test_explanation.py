@@ -90,14 +90,14 @@ def test_evidence_for_one_class_is_evidence_against_the_other() -> None:
 
 def test_the_target_is_a_name_an_index_or_the_prediction() -> None:
     network, image = small_resnet(), scene()
-    answer = explain(network, image)[0]
+    predicted = explain(network, image)[0]
     with torch.no_grad():
         mean, std = torch.tensor(network.mean).view(3, 1, 1), torch.tensor(network.std).view(3, 1, 1)
-        assert answer.index == network.model(((image - mean) / std)[None]).argmax()
-    for target in (answer.index, str(answer.index), answer.target, answer.target.upper()):
-        assert torch.equal(explain(network, image, target=target)[0].attribution, answer.attribution)
-    assert torch.allclose(grad_cam(network, image), answer.heatmap, atol=1e-6)
-    assert torch.allclose(grad_cam(network, image, answer.target), answer.heatmap, atol=1e-6)
+        assert predicted.index == network.model(((image - mean) / std)[None]).argmax()
+    for target in (predicted.index, str(predicted.index), predicted.target, predicted.target.upper()):
+        assert torch.equal(explain(network, image, target=target)[0].attribution, predicted.attribution)
+    assert torch.allclose(grad_cam(network, image), predicted.heatmap, atol=1e-6)
+    assert torch.allclose(grad_cam(network, image, predicted.target), predicted.heatmap, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,8 @@ def test_other_mistakes_are_errors_of_one_line() -> None:
         ValueError, match=r"check is 'deletion'; it must be one of deletion_auc, .* Did you mean `deletion_auc`"
     ):
         explain(network, scene(), checks=["deletion"])
+    with pytest.raises(ValueError, match="precision is 'fp8'; it must be one of auto, fp32, bf16, fp16"):
+        explain(network, scene(), precision="fp8")
     with pytest.raises(ValueError, match=r"no layer 'layr4' with a feature map\. Did you mean `layer4`"):
         grad_cam(network, scene(), layer="layr4")
     assert hooks(network.model) == 0

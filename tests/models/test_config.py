@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from deepdream.models import ResNet
 from deepdream.models.blocks import BasicBlock, Bottleneck
 from deepdream.models.config import BLOCKS, DEPTHS, HEADS, STEMS, ModelConfig
 from deepdream.schema import typed
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TINY, run_app
 
 DEFAULTS = OmegaConf.load(ROOT / "conf" / "model" / "resnet18.yaml")
 
@@ -74,3 +75,12 @@ def test_every_registered_part_can_be_built() -> None:
     for stem in STEMS:
         for head in HEADS:
             assert ResNet(10, 3, stem=stem, head=head, head_size=2 if head == "wise" else None).fc.out_features == 3
+
+
+def test_train_refuses_an_impossible_depth_before_it_prepares_any_data(tmp_path: Path) -> None:
+    result = run_app("train", *TINY, "model.depth=17", cwd=tmp_path)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "model.depth is 17; it must be one of 10, 14, 18" in line
+    assert not (tmp_path / "rooms").exists()

@@ -79,16 +79,16 @@ def test_the_model_input_is_a_batch_in_the_dtype_of_the_weights_without_history(
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (64, 64), (65, 64), (40, 30), (97, 500)])
 @pytest.mark.parametrize("resize", [64, 73, 96])
 def test_preprocess_is_bit_equal_to_the_evaluation_of_the_data_module(size: tuple[int, int], resize: int) -> None:
-    picture = image(*size)
-    found = wrapped(resize=resize, image_size=64).preprocess(picture)
-    assert torch.equal(found, evaluation_transform(64, resize)(transforms.pil_to_tensor(picture)) / 255)
+    photo = image(*size)
+    found = wrapped(resize=resize, image_size=64).preprocess(photo)
+    assert torch.equal(found, evaluation_transform(64, resize)(transforms.pil_to_tensor(photo)) / 255)
 
 
 def test_a_network_of_unknown_data_is_evaluated_at_torchvisions_ratio() -> None:
-    picture = image(300, 200)
-    expected = evaluation_transform(64, round(64 * 256 / 224))(transforms.pil_to_tensor(picture)) / 255
-    assert torch.equal(wrapped().preprocess(picture), expected)
-    assert torch.equal(wrapped(root="somewhere").preprocess(picture.convert("RGBA")), expected)
+    photo = image(300, 200)
+    expected = evaluation_transform(64, round(64 * 256 / 224))(transforms.pil_to_tensor(photo)) / 255
+    assert torch.equal(wrapped().preprocess(photo), expected)
+    assert torch.equal(wrapped(root="somewhere").preprocess(photo.convert("RGBA")), expected)
 
 
 def test_the_whole_image_is_shown_with_its_shorter_side_at_the_image_size() -> None:
