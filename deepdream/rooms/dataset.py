@@ -22,7 +22,6 @@ from deepdream.files import atomic_folder, exclusive
 from deepdream.rooms.interiors import INTERIORS
 from deepdream.rooms.palette import Palette, take_film
 from deepdream.rooms.perspective import render
-from deepdream.schema import did_you_mean
 
 __all__ = ["CLASSES", "DRAWING_VERSION", "render_room", "room_sheet", "write_rooms"]
 
@@ -44,6 +43,8 @@ def render_room(label: str, number: int, *, size: int = 96, seed: int = 0) -> ND
     not in CLASSES and for a size below 16.
     """
     if label not in INTERIORS:
+        from deepdream.schema import did_you_mean  # brings Hydra, which each rendering process would import
+
         near = did_you_mean(label, CLASSES) or f"; it must be one of {', '.join(CLASSES)}"
         raise ValueError(f"unknown class of rooms {label!r}{near}")
     if size < 16:

@@ -45,7 +45,7 @@ class _Broken(Exception):
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """Timeouts and retries of a download.
 
     timeout: seconds without a byte after which a connection counts as dead.
@@ -67,7 +67,7 @@ def download(
     copies: int = 1,
     on_bytes: Callable[[int, int | None], None] | None = None,
     on_retry: Callable[[str], None] | None = None,
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
 ) -> None:
     """Write `path` from the first of `urls` that serves the file completely.
 
@@ -86,7 +86,7 @@ def download(
     # The address of an earlier run goes first: only there can its download be resumed.
     for url in sorted(urls, key=lambda url: url != part.url):
         try:
-            _fetch(url, part, copies, on_bytes or _ignore, on_retry or _ignore, patience or Patience())
+            _fetch(url, part, copies, on_bytes or _ignore, on_retry or _ignore, retry or RetryPolicy())
             if check is not None:
                 _check(part, check)
         except _Refused as error:
@@ -150,7 +150,7 @@ def _fetch(
     copies: int,
     on_bytes: Callable[[int, int | None], None],
     on_retry: Callable[[str], None],
-    patience: Patience,
+    retry: RetryPolicy,
 ) -> None:
     """Download the whole file into `part`, in as many transfers as needed while they make progress."""
     if not url.startswith(("http://", "https://")):
@@ -158,15 +158,15 @@ def _fetch(
     furthest, failures = part.size_from(url), 0
     while True:
         try:
-            _transfer(url, part, copies, on_bytes, patience.timeout)
+            _transfer(url, part, copies, on_bytes, retry.timeout)
             return
         except _Broken as error:
             progressed = part.size_from(url) > furthest
             furthest = max(furthest, part.size_from(url))
             failures = 0 if progressed else failures + 1
-            if failures >= patience.attempts:
+            if failures >= retry.attempts:
                 raise _Refused(f"{error} (no progress in {failures} attempts)") from error
-            pause = min(patience.pause * 2 ** max(failures - 1, 0), patience.longest_pause)
+            pause = min(retry.pause * 2 ** max(failures - 1, 0), retry.longest_pause)
             on_retry(f"{url}: {error}; retrying in {pause:g} s")
             time.sleep(pause)
 

@@ -20,7 +20,7 @@ from deepdream.console import progress_bar
 from deepdream.files import PARTIAL, exclusive
 from deepdream.scenes.archive import ArchivedImage, list_images, unpack
 from deepdream.scenes.config import DataConfig, UrlConfig
-from deepdream.scenes.download import Patience, download
+from deepdream.scenes.download import RetryPolicy, download
 from deepdream.scenes.layout import find_images, first_few, layout_error, read_list
 
 ARCHIVE = "indoorCVPR_09.tar"
@@ -31,7 +31,7 @@ _LOCK = f"{PARTIAL}.lock"
 _BYTES = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 
 
-def ensure_mit_indoor(root: str | Path, url: UrlConfig | None = None, *, patience: Patience | None = None) -> None:
+def ensure_mit_indoor(root: str | Path, url: UrlConfig | None = None, *, retry: RetryPolicy | None = None) -> None:
     """Make `root` hold MIT Indoor Scenes in the official layout, downloading what is missing.
 
     Returns at once where there are images already, in either layout; nothing is written there. Lists and an
@@ -51,7 +51,7 @@ def ensure_mit_indoor(root: str | Path, url: UrlConfig | None = None, *, patienc
     waiting = f"waiting for another process that downloads MIT Indoor Scenes into {root}"
     with exclusive(root / _LOCK, on_wait=lambda: _print(waiting)):
         if not find_images(root):
-            _fill(root, url or official_url(), patience or Patience())
+            _fill(root, url or official_url(), retry or RetryPolicy())
         # The images are there: a second lock does no harm from now on. The folder goes last, because it brings the next
         # run back here after a kill.
         with contextlib.suppress(OSError):
@@ -78,7 +78,7 @@ def _refuse_other_folders(root: Path) -> None:
             raise layout_error(root)
 
 
-def _fill(root: Path, url: UrlConfig, patience: Patience) -> None:
+def _fill(root: Path, url: UrlConfig, retry: RetryPolicy) -> None:
     """Lists, archive, images; then all of it into place, the images last."""
     start = time.monotonic()
     alternatives = "data.download=false never downloads, data=rooms needs no download"
@@ -86,11 +86,11 @@ def _fill(root: Path, url: UrlConfig, patience: Patience) -> None:
     partial = root / PARTIAL
     partial.mkdir(exist_ok=True)
     lists = [
-        _list(root / TRAIN_LIST, url.train_list, "train", url.train_sha256, patience),
-        _list(root / TEST_LIST, url.test_list, "test", url.test_sha256, patience),
+        _list(root / TRAIN_LIST, url.train_list, "train", url.train_sha256, retry),
+        _list(root / TEST_LIST, url.test_list, "test", url.test_sha256, retry),
     ]
     listed = [entry for path in lists for entry in read_list(path)]
-    archive, images = _archive(root, url, listed, patience)
+    archive, images = _archive(root, url, listed, retry)
     shutil.rmtree(partial / "Images", ignore_errors=True)  # what a killed run had unpacked
     with progress_bar("unpacking") as on_progress:
         unpack(archive, images, partial / "Images", on_progress=on_progress)
@@ -106,7 +106,7 @@ def _fill(root: Path, url: UrlConfig, patience: Patience) -> None:
     _note_shortfall(images, url)
 
 
-def _list(path: Path, urls: Sequence[str], which: str, sha256: str | None, patience: Patience) -> Path:
+def _list(path: Path, urls: Sequence[str], which: str, sha256: str | None, retry: RetryPolicy) -> Path:
     """The path of one list: the user's own in root, or the one downloaded into root/.partial."""
     if path.exists():
         return path
@@ -119,11 +119,11 @@ def _list(path: Path, urls: Sequence[str], which: str, sha256: str | None, patie
             raise ValueError(f"its SHA-256 is {found}; data.url.{which}_sha256 is {sha256} (null takes any)")
 
     if not path.exists():
-        download(urls, path, check=check, on_retry=_print, patience=patience)
+        download(urls, path, check=check, on_retry=_print, retry=retry)
     return path
 
 
-def _archive(root: Path, url: UrlConfig, listed: Sequence[str], patience: Patience) -> tuple[Path, list[ArchivedImage]]:
+def _archive(root: Path, url: UrlConfig, listed: Sequence[str], retry: RetryPolicy) -> tuple[Path, list[ArchivedImage]]:
     """The path of the archive and its images: the user's own in root, or the one downloaded into root/.partial."""
     if (root / ARCHIVE).exists():
         return root / ARCHIVE, _require_listed(root / ARCHIVE, listed, root)
@@ -142,7 +142,7 @@ def _archive(root: Path, url: UrlConfig, listed: Sequence[str], patience: Patien
             copies=2,  # it is unpacked beside itself
             on_bytes=on_bytes,
             on_retry=_print,
-            patience=patience,
+            retry=retry,
         )
     return path, _require_listed(path, listed, root)
 

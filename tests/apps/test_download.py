@@ -1,52 +1,105 @@
-"""A command downloads its data set, from a server on this machine."""
+"""python -m deepdream download: what it prints, and how it fails and resumes."""
 
 from __future__ import annotations
 
-import io
-import tarfile
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
-from torch import nn
 
-from deepdream.apps.evaluate import data_of
-from deepdream.models import Network
-from tests.conftest import ROOT, TINY, run_app
-from tests.scenes.layout import write_scenes
-from tests.scenes.server import Server
+from deepdream.apps.download import main
+from tests.conftest import ROOT
+from tests.scenes.archives import content, images, lists, official_files, official_tar
+from tests.scenes.server import Answer, Server
 
+MIT67 = Path(__file__).parents[3] / "shared" / "mit67"
 ARCHIVE = "indoorCVPR_09.tar"
-KEYS = ("archive", "train_list", "test_list")
-LISTS = ("TrainImages.txt", "TestImages.txt")
 
 
-@pytest.mark.slow
-def test_two_processes_train_on_a_data_set_that_is_downloaded_once(tmp_path: Path) -> None:
-    with Server(_served(write_scenes(tmp_path / "served", {"bar": (10, 2), "pub": (10, 2)}))) as server:
-        urls = [f"data.url.{key}=[{server.url(name)}]" for key, name in zip(KEYS, (ARCHIVE, *LISTS), strict=True)]
-        sums = ["data.url.train_sha256=null", "data.url.test_sha256=null"]
-        settings = [setting for setting in TINY if "rooms" not in setting]
-        result = run_app("train", *settings, *urls, *sums, "trainer.devices=2", "evaluate=false", cwd=tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert sorted(name for name, _ in server.requests) == sorted([ARCHIVE, *LISTS])
-    assert result.stdout.count("downloading MIT Indoor Scenes (2.4 GB) into data/mit_indoor; data.download=false") == 1
-    assert (tmp_path / "data" / "mit_indoor" / "Images" / "pub" / "train_9.png").is_file()
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server({ARCHIVE: official_tar()}) as server:
+        yield server
 
 
-def test_evaluation_downloads_nothing_into_the_data_folder_of_the_training(tmp_path: Path) -> None:
-    data = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "data" / "mit_indoor.yaml"))
-    assert isinstance(data, dict)
-    data |= {"root": str(tmp_path / "of_that_time"), "seed": 0, "fingerprint": ""}
-    ours = (0.5, 0.5, 0.5)
-    network = Network(nn.Identity(), ["bar"], ours, ours, 32, "made here", hyper_parameters={"data": data})
-    with pytest.raises(FileNotFoundError, match="which does not exist; expected there"):
-        data_of(network)
-    assert not (tmp_path / "of_that_time").exists()
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "mit_indoor"
 
 
-def _served(root: Path) -> dict[str, bytes]:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        archive.add(root / "Images", "Images")
-    return {ARCHIVE: stream.getvalue(), **{name: (root / name).read_bytes() for name in LISTS}}
+COMMAND = "import sys; from deepdream.apps.download import main; sys.exit(main())"
+
+
+def _command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", COMMAND, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _with_lists(root: Path) -> Path:
+    root.mkdir(parents=True)
+    for name, text in lists().items():
+        (root / name).write_bytes(text)
+    return root
+
+
+def test_the_command_downloads_and_prints_the_size(server: Server, root: Path) -> None:
+    result = _command("--root", _with_lists(root), "--archive", server.url("gone.tar"), server.url(ARCHIVE))
+    assert result.returncode == 0, result.stderr
+    assert content(root) == official_files()
+    size = f"{sum(map(len, images().values())) / 1000:.1f} kB"
+    assert result.stdout.splitlines()[-1] == f"{root}: 3 classes, 12 images, {size}; 9 training images, 3 test images"
+    assert "note: the archive holds 12 of 15,620 images" in result.stdout
+    again = _command("--root", root)
+    assert again.stdout == f"{root}: 3 classes, 12 images, {size}; 9 training images, 3 test images\n"
+
+
+def test_the_command_prints_an_error_in_one_line(server: Server, root: Path) -> None:
+    result = _command("--root", _with_lists(root), "--archive", server.url("gone.tar"))
+    assert result.returncode == 1
+    assert result.stderr == (f"error: {ARCHIVE} could not be downloaded: {server.url('gone.tar')}: 404 Not Found\n")
+
+
+def test_ctrl_c_is_one_line_and_the_command_resumes(server: Server, root: Path) -> None:
+    server.answers[ARCHIVE] = [Answer(pause=0.3)]
+    arguments = ["--root", str(_with_lists(root)), "--archive", server.url(ARCHIVE)]
+    command = [sys.executable, "-c", COMMAND, *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    part = root / ".partial" / f"{ARCHIVE}.part"
+    while not (part.exists() and part.stat().st_size > 0):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "interrupted; the same command resumes the download\n"
+    had = part.stat().st_size
+    assert _command(*arguments).returncode == 0
+    assert server.ranges(ARCHIVE) == [None, f"bytes={had}-"]
+
+
+def test_the_command_starts_without_torch() -> None:
+    script = (
+        "import sys, deepdream.apps.download as app; app.scenes.official_url(); app.scenes.ensure_mit_indoor; "
+        "print({'torch', 'pytorch_lightning'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
+
+
+def test_bad_arguments_are_refused_before_any_work(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--archive", "http://host/x.tar"])
+    assert caught.value.code == 2
+    assert "--root" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not MIT67.exists(), reason="the official lists are not beside this checkout (../shared/mit67)")
+def test_a_few_real_images_are_used_in_place_and_the_missing_ones_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--root", str(MIT67)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "of 6700 listed images are not in" in line
+    assert "data.download=true with a new or empty data.root" in line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -55,3 +56,13 @@ def official_members(prefix: str = "Images/") -> list[tuple[tarfile.TarInfo, byt
 def official_tar(prefix: str = "Images/") -> bytes:
     """A small archive in the official form."""
     return tar(official_members(prefix))
+
+
+def official_files() -> dict[str, bytes]:
+    """The files of the complete data set, by their path below its root."""
+    return {**lists(), **{f"Images/{name}": content for name, content in images().items()}}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, hidden ones too, by their path below it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

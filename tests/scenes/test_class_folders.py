@@ -1,11 +1,9 @@
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.apps.class_folders import main
 from deepdream.scenes import DataConfig, SceneDataModule
 from deepdream.scenes.class_folders import write_layout
 from deepdream.scenes.layout import read_lists
@@ -73,44 +71,3 @@ def test_files_that_are_not_photos_are_ignored(photos: Path, tmp_path: Path) -> 
     (photos / "empty").mkdir()
     train, test = write_layout(photos, tmp_path / "set")
     assert len(train + test) == 15
-
-
-@pytest.mark.parametrize(
-    ("case", "message"),
-    [
-        ("nowhere", "is not a folder; name one that holds"),
-        ("flat", "holds no folder with photos; it needs one for each class"),
-        ("one", "class attic has only 1 photo"),
-        ("share", "test_share is 1.5; it must be more than 0 and less than 1"),
-        ("full", "is not empty; name a new folder"),
-        ("unknown", "has classes that .* lacks: cellar"),
-    ],
-)
-def test_a_mistake_is_one_line_and_writes_nothing(
-    case: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tmp_path / "set"
-    counts = {"flat": {}, "one": {"attic": 1}}.get(case, {"attic": 4})
-    photos = tmp_path / "photos"
-    if case != "nowhere":
-        photos.mkdir()
-        write_photos(photos, counts)
-    arguments = [str(photos), "--root", str(root)]
-    if case == "share":
-        arguments += ["--test-share", "1.5"]
-    elif case == "full":
-        root.mkdir()
-        (root / "mine").write_text("x")
-    elif case == "unknown":
-        arguments += ["--test", str(write_photos(tmp_path / "more", {"cellar": 2}))]
-    assert main(arguments) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert re.search(message, line)
-    assert not root.exists() or [p.name for p in root.iterdir()] == ["mine"]
-
-
-def test_the_command_prints_the_size_of_the_data_set(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(photos), "--root", str(tmp_path / "set")]) == 0
-    assert "2 classes, 12 training photos, 3 test photos" in capsys.readouterr().out

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepdream.scenes.download import DownloadError, Patience, download
+from deepdream.scenes.download import DownloadError, RetryPolicy, download
 from tests.scenes.server import Answer, Server
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
-QUICK = Patience(timeout=20, attempts=3, pause=0.001)
-NOTICING = Patience(timeout=0.7, attempts=3, pause=0.001)  # for servers that stall
+QUICK = RetryPolicy(timeout=20, attempts=3, pause=0.001)
+NOTICING = RetryPolicy(timeout=0.7, attempts=3, pause=0.001)  # for servers that stall
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def _only(path: Path) -> bool:
 
 def test_a_file_is_downloaded_and_its_bytes_are_counted(server: Server, path: Path) -> None:
     steps: list[tuple[int, int | None]] = []
-    download([server.url("set.tar")], path, on_bytes=lambda done, total: steps.append((done, total)), patience=QUICK)
+    download([server.url("set.tar")], path, on_bytes=lambda done, total: steps.append((done, total)), retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert _only(path)
     assert steps[-1] == (len(CONTENT), len(CONTENT))
@@ -49,7 +49,7 @@ def test_a_file_is_downloaded_and_its_bytes_are_counted(server: Server, path: Pa
 def test_an_interrupted_transfer_resumes_where_it_was(server: Server, path: Path) -> None:
     server.answers["set.tar"] = [Answer(cut=300_000), Answer(cut=1), Answer(cut=500_000)]
     retries: list[str] = []
-    download([server.url("set.tar")], path, on_retry=retries.append, patience=QUICK)
+    download([server.url("set.tar")], path, on_retry=retries.append, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert server.ranges("set.tar") == [None, "bytes=300000-", "bytes=300001-", "bytes=800001-"]
     assert "interrupted after 300.0 kB of 1.0 MB; retrying in" in retries[0]
@@ -57,7 +57,7 @@ def test_an_interrupted_transfer_resumes_where_it_was(server: Server, path: Path
 
 def test_attempts_that_progress_are_not_counted(server: Server, path: Path) -> None:
     server.answers["set.tar"] = [Answer(cut=90_000)] * 11
-    download([server.url("set.tar")], path, patience=QUICK)
+    download([server.url("set.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert len(server.requests) == 12
 
@@ -65,7 +65,7 @@ def test_attempts_that_progress_are_not_counted(server: Server, path: Path) -> N
 def test_a_stall_is_noticed_and_the_bytes_before_it_are_kept(server: Server, path: Path) -> None:
     server.answers["set.tar"] = [Answer(stall=400_000)]
     retries: list[str] = []
-    download([server.url("set.tar")], path, on_retry=retries.append, patience=NOTICING)
+    download([server.url("set.tar")], path, on_retry=retries.append, retry=NOTICING)
     assert path.read_bytes() == CONTENT
     assert server.ranges("set.tar") == [None, "bytes=400000-"]
     assert "no data for 0.7 s" in retries[0]
@@ -85,7 +85,7 @@ def test_a_stall_is_noticed_and_the_bytes_before_it_are_kept(server: Server, pat
 def test_a_server_with_fewer_abilities_gives_the_same_file(server: Server, path: Path, answer: Answer) -> None:
     server.answers["set.tar"] = [Answer(cut=300_000, tag=answer.tag)]
     server.ordinary = answer
-    download([server.url("set.tar")], path, patience=QUICK)
+    download([server.url("set.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert len(server.requests) == 2
 
@@ -99,7 +99,7 @@ def test_a_file_that_changes_between_two_requests_is_never_mixed(server: Server,
     def change(line: str) -> None:
         server.files["set.tar"] = changed
 
-    download([server.url("set.tar")], path, on_retry=change, patience=QUICK)
+    download([server.url("set.tar")], path, on_retry=change, retry=QUICK)
     assert path.read_bytes() == changed
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_shrinks_below_the_downloaded_part_starts_over(server: Serve
     def shrink(line: str) -> None:
         server.files["set.tar"] = b"short"
 
-    download([server.url("set.tar")], path, on_retry=shrink, patience=QUICK)
+    download([server.url("set.tar")], path, on_retry=shrink, retry=QUICK)
     assert path.read_bytes() == b"short"
     assert server.ranges("set.tar") == [None, "bytes=300000-", None]
 
@@ -118,7 +118,7 @@ def test_a_file_that_shrinks_below_the_downloaded_part_starts_over(server: Serve
 def test_a_length_that_is_too_long_is_an_error_after_bounded_attempts(server: Server, path: Path) -> None:
     server.ordinary = Answer(extra=1000)
     with pytest.raises(DownloadError, match=r"set\.tar could not be downloaded: .*no progress"):
-        download([server.url("set.tar")], path, patience=QUICK)
+        download([server.url("set.tar")], path, retry=QUICK)
     assert not path.exists()
     assert len(server.requests) < 10
 
@@ -130,7 +130,7 @@ def test_a_length_that_is_too_short_is_found_by_the_check(server: Server, path: 
         if part.read_bytes() != CONTENT:
             raise ValueError("set.tar is not complete")
 
-    download([server.url("set.tar"), server.url("mirror.tar")], path, check=check, patience=QUICK)
+    download([server.url("set.tar"), server.url("mirror.tar")], path, check=check, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert [name for name, _ in server.requests] == ["set.tar", "mirror.tar"]
 
@@ -138,21 +138,21 @@ def test_a_length_that_is_too_short_is_found_by_the_check(server: Server, path: 
 @pytest.mark.parametrize("status", [404, 403, 410])
 def test_a_permanent_error_leads_to_the_next_mirror_at_once(server: Server, path: Path, status: int) -> None:
     server.answers["set.tar"] = [Answer(status=status)]
-    download([server.url("set.tar"), server.url("mirror.tar")], path, patience=QUICK)
+    download([server.url("set.tar"), server.url("mirror.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert [name for name, _ in server.requests] == ["set.tar", "mirror.tar"]
 
 
 def test_a_temporary_error_is_retried(server: Server, path: Path) -> None:
     server.answers["set.tar"] = [Answer(status=503), Answer(status=429)]
-    download([server.url("set.tar")], path, patience=QUICK)
+    download([server.url("set.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT
 
 
 def test_a_redirect_is_followed_with_its_range(server: Server, path: Path) -> None:
     there = Answer(status=302, location=server.url("mirror.tar"))
     server.answers = {"set.tar": [there, there], "mirror.tar": [Answer(cut=300_000)]}
-    download([server.url("set.tar")], path, patience=QUICK)
+    download([server.url("set.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert server.ranges("mirror.tar") == [None, "bytes=300000-"]
 
@@ -162,7 +162,7 @@ def test_when_all_mirrors_fail_the_error_of_each_is_in_one_line(server: Server, 
         closed = gone.url("set.tar")
     server.answers["set.tar"] = [Answer(stall=100_000), *[Answer(stall=0)] * 9]
     with pytest.raises(DownloadError) as caught:
-        download([server.url("none"), closed, "ftp://host/set.tar", server.url("set.tar")], path, patience=NOTICING)
+        download([server.url("none"), closed, "ftp://host/set.tar", server.url("set.tar")], path, retry=NOTICING)
     message = str(caught.value)
     assert "\n" not in message
     assert f"{server.url('none')}: 404 Not Found" in message
@@ -176,9 +176,9 @@ def test_the_next_run_tries_the_mirror_of_the_partial_download_first(server: Ser
     urls = [server.url("set.tar"), server.url("mirror.tar")]
     server.answers = {"set.tar": [Answer(status=404)], "mirror.tar": [Answer(cut=600_000), *[Answer(cut=0)] * 3]}
     with pytest.raises(DownloadError):
-        download(urls, path, patience=QUICK)
+        download(urls, path, retry=QUICK)
     server.requests.clear()
-    download(urls, path, patience=QUICK)
+    download(urls, path, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert server.requests == [("mirror.tar", "bytes=600000-")]
 
@@ -186,7 +186,7 @@ def test_the_next_run_tries_the_mirror_of_the_partial_download_first(server: Ser
 def test_bytes_of_two_mirrors_are_never_joined(server: Server, path: Path) -> None:
     server.files["mirror.tar"] = CONTENT[::-1]
     server.answers["set.tar"] = [Answer(cut=600_000), *[Answer(status=500)] * 3]
-    download([server.url("set.tar"), server.url("mirror.tar")], path, patience=QUICK)
+    download([server.url("set.tar"), server.url("mirror.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT[::-1]
 
 
@@ -194,7 +194,7 @@ def test_a_part_that_was_complete_before_the_kill_needs_no_request(server: Serve
     notes = {"url": server.url("set.tar"), "validator": '"any"', "total": len(CONTENT)}
     path.with_name("set.tar.part").write_bytes(CONTENT)
     path.with_name("set.tar.part.json").write_text(json.dumps(notes))
-    download([server.url("set.tar")], path, patience=QUICK)
+    download([server.url("set.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert server.requests == []
 
@@ -204,7 +204,7 @@ def test_a_part_without_valid_notes_starts_over(server: Server, path: Path, note
     path.with_name("set.tar.part").write_bytes(b"of who knows what")
     if notes is not None:
         path.with_name("set.tar.part.json").write_text(notes)
-    download([server.url("set.tar")], path, patience=QUICK)
+    download([server.url("set.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert _only(path)
 
@@ -212,7 +212,7 @@ def test_a_part_without_valid_notes_starts_over(server: Server, path: Path, note
 def test_too_little_disk_space_is_an_error_before_anything_is_written(server: Server, path: Path) -> None:
     server.ordinary = Answer(extra=10**18)
     with pytest.raises(OSError, match=r"set\.tar needs 2\.0 EB in .*, where .* are free; make room") as caught:
-        download([server.url("set.tar"), server.url("mirror.tar")], path, copies=2, patience=QUICK)
+        download([server.url("set.tar"), server.url("mirror.tar")], path, copies=2, retry=QUICK)
     assert not isinstance(caught.value, DownloadError)
     assert not path.exists()
     assert path.with_name("set.tar.part").stat().st_size == 0
@@ -224,21 +224,21 @@ def test_a_file_that_fails_the_check_is_removed(server: Server, path: Path) -> N
         raise ValueError("it is a web page")
 
     with pytest.raises(DownloadError, match="it is a web page; the download was removed"):
-        download([server.url("set.tar")], path, check=check, patience=QUICK)
+        download([server.url("set.tar")], path, check=check, retry=QUICK)
     assert os.listdir(path.parent) == []
 
 
 def test_an_invalid_address_is_an_error(path: Path) -> None:
     for url in ("http://", "http://[", "http://host:port/x", "http://a b/"):
         with pytest.raises(DownloadError, match="could not be downloaded"):
-            download([url], path, patience=QUICK)
+            download([url], path, retry=QUICK)
 
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from deepdream.scenes.download import Patience, download
-download([sys.argv[1]], Path(sys.argv[2]), patience=Patience(timeout=5, attempts=3, pause=0.01))
+from deepdream.scenes.download import RetryPolicy, download
+download([sys.argv[1]], Path(sys.argv[2]), retry=RetryPolicy(timeout=5, attempts=3, pause=0.01))
 """
 
 
@@ -256,7 +256,7 @@ def test_the_download_of_a_stopped_process_is_resumed_by_the_next(
     process.wait()
     assert not path.exists()
     had = part.stat().st_size
-    download([server.url("set.tar")], path, patience=QUICK)
+    download([server.url("set.tar")], path, retry=QUICK)
     assert path.read_bytes() == CONTENT
     assert server.ranges("set.tar") == [None, f"bytes={had}-"]
 

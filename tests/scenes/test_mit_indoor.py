@@ -13,18 +13,28 @@ from pathlib import Path
 
 import pytest
 
-from deepdream.apps.download import main
 from deepdream.scenes import DataConfig, SceneDataModule, UrlConfig
-from deepdream.scenes.download import DownloadError, Patience
+from deepdream.scenes.download import DownloadError, RetryPolicy
 from deepdream.scenes.layout import read_lists
 from deepdream.scenes.mit_indoor import ensure_mit_indoor, official_url
 from tests.conftest import ROOT
-from tests.scenes.archives import CLASSES, PER_CLASS, images, lists, member, official_members, official_tar, tar
+from tests.scenes.archives import (
+    CLASSES,
+    PER_CLASS,
+    content,
+    images,
+    lists,
+    member,
+    official_files,
+    official_members,
+    official_tar,
+    tar,
+)
 from tests.scenes.layout import write_scenes
 from tests.scenes.server import Answer, Server
 
 MIT67 = Path(__file__).parents[3] / "shared" / "mit67"
-QUICK = Patience(timeout=20, attempts=3, pause=0.001)
+QUICK = RetryPolicy(timeout=20, attempts=3, pause=0.001)
 ARCHIVE = "indoorCVPR_09.tar"
 
 
@@ -54,28 +64,21 @@ def _url(server: Server, **changed: object) -> UrlConfig:
 
 def _tree(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """All that is in a folder, hidden files too: when it changed, its mode and its content."""
-    return {
-        str(path.relative_to(folder)): (
-            path.lstat().st_mtime_ns,
-            path.lstat().st_mode,
-            path.read_bytes() if path.is_file() else b"",
-        )
-        for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): _state(path) for path in folder.rglob("*")}
 
 
-def _content(folder: Path) -> dict[str, bytes]:
-    return {name: content for name, (_, _, content) in _tree(folder).items() if (folder / name).is_file()}
+def _state(path: Path) -> tuple[int, int, bytes]:
+    return path.lstat().st_mtime_ns, path.lstat().st_mode, path.read_bytes() if path.is_file() else b""
 
 
-COMPLETE = {**lists(), **{f"Images/{name}": content for name, content in images().items()}}
+COMPLETE = official_files()
 
 
 def test_the_data_set_is_downloaded_and_nothing_else_stays(
     server: Server, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
-    assert _content(root) == COMPLETE
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
+    assert content(root) == COMPLETE
     assert sorted(os.listdir(root)) == ["Images", "TestImages.txt", "TrainImages.txt"]
     found = read_lists(root)
     assert found.classes == CLASSES
@@ -86,10 +89,10 @@ def test_the_data_set_is_downloaded_and_nothing_else_stays(
 
 
 def test_a_complete_data_set_is_not_requested_again(server: Server, root: Path) -> None:
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
     server.requests.clear()
     before = _tree(root)
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
     assert _tree(root) == before
     assert server.requests == []
 
@@ -97,14 +100,14 @@ def test_a_complete_data_set_is_not_requested_again(server: Server, root: Path) 
 @pytest.mark.parametrize("prefix", ["indoorCVPR_09/Images/", "./Images/"])
 def test_an_archive_that_nests_its_images_becomes_the_official_layout(server: Server, root: Path, prefix: str) -> None:
     server.files[ARCHIVE] = official_tar(prefix)
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
-    assert _content(root) == COMPLETE
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
+    assert content(root) == COMPLETE
 
 
 def test_the_download_survives_broken_and_stalled_connections_and_ignored_ranges(server: Server, root: Path) -> None:
     server.answers[ARCHIVE] = [Answer(cut=40_000), Answer(stall=30_000), Answer(status=502), Answer(ranges=False)]
-    ensure_mit_indoor(root, _url(server), patience=replace(QUICK, timeout=0.7))
-    assert _content(root) == COMPLETE
+    ensure_mit_indoor(root, _url(server), retry=replace(QUICK, timeout=0.7))
+    assert content(root) == COMPLETE
     assert server.ranges(ARCHIVE) == [None, "bytes=40000-", "bytes=70000-", "bytes=70000-"]
 
 
@@ -115,7 +118,7 @@ def test_an_existing_copy_is_used_in_place_and_not_changed(server: Server, root:
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = _tree(root)
     try:
-        ensure_mit_indoor(root, _url(server), patience=QUICK)
+        ensure_mit_indoor(root, _url(server), retry=QUICK)
         assert len(read_lists(root).train) == 2
         assert _tree(root) == before
         assert server.requests == []
@@ -129,7 +132,7 @@ def test_leftovers_of_a_kill_after_the_end_are_removed_whatever_was_added_since(
     (root / ".partial").mkdir()
     (root / ".partial" / ARCHIVE).write_bytes(b"2.4 GB")
     (root / "Annotations").mkdir()
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
     assert sorted(os.listdir(root)) == ["Annotations", "Images", "TestImages.txt", "TrainImages.txt"]
     assert server.requests == []
 
@@ -140,7 +143,7 @@ def test_a_folder_of_something_else_is_left_alone(server: Server, root: Path, ot
     (root / other).write_text("years of work")
     before = _tree(root)
     with pytest.raises(FileNotFoundError, match="which has no Images folder; expected there: Images/<class>"):
-        ensure_mit_indoor(root, _url(server), patience=QUICK)
+        ensure_mit_indoor(root, _url(server), retry=QUICK)
     assert _tree(root) == before
     assert server.requests == []
 
@@ -149,12 +152,12 @@ def test_lists_and_archive_of_the_user_are_used_and_kept(server: Server, root: P
     root.mkdir(parents=True)
     (root / ARCHIVE).write_bytes(official_tar())
     (root / ".DS_Store").write_bytes(b"")
-    for name, content in lists().items():
-        (root / name).write_bytes(content)
+    for name, text in lists().items():
+        (root / name).write_bytes(text)
     before = _tree(root)
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
     assert server.requests == []
-    assert _content(root) == {**COMPLETE, ARCHIVE: official_tar(), ".DS_Store": b""}
+    assert content(root) == {**COMPLETE, ARCHIVE: official_tar(), ".DS_Store": b""}
     assert before.items() <= _tree(root).items()
 
 
@@ -162,7 +165,7 @@ def test_an_archive_of_the_user_is_never_removed(server: Server, root: Path) -> 
     root.mkdir(parents=True)
     (root / ARCHIVE).write_bytes(official_tar()[:20_000])
     with pytest.raises(ValueError, match="is not a complete tar archive"):
-        ensure_mit_indoor(root, _url(server), patience=QUICK)
+        ensure_mit_indoor(root, _url(server), retry=QUICK)
     assert (root / ARCHIVE).stat().st_size == 20_000
     assert server.ranges(ARCHIVE) == []
 
@@ -183,54 +186,52 @@ def test_a_hostile_archive_writes_nothing_and_the_next_mirror_is_tried(
     server.files["hostile.tar"] = tar([*official_members(), *members])
     before = _tree(tmp_path)
     with pytest.raises(DownloadError, match=r"is refused, because its member .*; the download was removed"):
-        ensure_mit_indoor(root, _url(server, archive=[server.url("hostile.tar")]), patience=QUICK)
+        ensure_mit_indoor(root, _url(server, archive=[server.url("hostile.tar")]), retry=QUICK)
     assert not (root / "Images").exists()
     left = {name for name in _tree(tmp_path).keys() - before.keys() if (tmp_path / name).is_file()}
     assert all(name.startswith("data/mit_indoor/.partial") for name in left)
     assert not [name for name in left if ARCHIVE in name]
-    ensure_mit_indoor(root, _url(server, archive=[server.url("hostile.tar"), server.url(ARCHIVE)]), patience=QUICK)
-    assert _content(root) == COMPLETE
+    ensure_mit_indoor(root, _url(server, archive=[server.url("hostile.tar"), server.url(ARCHIVE)]), retry=QUICK)
+    assert content(root) == COMPLETE
 
 
 def test_an_archive_that_lacks_listed_images_names_them(server: Server, root: Path) -> None:
     server.files[ARCHIVE] = tar([m for m in official_members() if "bar/bar_" not in m[0].name])
     with pytest.raises(DownloadError, match=r"lacks 3 of 12 listed images: bar/bar_0\.jpg, bar/bar_1\.jpg") as caught:
-        ensure_mit_indoor(root, _url(server), patience=QUICK)
+        ensure_mit_indoor(root, _url(server), retry=QUICK)
     assert str(root / "MissingImages.txt") in str(caught.value)
     assert (root / "MissingImages.txt").read_text() == "bar/bar_0.jpg\nbar/bar_1.jpg\nbar/bar_2.jpg\n"
     server.files[ARCHIVE] = official_tar()
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
-    assert _content(root) == COMPLETE
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
+    assert content(root) == COMPLETE
 
 
 def test_fewer_images_than_expected_are_noted_if_all_listed_ones_are_there(
     server: Server, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ensure_mit_indoor(root, _url(server, classes=67, images=15_620), patience=QUICK)
+    ensure_mit_indoor(root, _url(server, classes=67, images=15_620), retry=QUICK)
     out = capsys.readouterr().out
     assert "note: the archive holds 3 of 67 classes; all listed images are among them" in out
     assert "note: the archive holds 12 of 15,620 images; all listed images are among them" in out
-    assert _content(root) == COMPLETE
+    assert content(root) == COMPLETE
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("text", "message"),
     [
         (b"<html>\n<p>moved</p>", "line 1 is '<html>'; it must be `class/file`"),
         (b"bar/bar_0.jpg", r"its SHA-256 is [0-9a-f]{64}; data\.url\.train_sha256 is .* \(null takes any\)"),
     ],
     ids=["a web page", "another list"],
 )
-def test_a_list_that_is_not_the_official_one_is_refused(
-    server: Server, root: Path, content: bytes, message: str
-) -> None:
-    server.files["wrong.txt"] = content
+def test_a_list_that_is_not_the_official_one_is_refused(server: Server, root: Path, text: bytes, message: str) -> None:
+    server.files["wrong.txt"] = text
     with pytest.raises(DownloadError, match=message):
-        ensure_mit_indoor(root, _url(server, train_list=[server.url("wrong.txt")]), patience=QUICK)
+        ensure_mit_indoor(root, _url(server, train_list=[server.url("wrong.txt")]), retry=QUICK)
     ensure_mit_indoor(
-        root, _url(server, train_list=[server.url("wrong.txt"), server.url("TrainImages.txt")]), patience=QUICK
+        root, _url(server, train_list=[server.url("wrong.txt"), server.url("TrainImages.txt")]), retry=QUICK
     )
-    assert _content(root) == COMPLETE
+    assert content(root) == COMPLETE
 
 
 def test_an_archive_damaged_on_the_disk_is_downloaded_again(
@@ -238,8 +239,8 @@ def test_an_archive_damaged_on_the_disk_is_downloaded_again(
 ) -> None:
     (root / ".partial").mkdir(parents=True)
     (root / ".partial" / ARCHIVE).write_bytes(official_tar()[:50_000])
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
-    assert _content(root) == COMPLETE
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
+    assert content(root) == COMPLETE
     assert "it is removed and downloaded again" in capsys.readouterr().out
 
 
@@ -247,9 +248,9 @@ def test_no_network_is_one_line_and_the_next_run_completes(server: Server, root:
     with Server({}) as gone:
         url = _url(gone)
     with pytest.raises(DownloadError, match=r"TrainImages\.txt could not be downloaded: .*Connection refused"):
-        ensure_mit_indoor(root, url, patience=QUICK)
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
-    assert _content(root) == COMPLETE
+        ensure_mit_indoor(root, url, retry=QUICK)
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
+    assert content(root) == COMPLETE
 
 
 def test_the_data_module_downloads_it(server: Server, root: Path) -> None:
@@ -274,13 +275,13 @@ PRELUDE = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from deepdream.scenes.download import Patience
+from deepdream.scenes.download import RetryPolicy
 from deepdream.scenes.mit_indoor import ensure_mit_indoor, official_url
 root, server = Path(sys.argv[1]), sys.argv[2]
 lists = dict(train_list=[server + "TrainImages.txt"], test_list=[server + "TestImages.txt"])
 lists |= dict(train_sha256=None, test_sha256=None, classes=None, images=None)
 url = replace(official_url(), archive=[server + "indoorCVPR_09.tar"], **lists)
-patience = Patience(timeout=20, attempts=3, pause=0.01)
+retry = RetryPolicy(timeout=20, attempts=3, pause=0.01)
 """
 
 
@@ -291,10 +292,10 @@ def _start(script: str, root: Path, server: Server, *more: str) -> subprocess.Po
 
 def test_four_processes_at_once_download_once(server: Server, root: Path) -> None:
     server.answers[ARCHIVE] = [Answer(pause=0.1)]
-    processes = [_start("ensure_mit_indoor(root, url, patience=patience)", root, server) for _ in range(4)]
+    processes = [_start("ensure_mit_indoor(root, url, retry=retry)", root, server) for _ in range(4)]
     printed = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, printed
-    assert _content(root) == COMPLETE
+    assert content(root) == COMPLETE
     assert sorted(name for name, _ in server.requests) == sorted([ARCHIVE, *lists()])
     assert sum(text.count("downloading MIT Indoor Scenes") for text in printed) == 1
     assert all(text.count("waiting for another process") <= 1 for text in printed)
@@ -317,7 +318,7 @@ def in_a_process(stop_at):
                     os.kill(os.getpid(), signal.SIGKILL)
         sys.addaudithook(hook)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        ensure_mit_indoor(root, url, patience=patience)
+        ensure_mit_indoor(root, url, retry=retry)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -349,102 +350,28 @@ def test_a_kill_at_any_step_is_completed_by_the_next_run(server: Server, root: P
     printed = process.communicate(timeout=240)[0]
     assert process.returncode == 0, printed
     assert int(printed.splitlines()[-1]) > 40
-    assert _content(root) == COMPLETE
+    assert content(root) == COMPLETE
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_kill_at_any_moment_is_completed_by_the_next_run(server: Server, root: Path, seed: int) -> None:
     rng = random.Random(seed)
     server.ordinary = Answer(pause=0.01)
-    process = _start("print('go', flush=True); ensure_mit_indoor(root, url, patience=patience)", root, server)
+    process = _start("print('go', flush=True); ensure_mit_indoor(root, url, retry=retry)", root, server)
     assert process.stdout is not None
     assert process.stdout.readline() == "go\n"
     time.sleep(rng.uniform(0.005, 0.25))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    ensure_mit_indoor(root, _url(server), patience=QUICK)
-    assert _content(root) == COMPLETE
+    ensure_mit_indoor(root, _url(server), retry=QUICK)
+    assert content(root) == COMPLETE
     assert sorted(os.listdir(root)) == ["Images", "TestImages.txt", "TrainImages.txt"]
-
-
-COMMAND = "import sys; from deepdream.apps.download import main; sys.exit(main())"
-
-
-def _command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", COMMAND, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-
-
-def _with_lists(root: Path) -> Path:
-    root.mkdir(parents=True)
-    for name, content in lists().items():
-        (root / name).write_bytes(content)
-    return root
-
-
-def test_the_command_downloads_and_prints_the_size(server: Server, root: Path) -> None:
-    result = _command("--root", _with_lists(root), "--archive", server.url("gone.tar"), server.url(ARCHIVE))
-    assert result.returncode == 0, result.stderr
-    assert _content(root) == COMPLETE
-    size = f"{sum(map(len, images().values())) / 1000:.1f} kB"
-    assert result.stdout.splitlines()[-1] == f"{root}: 3 classes, 12 images, {size}; 9 training images, 3 test images"
-    assert "note: the archive holds 12 of 15,620 images" in result.stdout
-    again = _command("--root", root)
-    assert again.stdout == f"{root}: 3 classes, 12 images, {size}; 9 training images, 3 test images\n"
-
-
-def test_the_command_prints_an_error_in_one_line(server: Server, root: Path) -> None:
-    result = _command("--root", _with_lists(root), "--archive", server.url("gone.tar"))
-    assert result.returncode == 1
-    assert result.stderr == (f"error: {ARCHIVE} could not be downloaded: {server.url('gone.tar')}: 404 Not Found\n")
-
-
-def test_ctrl_c_is_one_line_and_the_command_resumes(server: Server, root: Path) -> None:
-    server.answers[ARCHIVE] = [Answer(pause=0.3)]
-    arguments = ["--root", str(_with_lists(root)), "--archive", server.url(ARCHIVE)]
-    command = [sys.executable, "-c", COMMAND, *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    part = root / ".partial" / f"{ARCHIVE}.part"
-    while not (part.exists() and part.stat().st_size > 0):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors == "interrupted; the same command resumes the download\n"
-    had = part.stat().st_size
-    assert _command(*arguments).returncode == 0
-    assert server.ranges(ARCHIVE) == [None, f"bytes={had}-"]
-
-
-def test_the_command_starts_without_torch() -> None:
-    script = (
-        "import sys, deepdream.apps.download as app; app.scenes.official_url(); app.scenes.ensure_mit_indoor; "
-        "print({'torch', 'pytorch_lightning'} & set(sys.modules))"
-    )
-    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert result.stdout == "set()\n"
-
-
-def test_bad_arguments_are_refused_before_any_work(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["--archive", "http://host/x.tar"])
-    assert caught.value.code == 2
-    assert "--root" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not MIT67.exists(), reason="the official lists are not beside this checkout (../shared/mit67)")
 def test_the_checksums_in_conf_are_those_of_the_official_lists() -> None:
     for name, digest in (("TrainImages", official_url().train_sha256), ("TestImages", official_url().test_sha256)):
         assert hashlib.sha256((MIT67 / f"{name}.txt").read_bytes()).hexdigest() == digest
-
-
-@pytest.mark.skipif(not MIT67.exists(), reason="the official lists are not beside this checkout (../shared/mit67)")
-def test_a_few_real_images_are_used_in_place_and_the_missing_ones_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--root", str(MIT67)]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "of 6700 listed images are not in" in line
-    assert "data.download=true with a new or empty data.root" in line
 
 
 def test_images_per_class_are_as_the_tests_above_count_them() -> None:
