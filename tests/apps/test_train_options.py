@@ -135,7 +135,7 @@ def test_sam_and_adversarial_training_with_the_cosine_loss_and_a_wise_head(train
     assert not torch.allclose(weights, torch.tensor(0.25), atol=1e-4)
     with (run / "metrics.csv").open() as file:
         (row,) = [row for row in csv.DictReader(file) if row["train/loss"]]
-    assert float(row["train/loss"]) < 1.6  # 1 - cosine, plus a tenth of cross-entropy: counted once a picture
+    assert float(row["train/loss"]) < 1.6  # 1 - cosine, plus a tenth of cross-entropy: each image counts once
 
 
 @pytest.mark.slow
