@@ -72,25 +72,33 @@ def test_test_files_of_the_guarantees_exist() -> None:
 
 
 def _commands() -> list[tuple[str, str, list[str]]]:
-    """Page, script and overrides of every command of the documentation and the Makefile; its placeholders left out."""
-    commands = []
+    """Page, script and overrides of every command of the documentation and the Makefile, each once.
+
+    Placeholders ($C) are left out. Of the values of a sweep the first is taken; keys of Hydra and its plugins are left
+    out. docs/extending.md has a test of its own.
+    """
+    commands: dict[tuple[str, ...], tuple[str, str, list[str]]] = {}
     for page in [*PAGES, ROOT / "Makefile"]:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-        for script, rest in re.findall(rf"python ({'|'.join(SCRIPTS)})\.py([^\n`|;]*)", text):
+        for script, rest in re.findall(rf"(?<!\$ )python ({'|'.join(SCRIPTS)})\.py([^\n`|;]*)", text):
             arguments = shlex.split(rest, comments=True)
-            if page.name == HISTORY or {"--config-dir", "-m"} & set(arguments):
-                continue  # docs/extending.md has a test of its own; sweeps are tested below
-            overrides = [argument for argument in arguments if re.match(r"\w[\w./@]*=[^$]*$", argument)]
-            commands.append((page.name, script, overrides))
-    return commands
+            if page.name == HISTORY or "--config-dir" in arguments:
+                continue
+            overrides = [
+                argument if "-m" not in arguments else re.sub(r"=([^\[{,]*),.*", r"=\1", argument)
+                for argument in arguments
+                if re.match(r"(?!hydra|sweep)\w[\w./@]*=[^$]*$", argument)
+            ]
+            commands.setdefault((script, *overrides), (page.name, script, overrides))
+    return list(commands.values())
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("page", "script", "overrides"), _commands())
 def test_commands_have_keys_that_exist(page: str, script: str, overrides: list[str]) -> None:
     aliases = ALIASES.get(script, {})
     named = [override.partition("=") for override in overrides]
-    composed = [f"{aliases.get(key, key)}={value}" for key, _, value in named if not key.startswith("hydra")]
-    schema.compose(script, composed)
+    schema.compose(script, [f"{aliases.get(key, key)}={value}" for key, _, value in named])
 
 
 def test_enough_commands_are_found() -> None:
