@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,10 +13,11 @@ from rich.table import Table
 from deepdream import evaluating, models, scenes
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command
+from deepdream.apps.renamed import translate
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
 from deepdream.hardware import best_device, best_dtype
-from deepdream.scenes.config import FORMER_KEYS, DataConfig
+from deepdream.scenes.config import DataConfig
 from deepdream.schema import as_data
 
 
@@ -46,7 +47,7 @@ def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule
             f"{network.source} has no record of its training data; evaluate a checkpoint of `{invocation('train')}`"
         )
     known = [field.name for field in fields(DataConfig)]
-    values = current_keys(as_data(record, network.source), known)
+    values = translate({"data": as_data(record, network.source)})["data"]
     seed, fingerprint = values.pop("seed"), values.pop("fingerprint")
     if unknown := [str(key) for key in values if key not in known]:
         raise ValueError(f"{network.source} has a record of its data with unknown keys: {', '.join(unknown)}")
@@ -70,15 +71,6 @@ def _require_same_classes(network: models.Network, data: scenes.SceneDataModule)
     if network.has_class_names and data.classes != network.classes:
         here, there = next(pair for pair in zip(data.classes, network.classes, strict=True) if pair[0] != pair[1])
         raise ValueError(f"{data.root} has other classes than {network.source}: {here} in place of {there}")
-
-
-def current_keys(record: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
-    """A checkpoint's record of its data with the keys of today, which are `known`.
-
-    >>> current_keys({"store": True, "resize": 146}, ["cache_images", "resize"])
-    {'cache_images': True, 'resize': 146}
-    """
-    return {key if key in known else FORMER_KEYS.get(key, key): value for key, value in record.items()}
 
 
 def evaluate_network(

@@ -11,9 +11,6 @@ from deepdream.schema import preset
 
 TTA = ("none", "flip", "multicrop")
 
-# Keys of `data` in the checkpoints of version 0.1.0, and their names now.
-FORMER_KEYS = {"store": "cache_images", "store_size": "cache_image_size", "cache": "cache_dir"}
-
 
 @dataclass
 class RoomsConfig:

@@ -5,7 +5,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from deepdream.scenes import SceneDataModule
+from deepdream.scenes import DataConfig, SceneDataModule
 from deepdream.training.schedulers import constant, warmup_cosine
 from tests.scenes.layout import write_scenes
 from tests.training.configs import classifier_of
@@ -66,9 +66,8 @@ class _Rates(pl.Callback):
 def data(tmp_path_factory: pytest.TempPathFactory) -> SceneDataModule:
     folder = tmp_path_factory.mktemp("scenes")
     root = write_scenes(folder / "scenes", {"bar": (10, 2), "pub": (10, 2)})
-    return SceneDataModule(
-        root, image_size=32, resize=32, val_per_class=2, batch_size=8, workers=0, cache=folder / "cache"
-    )
+    sizes = {"image_size": 32, "resize": 32, "val_per_class": 2, "batch_size": 8, "workers": 0}
+    return SceneDataModule(DataConfig.preset(root=str(root), cache_dir=str(folder / "cache"), **sizes))
 
 
 def _rates_of_a_run(
