@@ -38,6 +38,7 @@ SCHEMAS = {
     "dream": "deepdream.dreaming.config:DreamAppConfig",
     "explain": "deepdream.explaining.config:ExplainAppConfig",
     "evaluate": "deepdream.evaluating.config:EvaluateConfig",
+    "data": "deepdream.scenes.config:DataAppConfig",
 }
 
 CLOSE = 0.7  # similarity (difflib's ratio) from which on a name is worth suggesting
