@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,12 @@ def test_a_configuration_composed_in_python_has_the_defaults_of_the_command_line
     assert isinstance(train, TrainConfig)
     assert (train.data.root, train.model.depth, train.optimizer["_target_"]) == ("data/rooms", 34, "torch.optim.SGD")
     assert schema.compose("dream").dream == DreamConfig.preset("vivid")
+
+
+@pytest.mark.parametrize("app", schema.SCHEMAS)
+def test_every_command_is_composed_in_python(app: str) -> None:
+    module, _, name = schema.SCHEMAS[app].partition(":")
+    assert type(schema.compose(app)) is getattr(import_module(module), name)
 
 
 def test_composing_needs_no_torch_and_leaves_a_strangers_hydra_as_it_was(tmp_path: Path) -> None:
