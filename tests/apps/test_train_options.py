@@ -193,6 +193,7 @@ def test_a_compiled_network_with_progressive_resolution_trains_and_opens(trained
         *data_of(trained),
         *options,
         cwd=tmp_path,
+        seconds=900,
         TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "inductor"),
         CUDA_HOME=str(tmp_path),  # where it is set and no GPU is there, torch warns of it
     )
