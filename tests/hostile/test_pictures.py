@@ -30,7 +30,15 @@ def _config() -> DreamAppConfig:
     film = typed(FilmConfig, read_choice("film", "none"))
     paths = dict.fromkeys(("ckpt", "image", "guide", "mask", "output", "reproduce", "channels", "max_pixels"))
     machine = {"device": "auto", "precision": "auto", "compile": False, "devices": 1}
-    keys = {**paths, **machine, "mode": "image", "seed": 0, "report": False, "dream": DreamConfig.preset("vivid"), "film": film}
+    keys = {
+        **paths,
+        **machine,
+        "mode": "image",
+        "seed": 0,
+        "report": False,
+        "dream": DreamConfig.preset("vivid"),
+        "film": film,
+    }
     return typed(DreamAppConfig, keys)
 
 
