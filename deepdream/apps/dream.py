@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from deepdream import dreaming, images, loggers, plots
+from deepdream import dreaming, images, loggers
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import BOX, chosen_network
 from deepdream.apps.command import command
@@ -104,6 +104,8 @@ def _dream_image(config: DreamAppConfig, network: Network, output: Path, folder:
 
 def _dream_channels(config: DreamAppConfig, network: Network, output: Path) -> None:
     """A grid of the strongest channels of the first layer."""
+    from deepdream.plots import contact_sheet
+
     image = images.to_tensor(inputs.read_photo(config.image or inputs.DEFAULT_PHOTO))
     layer, side = config.dream.layers[0], config.dream.width or network.image_size
     channels = dreaming.strongest_channels(network, layer, image, config.channels or CHANNELS)
@@ -112,7 +114,7 @@ def _dream_channels(config: DreamAppConfig, network: Network, output: Path) -> N
     found = dreaming.visualize_channels(dreamer, layer, channels, side, seed=config.seed)
     captions = [f"{layer}:{channel}" for channel in channels]
     columns = max(1, round((len(channels) * 4 / 3) ** 0.5))  # about 4:3
-    grid = plots.contact_sheet([images.to_image(each) for each in found], captions, columns=columns, size=side)
+    grid = contact_sheet([images.to_image(each) for each in found], captions, columns=columns, size=side)
     write_image(grid, output, provenance=reproduce.provenance(config, network, dreamer))
     print(f"channels of {layer} of {network.source}: {', '.join(map(str, channels))}")
     print(f"image:      {relative(output)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 def dreamer(config: DreamAppConfig, network: Network) -> Dreamer:
     """The Dreamer of `config`."""
+    if config.compile:  # a CPU needs no CUDA_HOME, of which torch.compile would warn
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     return dreaming.Dreamer(
         network,
         config.dream,

@@ -18,6 +18,8 @@ RENAMED = {
     "trainer.extra": "trainer",
     "experiment=box": "experiment=bundled",
     "experiment=box_adversary": "experiment=bundled_adversarial",
+    "experiment=ablation/training/average": "experiment=ablation/training/ema",
+    "callbacks.gradcam.pictures": "callbacks.gradcam.images",
     "callbacks.dreams.preset=atlas": "callbacks.dreams.preset=channel_grid",
     # data
     "data.store": "data.cache_images",

@@ -155,7 +155,8 @@ def checkpoints_of(run: Path) -> list[Path]:
 
     Raises ValueError where there is none.
     """
-    files = sorted(run.rglob("*.ckpt"), key=lambda path: (path.stat().st_mtime, path.name))
+    complete = (path for path in run.rglob("*.ckpt") if not path.name.startswith("."))  # a kill may leave a part
+    files = sorted(complete, key=lambda path: (path.stat().st_mtime, path.name))
     if not files:
         raise ValueError(f"there is no checkpoint in {run}; name a run folder with film.run=PATH")
     distinct: dict[object, Path] = {}

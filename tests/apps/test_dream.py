@@ -236,3 +236,11 @@ def test_the_image_outside_the_mask_is_the_photo_to_the_bit(checkpoint: Path, tm
         before, after = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", f"{preset}.png"))
         assert np.array_equal(before[:, :31], after[:, :31])
         assert not np.array_equal(before[:, 33:], after[:, 33:])
+
+
+@pytest.mark.slow
+def test_a_compiled_dream_prints_no_warning_of_torch(checkpoint: Path, tmp_path: Path) -> None:
+    quick = ("dream=gordic", "dream.width=64", "dream.octaves=1", "dream.steps=1", "dream.layers=[layer1]")
+    result = run_app("dream", f"ckpt={checkpoint}", "compile=true", *quick, "output=d.png", cwd=tmp_path, seconds=600)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
