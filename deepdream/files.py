@@ -21,17 +21,20 @@ _LONGEST_SUFFIX = 16
 
 
 @contextmanager
-def atomic_path(path: Path, *, unique: bool = False, sync: bool = False) -> Iterator[Path]:
+def atomic_path(
+    path: Path, *, unique: bool = False, sync: bool = False, partial_stem: str | None = None
+) -> Iterator[Path]:
     """A path beside `path` to write to: it becomes `path` when the block ends, and is removed when the block raises.
 
     unique: allows several processes to write the same file at once; the last one wins. Without it the partial file has
         one name per target, so that the next run overwrites what a killed process left.
     sync: wait until the disk holds the content (os.fsync): after a power cut `path` is the old file or the new one.
+    partial_stem: the name of the partial file, for one name in a folder of large files that a single process writes.
 
     The parent folder is created. An existing `path` stays until the block ends. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem = f".{secrets.token_hex(8)}{PARTIAL}" if unique else _partial_name(path)
+    stem = partial_stem or (f".{secrets.token_hex(8)}{PARTIAL}" if unique else _partial_name(path))
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
     partial = path.with_name(stem + suffix)  # libraries choose the format by the suffix
     try:
