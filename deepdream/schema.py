@@ -196,7 +196,7 @@ def as_value_error(error: Exception, *, group: str = "") -> ValueError:
         root = cause.parent_node._get_root()
         inside = ".".join(filter(None, [group, cause.full_key or str(cause.key)]))
         argument = re.search(r"^To append to your config use \+(.*)", str(error), re.MULTILINE)
-        name = argument[1] if argument else inside  # "trainer.extra.x=1", of which `inside` may be only "trainer.extra"
+        name = argument[1] if argument else inside  # "trainer.extra.x=1"; `inside` may be only "trainer.extra"
         known = [".".join(filter(None, [group, key])) for key in _keys(root)] if isinstance(root, DictConfig) else []
         key = name.partition("=")[0]
         is_open = OmegaConf.get_type(cause.parent_node) is dict and argument is not None

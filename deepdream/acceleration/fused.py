@@ -94,7 +94,7 @@ class FusedConv2d:
             onto[:, :, :: self.stride, :: self.stride] += self._back(gradient)
             return onto
         padding, stride, dilation, groups = self._geometry
-        unread = gradient.new_empty(1).expand(size)  # the input, of which only the size counts
+        unread = gradient.new_empty(1).expand(size)  # stands for the input: only its size counts
         how = (self._weight, None, stride, padding, dilation, False, [0, 0], groups, [True, False, False])
         found: Tensor = torch.ops.aten.convolution_backward(gradient, unread, *how)[0]
         return found if onto is None else onto.add_(found)

@@ -27,7 +27,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 def dreamer(config: DreamAppConfig, network: Network) -> Dreamer:
     """The Dreamer of `config`."""
-    if config.compile:  # a CPU needs no CUDA_HOME, of which torch.compile would warn
+    if config.compile:  # torch.compile warns of a missing CUDA_HOME, which a CPU does not need
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     return dreaming.Dreamer(
         network,

@@ -111,7 +111,7 @@ class Objective:
 
     @property
     def is_of_channels(self) -> bool:
-        """Whether it looks at single channels, all of which may be silent (zero after their ReLU) in an image."""
+        """Whether it selects single channels, which may all be inactive (zero after their ReLU) in an image."""
         return any(selection.channel is not None for selection in self.selections)
 
     def needs(self, what: str) -> bool:

@@ -71,7 +71,7 @@ def _sample(config: DreamConfig, seed: int, step: int) -> Transform:
 class Jitter:
     """The image moved by a shift: rolled, or, with `pad`, cut out of its surroundings of mirror images.
 
-    Rolling lets the top edge dream into the bottom one; mirrored padding, of which only the middle is kept, does not.
+    Rolling lets the top edge dream into the bottom one; mirrored padding, cut off again afterwards, does not.
     """
 
     def __init__(self, shift: Shift, pad: int) -> None:

@@ -41,7 +41,7 @@ CAPTIONS = {
     ),
     "mistakes": (
         "Most confident mistakes",
-        "Wrong predictions with the highest confidence. Many of them turn out to be wrong labels.",
+        "Wrong predictions with the highest confidence. They often reveal wrong labels.",
     ),
     "reliability": (
         "Reliability diagram",

@@ -25,7 +25,7 @@ def warmup_cosine(
 ) -> LambdaLR:
     """A linear rise over `warmup_epochs`, then half a cosine down to `final_fraction` of the learning rate.
 
-    Stepped once per optimizer step. The warmup takes at most a fifth of the run, so that a run of one epoch learns.
+    Stepped once per optimizer step. The warmup takes at most 20 % of the run, so that a run of one epoch learns.
     Source: Goyal et al. 2017 (warmup), Loshchilov & Hutter 2016 (cosine).
     """
     warmup_steps = min(round(warmup_epochs * steps_per_epoch), total_steps // 5)
