@@ -44,6 +44,7 @@ SCHEMAS = {
 CLOSE = 0.7  # similarity (difflib's ratio) from which on a name is worth suggesting
 CLOSE_ELSEWHERE = 0.85  # the same for a key of another group
 SUGGESTIONS = 3
+MUCH_CLOSER = 0.1  # a key that is closer by this makes the others not worth suggesting
 
 
 COMPOSING = (HydraException, OmegaConfBaseException, AssertionError)  # what composing a configuration raises
@@ -137,9 +138,11 @@ def register(app: str) -> None:
 def preset(schema: type[T], group: str, name: str, overrides: Mapping[str, Any] | None = None) -> T:
     """The choice conf/<group>/<name>.yaml with keys overridden, as a checked instance of the dataclass `schema`.
 
+    An override replaces the whole value: an objective, say, is not merged with the preset's.
+
     Raises ValueError for a preset or key that does not exist, and for a value out of its range.
     """
-    return typed(schema, _read_preset(_search_path(), group, name), dict(overrides or {}), group=group)
+    return typed(schema, {**_read_preset(_search_path(), group, name), **(overrides or {})}, group=group)
 
 
 @cache
@@ -229,7 +232,8 @@ def unknown_key(key: str, known: Iterable[str], *, is_open: bool = False) -> str
     is_open: the key stands where a user may add keys.
     """
     close = sorted(((_likeness(key, each), each) for each in known), key=lambda pair: (-pair[0], pair[1]))
-    near = _question([each for likeness, each in close[:SUGGESTIONS] if likeness > 0])
+    best = max((likeness for likeness, _ in close), default=0)
+    near = _question([each for likeness, each in close[:SUGGESTIONS] if likeness > max(0, best - MUCH_CLOSER)])
     return f"unknown key `{key}`{near or (f'; to add it, write +{key}=VALUE' if is_open else '')}"
 
 

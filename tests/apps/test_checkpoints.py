@@ -56,9 +56,9 @@ def test_a_checkpoint_without_class_names_is_evaluated_explained_and_dreamed_by_
     with pytest.raises(ValueError, match=f"the index of a class is 0 to {count - 1}"):
         explain(network, picture, target=count)
 
-    config = {"layers": ["layer2"], "octaves": 1, "steps": 1, "device": "cpu", "precision": "fp32"}
+    config = {"layers": ["layer2"], "octaves": 1, "steps": 1}
     dreams = [
-        Dreamer(one, DreamConfig.preset("class", target=to, **config))(picture)
+        Dreamer(one, DreamConfig.preset("class", target=to, **config), device="cpu", precision="fp32")(picture)
         for one, to in ((network, "2"), (named, named.classes[2]))
     ]
     assert torch.equal(*dreams)

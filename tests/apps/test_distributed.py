@@ -77,7 +77,7 @@ def assert_one_run(folder: Path, printed: Sequence[str]) -> Path:
     assert [path.read_text() for path in sorted(run.glob("pictures_*.txt"))] == ["32 24"] * 2
     assert (folder / "same.txt").read_text() == "2 0.0"
     assert (run / "figures" / "evaluation.json").is_file()
-    lines = [text.count("training on 72 pictures") for text in printed]
+    lines = [text.count("training on 72 images") for text in printed]
     assert lines == [text.count("checkpoint:") for text in printed] == [1, 0], printed
     assert not printed[1].strip()
     return run

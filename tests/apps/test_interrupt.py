@@ -69,7 +69,7 @@ def test_an_interrupted_film_prints_how_to_continue_it(tmp_path: Path) -> None:
     status, errors = interrupt("dream", *LONG_FILM, cwd=tmp_path, when=lambda: len(list(frames.glob("*.png"))) > 1)
     assert (status, errors) == (
         130,
-        "interrupted; the same command with output=film.mp4 goes on after its last frame\n",
+        "interrupted; the same command with output=film.mp4 continues after its last frame\n",
     )
     made = {path: path.stat().st_mtime_ns for path in frames.glob("*.png")}
     again = run_app("dream", *LONG_FILM, f"film.frames={len(made) + 1}", cwd=tmp_path)

@@ -101,7 +101,7 @@ def test_two_processes_train_together_and_evaluate_each_image_once(trained: Path
     figures = json.loads((run / "figures" / "evaluation.json").read_text())
     rows = [row for row in csv.DictReader((run / "metrics.csv").open()) if row["test/accuracy"]]
     best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
-    assert figures["pictures"] == 24
+    assert figures["images"] == 24
     # In bfloat16 another batch size may change the prediction of a borderline image.
     assert float(rows[best]["test/accuracy"]) == pytest.approx(figures["accuracy"], abs=1.01 / 24)
 
@@ -126,7 +126,7 @@ def test_two_processes_train_together_and_evaluate_each_image_once(trained: Path
         ("ema.half_life_epochs=-1", "ema.half_life_epochs is -1.0; it must be more than 0"),
         ("model.pretrained=places365/resnet34", "there is no network 'places365/resnet34'"),
         ("data.root=nowhere", "data.root is nowhere, which does not exist; expected there: Images/<class>/<file>"),
-        ("model.depth=19", "model.depth is 19; known depths are 10, 14, 18"),
+        ("model.depth=19", "model.depth is 19; it must be one of 10, 14, 18"),
         ("optimizer._target_=torch.optim.SGDD", "torch.optim.SGDD"),
         ("trainer.profiler=fast", "trainer: "),
     ],

@@ -316,7 +316,9 @@ def test_a_single_image_is_refused_where_the_objective_compares_images():
 
 def test_variants_of_a_dreamer_share_one_copy_of_the_network(resnet, monkeypatch):
     copies = []
-    monkeypatch.setattr(dreamer_module, "frozen_copy", lambda *a, **k: copies.append(1) or accelerated_copy(*a, **k))
+    monkeypatch.setattr(
+        dreamer_module, "accelerated_copy", lambda *a, **k: copies.append(1) or accelerated_copy(*a, **k)
+    )
     monkeypatch.setattr(dreamer_module, "evaluation_copy", lambda model: copies.append(1) or evaluation_copy(model))
     image = photo(64, 64).float()
     dreamer = Dreamer(resnet, config(layers=["layer2", "layer3"]), precision="fp32")

@@ -162,14 +162,14 @@ def test_a_morph_goes_from_the_first_layer_to_the_last():
 
 def test_a_morph_copies_its_network_once(monkeypatch):
     copies = []
-    for name in ("evaluation_copy", "probe", "frozen_copy"):
+    for name in ("evaluation_copy", "probe", "accelerated_copy"):
         made = getattr(dreamer_module, name)
         counted = lambda *a, _made=made, _name=name, **k: copies.append(_name) or _made(*a, **k)  # noqa: E731
         monkeypatch.setattr(dreamer_module, name, counted)
     make = morph(dreamer(("1", "3")), photo(40, 50).float(), film(kind="morph", frames=5), seed=0)
     for number in range(5):
         make(number, None)
-    assert sorted(copies) == ["evaluation_copy", "frozen_copy", "probe"]
+    assert sorted(copies) == ["accelerated_copy", "evaluation_copy", "probe"]
 
 
 def test_checkpoints_of_one_step_are_one_frame(tmp_path):

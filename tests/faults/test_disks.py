@@ -33,7 +33,7 @@ def disk(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "size", "parts"),
     [
-        (("hydra.run.dir=disk/run",), "50m", ("of checkpoints, and does not (No space left on device)", "make room")),
+        (("hydra.run.dir=disk/run",), "50m", ("of checkpoints (No space left on device)", "make room")),
         (
             ("data.cache_dir=disk/cache",),
             "100k",

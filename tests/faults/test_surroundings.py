@@ -73,7 +73,7 @@ def test_a_killed_loading_process_is_an_error_with_the_command_that_resumes(
     wait_for((tmp_path / "run/checkpoints/last.ckpt").exists, command)
     wait_for(lambda: _kill_a_child(command.process.pid), command)
     assert command.wait() == 1, command.said
-    assert "error: a process that loads pictures has ended" in last_line(command)
+    assert "error: a data-loading process was ended" in last_line(command)
     kept = int(last_line(command).partition("; ")[2].split()[0])
     again = run("train", "resume=run", f"trainer.max_epochs={kept + 1}", "data.workers=0", folder=tmp_path)
     assert f"epoch {kept + 1}/{kept + 1}" in again.said

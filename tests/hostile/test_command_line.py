@@ -110,7 +110,7 @@ def test_hostile_files_in_a_folder_are_skipped(tmp_path: Path) -> None:
     path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
     result = run_app("dream", "ckpt=best.ckpt", "image=photos", "output=out", cwd=tmp_path, PATH=path)
     lines = result.stderr.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["passed by"] * len(dict(programs()))
+    assert [line.split(":")[0] for line in lines] == ["skipped"] * len(dict(programs()))
     assert not (tmp_path / "ran").exists()
 
 
