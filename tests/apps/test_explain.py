@@ -1,4 +1,5 @@
 import csv
+import re
 import sys
 from pathlib import Path
 
