@@ -22,8 +22,6 @@ from dataclasses import dataclass, replace
 
 import pytorch_lightning as pl
 import torch
-from hydra import compose, initialize_config_module
-from omegaconf import OmegaConf
 from pytorch_lightning.loggers import CSVLogger
 from rich.console import Console
 from rich.table import Table
@@ -31,9 +29,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-import deepdream.apps.train  # noqa: F401  # registers the schema of conf/train.yaml
 from deepdream.hardware import best_device, best_dtype
 from deepdream.models import ResNet
+from deepdream.schema import compose
 from deepdream.training import SceneClassifier, quiet_lightning
 from deepdream.training.schedulers import warmup_cosine
 from deepdream.training.trainer import lightning_precision
@@ -97,9 +95,7 @@ def now(device: torch.device) -> float:
 def ours(depth: int, batches: list[Batch], steps: int, device: torch.device) -> float:
     size = batches[0][0].shape[-1]
     overrides = ["output_dir=here", f"model.depth={depth}", f"data.image_size={size}", f"data.resize={size}"]
-    with initialize_config_module("deepdream.conf", version_base="1.3"):
-        config = OmegaConf.to_object(compose("train", overrides))
-    classifier = SceneClassifier(config, [str(i) for i in range(CLASSES)])
+    classifier = SceneClassifier(compose("train", overrides), [str(i) for i in range(CLASSES)])
     if device.type == "cuda":
         classifier.model.compile()
     clock = Clock(device)

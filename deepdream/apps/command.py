@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import hydra
-from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -31,7 +30,7 @@ from deepdream.apps.renamed import new_name
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
 from deepdream.console import invocation, print_error, printable, relative
 from deepdream.hardware import let_pages_be_large, let_threads_sleep
-from deepdream.schema import CONF, HYDRA_VERSION, UnknownName, as_value_error, checked
+from deepdream.schema import CONF, HYDRA_VERSION, UnknownName, as_value_error, checked, register
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +44,11 @@ FULL_ERROR = "HYDRA_FULL_ERROR"  # "1": the user wants tracebacks. Hydra, which 
 
 def command(
     name: str,
-    schema: type[T],
     *,
     arguments: Callable[[list[str]], list[str]] = list,
     objective: Callable[[Path], float] | None = None,
 ) -> Callable[[Callable[[T, Path], None]], Callable[[], None]]:
-    """Make a command of `run(config, folder)`: conf/<name>.yaml, checked by `schema`, in a run folder of its own.
+    """Make a command of `run(config, folder)`: conf/<name>.yaml, checked by its dataclass, in a run folder of its own.
 
     arguments: turns the arguments of the command line into those that Hydra gets.
     objective: makes each job of a sweep a process of its own; the number that a sweeper maximises, from its folder.
@@ -58,7 +56,6 @@ def command(
     The command ends with status 0, or 1 after a one-line error on stderr, or 130 after Ctrl-C; the arguments of a
     KeyboardInterrupt that `run` raises are printed. With HYDRA_FULL_ERROR=1 an error's traceback is printed instead.
     """
-    ConfigStore.instance().store(name=f"{name}_schema", node=schema)
 
     def decorate(run: Callable[[T, Path], None]) -> Callable[[], None]:
         def main() -> None:
@@ -79,6 +76,7 @@ def command(
 
             try:
                 with _environment(FULL_ERROR, "1"):
+                    register(name)
                     sys.argv[1:] = arguments(sys.argv[1:])
                     hydra.main(version_base=HYDRA_VERSION, config_path=f"pkg://{CONF}", config_name=name)(job)()
                 if failed := failed_jobs():  # some sweepers ignore a failed job

@@ -10,7 +10,7 @@ from deepdream.apps.command import command
 from deepdream.scenes.config import DataAppConfig
 
 
-@command("data", DataAppConfig)
+@command("data")
 def main(config: DataAppConfig, folder: Path) -> None:
     """Prepare the data set, print its splits and the result of the integrity check, and plot it if asked to."""
     data = scenes.SceneDataModule(config.data, config.augment)

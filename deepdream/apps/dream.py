@@ -43,7 +43,7 @@ def _without_aliases(arguments: list[str]) -> list[str]:
     return [(ALIASES.get(key, key) if equals else key) + equals + value for key, equals, value in parts]
 
 
-@command("dream", DreamAppConfig, arguments=_without_aliases)
+@command("dream", arguments=_without_aliases)
 def main(config: DreamAppConfig, folder: Path) -> None:
     """Dream an image, a folder of images or a film; or show the channels of a layer, or list the layers."""
     if config.reproduce is not None:

@@ -21,7 +21,7 @@ from deepdream.scenes.config import DataConfig
 from deepdream.schema import as_data
 
 
-@command("evaluate", EvaluateConfig)
+@command("evaluate")
 def main(config: EvaluateConfig, folder: Path) -> None:
     """Evaluate checkpoints on the test images of their data; compare several."""
     names = config.checkpoints

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MIN_SIDE = 16  # pixels of an image: one enlarged from less has no detail to explain
 
 
-@command("explain", ExplainAppConfig)
+@command("explain")
 def main(config: ExplainAppConfig, folder: Path) -> None:
     """Write a panel for each image, a table of numbers, and with score=true a ranking of the methods."""
     from torch.utils.tensorboard import SummaryWriter

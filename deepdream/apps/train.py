@@ -45,7 +45,7 @@ def arguments_of_run(arguments: list[str]) -> list[str]:
     return resumed(in_one_folder(arguments))
 
 
-@command("train", TrainConfig, arguments=arguments_of_run, objective=best_accuracy)
+@command("train", arguments=arguments_of_run, objective=best_accuracy)
 def main(config: TrainConfig, folder: Path) -> None:
     """Train, choose the best checkpoint on the validation images, evaluate it on the test images."""
     tell_folder(folder)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from hydra import compose, initialize_config_module
-from omegaconf import OmegaConf
-
-import deepdream.apps.train  # noqa: F401  # registers the schema
 from deepdream.scenes import SceneDataModule
+from deepdream.schema import compose
 from deepdream.training import SceneClassifier
 from deepdream.training.config import TrainConfig
 
 
 def train_config(*overrides: str) -> TrainConfig:
     """conf/train.yaml with `overrides`, checked, outside of a run."""
-    with initialize_config_module("deepdream.conf", version_base="1.3"):
-        config = OmegaConf.to_object(compose("train", ["output_dir=here", *overrides]))
+    config = compose("train", ["output_dir=here", *overrides])
     assert isinstance(config, TrainConfig)
     return config
 
