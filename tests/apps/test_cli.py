@@ -61,6 +61,7 @@ def test_a_subcommand_is_found_and_its_mistakes_are_answered_without_torch(tmp_p
     assert mistake.stderr == "error: unknown key `model.dpth`. Did you mean `model.depth`?\n"
 
 
+@pytest.mark.slow
 def test_two_processes_train_under_the_subcommand(tmp_path: Path) -> None:
     arguments = (*TINY, "trainer.devices=2", "evaluate=false", "hydra.run.dir=run")
     result = deepdream("train", *arguments, cwd=tmp_path)

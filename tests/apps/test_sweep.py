@@ -12,7 +12,7 @@ from PIL import Image
 from deepdream.apps.compare import main as compare
 from tests.conftest import ROOT, TINY, data_of, run_app
 
-QUICK = [*TINY, "evaluate=false", "trainer.limit_val_batches=1"]
+QUICK = [*TINY, "evaluate=false", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1"]
 
 
 @pytest.fixture(scope="module")

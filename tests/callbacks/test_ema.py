@@ -102,6 +102,7 @@ def test_a_checkpoint_opens_with_the_average_and_keeps_the_weights_in_training(
     assert all(torch.equal(raw[f"model.{key}"], value) for key, value in recorder.steps[-1].items())
 
 
+@pytest.mark.medium
 def test_a_resumed_run_ends_with_the_average_of_one_that_was_not_interrupted(
     tmp_path: Path, data: SceneDataModule
 ) -> None:

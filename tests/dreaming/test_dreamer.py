@@ -15,6 +15,7 @@ from deepdream.dreaming import dreamer as dreamer_module
 from deepdream.models import Network
 from deepdream.models.layers import evaluation_copy
 from tests.dreaming.networks import photo, small_network, wrap
+from tests.precisions import where_fast_bf16
 
 
 def config(preset: str = "gordic", **overrides) -> DreamConfig:
@@ -203,7 +204,8 @@ def gain(network: Network, precision: str) -> float:
     return float((objectives[-1] / objectives[0]).mean())
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.medium
+@pytest.mark.parametrize("precision", [where_fast_bf16("bf16"), where_fast_bf16("fp16")])
 def test_low_precision_gains_as_much_as_fp32(resnet, precision):
     """Within 3 %: a dream is chaotic, so low precision dreams another picture, which must not be a worse one.
 

@@ -14,6 +14,7 @@ from deepdream.dreaming.taps import Taps
 from deepdream.models import Network, ResNet
 from deepdream.models.layers import Layer, choose_layers, probe
 from tests.dreaming.networks import wrap
+from tests.precisions import where_fast_bf16
 
 
 def hooks(model: nn.Module) -> int:
@@ -158,6 +159,7 @@ def test_a_layer_that_is_not_reached_is_an_error_and_not_an_old_image():
             taps.run(torch.rand(1, 3, 16, 16))
 
 
+@pytest.mark.medium
 def test_a_compiled_network_yields_the_same(resnet):
     model = copy.deepcopy(resnet.model).double().requires_grad_(False)
     names = ["layer1", "layer2.0.conv1", "layer3"]
@@ -195,7 +197,8 @@ def visualized(network: Network, precision: str) -> torch.Tensor:
     return visualize_channels(Dreamer(network, config, precision=precision), "layer2", [LOUD, SILENT], 64)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.medium
+@pytest.mark.parametrize("precision", ["fp32", where_fast_bf16("bf16")])
 def test_a_silent_channel_becomes_active_and_the_others_keep_their_dream(network, precision, monkeypatch):
     grey = torch.full((1, 3, 64, 64), 0.5)
     assert activations(network, grey)[0, SILENT].max() == 0

@@ -76,6 +76,7 @@ def test_several_networks_are_compared_with_paired_tests(tmp_path: Path) -> None
         assert f"{100 * each.metrics['mean_per_class_accuracy']:.1f}%" in page
 
 
+@pytest.mark.medium
 def test_names_cannot_add_tags_to_the_page(tmp_path: Path) -> None:
     """Names of runs come from folders that anybody may name."""
     name = '<script>alert(1)</script><img src="x" onerror="alert(1)">'

@@ -29,6 +29,7 @@ def test_grad_cam_is_the_grad_cam_packages(method: str, package: type, target: i
     assert ours.numpy() == pytest.approx(theirs, abs=2e-4)
 
 
+@pytest.mark.medium
 def test_lime_ranks_superpixels_as_the_lime_package_does() -> None:
     network, image = small_resnet(), scene()
     with attribution_context(network, image, 1, config=CONFIG, precision="fp32") as context:
@@ -52,6 +53,7 @@ def test_lime_ranks_superpixels_as_the_lime_package_does() -> None:
     assert ours == pytest.approx(weights, abs=0.35 * np.abs(weights).max())
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("target", [0, 1, 2])
 def test_integrated_gradients_add_up_to_the_gain_of_the_logit(target: int) -> None:
     network, image = small_resnet(), scene()

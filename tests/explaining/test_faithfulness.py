@@ -103,6 +103,7 @@ def test_the_rank_correlation_is_scipys() -> None:
     assert value == pytest.approx(spearmanr(first.flatten(), second.flatten()).statistic)
 
 
+@pytest.mark.medium
 def test_a_repeated_attribution_costs_a_fraction_of_its_samples() -> None:
     """Counted in images through the network: a quarter, and the few that a method always needs."""
     with attribution_context(small_resnet(), scene(), 0, config=replace(CONFIG, completeness=1e9)) as context:

@@ -77,6 +77,7 @@ def test_every_registered_part_can_be_built() -> None:
             assert ResNet(10, 3, stem=stem, head=head, head_size=2 if head == "wise" else None).fc.out_features == 3
 
 
+@pytest.mark.medium
 def test_train_refuses_an_impossible_depth_before_it_prepares_any_data(tmp_path: Path) -> None:
     result = run_app("train", *TINY, "model.depth=17", cwd=tmp_path)
     assert result.returncode == 1

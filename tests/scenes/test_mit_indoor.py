@@ -345,6 +345,7 @@ print(stop_at - 1)
 """
 
 
+@pytest.mark.medium
 def test_a_kill_at_any_step_is_completed_by_the_next_run(server: Server, root: Path) -> None:
     process = _start(KILLED_AT_EVERY_STEP, root, server)
     printed = process.communicate(timeout=240)[0]

@@ -8,6 +8,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from deepdream.models import load_network
 from deepdream.scenes import DataConfig, SceneDataModule
 from deepdream.training import SceneClassifier
+from tests.precisions import where_fast_bf16
 from tests.scenes.layout import write_scenes
 from tests.training.configs import classifier_of, train_config
 
@@ -36,6 +37,7 @@ def data(tmp_path: Path) -> SceneDataModule:
     return SceneDataModule(DataConfig.preset(root=str(root), **small))
 
 
+@pytest.mark.medium
 def test_colors_are_learned_and_the_logged_metrics_are_those_of_a_plain_count(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
@@ -108,7 +110,8 @@ class Counter(pl.Callback):
         self.images.append(int(pl_module.metrics["train_metrics"]["loss"].weight))
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.medium
+@pytest.mark.parametrize("precision", ["32-true", where_fast_bf16("bf16-mixed")])
 def test_a_sharpness_aware_step_counts_each_image_once_and_learns(
     tmp_path: Path, data: SceneDataModule, precision: str
 ) -> None:
