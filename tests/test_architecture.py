@@ -34,6 +34,7 @@ def test_the_committed_picture_is_that_of_the_imports(architecture: ModuleType) 
     assert architecture.PICTURE.read_text(encoding="utf-8") == architecture.draw(), "run `make architecture`"
 
 
+@pytest.mark.medium
 def test_every_room_and_file_is_on_the_picture(picture: ElementTree.Element) -> None:
     texts = {element.text for element in picture.iter(f"{SVG}text")}
     package = ROOT / "deepdream"

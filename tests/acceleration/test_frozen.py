@@ -71,6 +71,7 @@ def test_folding_changes_no_tap(make):
         assert (after[name] - before[name]).abs().max() < 1e-10 * before[name].abs().max(), name
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "variant",
     [

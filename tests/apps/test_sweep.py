@@ -12,19 +12,25 @@ from PIL import Image
 from deepdream.apps.compare import main as compare
 from tests.conftest import ROOT, TINY, data_of, run_app
 
-QUICK = [*TINY, "evaluate=false", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1"]
+QUICK = [*TINY, "evaluate=false", "trainer.limit_val_batches=1"]
+
+
+@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.slow)], ids="devices={}".format)
+def devices(request: pytest.FixtureRequest) -> int:
+    """The number of processes of each job; the start of a second one takes half a minute."""
+    return int(request.param)
 
 
 @pytest.fixture(scope="module")
-def sweep(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
-    """A sweep of two jobs of two processes each and one job that fails: its folder, exit status, and stderr."""
+def sweep(devices: int, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
+    """A sweep of two jobs and one job that fails: its folder, exit status, and stderr."""
     folder = tmp_path_factory.mktemp("sweep")
     result = run_app(
         "train",
         "-m",
         *QUICK,
         *data_of(trained),
-        "trainer.devices=2",
+        f"trainer.devices={devices}",
         "hydra.sweep.dir=multirun/day/time",
         "optimizer.lr=0.01,-1,0.1",
         "+callbacks.ranks._target_=tests.apps.ranks.WhatEachTrained",
@@ -35,11 +41,11 @@ def sweep(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return folder / "multirun" / "day" / "time", result.returncode, result.stdout + result.stderr
 
 
-def test_both_processes_of_a_job_train_its_values_in_its_folder(sweep: tuple[Path, int, str]) -> None:
+def test_every_process_of_a_job_trains_its_values_in_its_folder(devices: int, sweep: tuple[Path, int, str]) -> None:
     folder, _, printed = sweep
     for job, lr in ((0, 0.01), (2, 0.1)):
         files = sorted((folder / str(job)).glob("rank_*.txt"))
-        assert [path.name for path in files] == ["rank_0.txt", "rank_1.txt"], printed
+        assert [path.name for path in files] == [f"rank_{rank}.txt" for rank in range(devices)], printed
         assert {path.read_text() for path in files} == {f"{lr} {folder / str(job)}"}
         assert torch.load(folder / str(job) / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 0
     assert {path.name for path in folder.parents[1].iterdir()} == {"day"}

@@ -266,6 +266,7 @@ def test_content_requires_an_image_that_stays_in_place():
         config("gordic", objective={"mean_square": 1, "content": 1})
 
 
+@pytest.mark.medium
 def test_a_class_dream_raises_its_class(resnet):
     values = {"layers": ["layer4"], "octaves": 1, "steps": 8}
     still = {"jitter": 0, "pad": 0, "scale": 0, "rotate": 0}
@@ -288,6 +289,7 @@ def test_a_unit_beyond_the_map_is_an_early_error():
         Dreamer(small_network(), config(layers=["3:2@40,1"], objective="unit"))(photo(48, 64))
 
 
+@pytest.mark.medium
 def test_two_hundred_dreams_leave_no_hooks_and_no_memory():
     dreamer = Dreamer(small_network(), config(octaves=1, steps=1), precision="fp32")
     image = photo(20, 24).float()

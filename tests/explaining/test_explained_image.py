@@ -24,6 +24,7 @@ def photo(width: int, height: int) -> Image.Image:
     return to_image(scene(48)).resize((width, height), Image.Resampling.BICUBIC)
 
 
+@pytest.mark.medium
 def test_an_explained_image_has_the_content_of_a_panel() -> None:
     methods = ["gradcam", "integrated_gradients", "lime"]
     explained = explain_image(

@@ -181,6 +181,7 @@ class Explaining(pl.LightningModule):
         assert torch.is_inference_mode_enabled()
 
 
+@pytest.mark.medium
 def test_attributions_are_the_same_within_lightnings_validation() -> None:
     network = small_resnet()
     expected = [e.heatmap for e in explain(network, scene(), list(METHODS), config=QUICK)]

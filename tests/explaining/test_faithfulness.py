@@ -78,6 +78,7 @@ def test_sensitivity_is_the_relative_change_of_the_attribution() -> None:
         assert max_sensitivity(context, image) == pytest.approx(0.1 / 3**0.5, rel=0.1)
 
 
+@pytest.mark.medium
 def test_the_randomised_check_separates_attributions_of_the_weights_from_those_of_the_image() -> None:
     def edges(context: AttributionContext) -> Tensor:
         return context.image[0].diff(dim=2, prepend=context.image[0, :, :, :1]).abs().sum(dim=0)
@@ -126,6 +127,7 @@ def image_count(context: AttributionContext, method: str) -> int:
     return count
 
 
+@pytest.mark.medium
 def test_every_check_is_a_seeded_number() -> None:
     config = ExplainConfig.preset(curve_steps=10, infidelity_samples=8, sensitivity_samples=2)
     runs = [

@@ -19,7 +19,7 @@ MEGABYTES = 10  # a network of the tests and its optimizer take 40; 60 dreams we
     [
         pytest.param("dreams", 2000, marks=pytest.mark.slow),
         pytest.param("trainings", 50, marks=pytest.mark.slow),
-        ("dreams", 60),
+        pytest.param("dreams", 60, marks=pytest.mark.slow),
     ],
 )
 def test_memory_files_and_threads_are_the_same_at_the_end_as_after_the_first_rounds(

@@ -127,6 +127,7 @@ def test_any_number_of_processes_writes_the_same_bytes(tmp_path: Path) -> None:
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
+@pytest.mark.medium
 def test_test_images_stay_when_training_images_are_added(tmp_path: Path) -> None:
     write_rooms(tmp_path / "few", **TINY)
     write_rooms(tmp_path / "more", **{**TINY, "train_per_class": 3})
@@ -169,6 +170,7 @@ def test_an_interrupted_run_leaves_nothing_at_root(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+@pytest.mark.medium
 def test_leftovers_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys\n"

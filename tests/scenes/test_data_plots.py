@@ -16,6 +16,7 @@ def data(tmp_path: Path) -> SceneDataModule:
     return SceneDataModule(config)
 
 
+@pytest.mark.medium
 def test_the_raw_sheet_shows_every_class(data: SceneDataModule) -> None:
     colors = {tuple(c) for c in np.asarray(raw_sheet(data)).reshape(-1, 3).tolist()}
     assert sum((40 * label + 20, 10 * n, 90) in colors for label in range(2) for n in range(12)) >= 8

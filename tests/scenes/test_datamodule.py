@@ -87,6 +87,7 @@ def _equal(first: list[tuple[torch.Tensor, ...]], second: list[tuple[torch.Tenso
     return all(torch.equal(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("augment", [AUGMENT, STRONG])
 @pytest.mark.parametrize("cached", [True, False])
 def test_batches_are_the_same_with_any_number_of_workers(root: Path, augment: AugmentConfig, cached: bool) -> None:
@@ -233,6 +234,7 @@ def test_cached_images_are_14_percent_larger_than_the_crop(root: Path, in_a_fold
         assert list((in_a_folder_of_its_own / "data" / "cache").glob(f"*-{side}-*")), side
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(not SCENES6.exists(), reason="the real photos are not beside this checkout (../shared/scenes6)")
 def test_real_photos_become_batches() -> None:
     keys = {"train_list": "TrainImages80.txt", "image_size": 64, "resize": 72, "workers": 0}

@@ -157,6 +157,7 @@ def test_a_redirect_is_followed_with_its_range(server: Server, path: Path) -> No
     assert server.ranges("mirror.tar") == [None, "bytes=300000-"]
 
 
+@pytest.mark.medium
 def test_when_all_mirrors_fail_the_error_of_each_is_in_one_line(server: Server, path: Path) -> None:
     with Server({}) as gone:
         closed = gone.url("set.tar")

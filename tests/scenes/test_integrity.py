@@ -81,6 +81,7 @@ def test_unusable_files_are_skipped_with_the_reason(tmp_path: Path, content: byt
     assert re.match(reason, record.status), record.status
 
 
+@pytest.mark.medium
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     side = int(MAX_FILE_PIXELS**0.5) + 1000
     Image.new("1", (side, side)).save(tmp_path / "bomb.png")

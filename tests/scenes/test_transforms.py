@@ -73,6 +73,7 @@ def test_normalize_is_the_textbook_formula_in_channels_last() -> None:
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.medium
 def test_trivial_augment_and_erasing_change_the_images_they_should() -> None:
     uncropped = {"crop_scale": [1, 1], "crop_ratio": [1.5, 1.5], "flip": 0.0}
     plain = call_seeded((0,), _training(**uncropped), IMAGE)

@@ -115,6 +115,7 @@ def test_plateau_without_validation_is_refused(tmp_path: Path, data: SceneDataMo
         _rates_of_a_run(tmp_path, data, "scheduler=plateau", epochs=1, limit_val_batches=0)
 
 
+@pytest.mark.medium
 def test_a_scheduler_that_takes_total_steps_is_stepped_with_the_optimizer(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
