@@ -39,10 +39,10 @@ demo: setup  ## dream with the bundled model, then train, evaluate, dream and ex
 	@echo '  tensorboard --logdir outputs            curves, confusion matrix, dreams'
 	@echo '  python dream.py image=PHOTO             your own photo, with the bundled model; ckpt=last for the trained one'
 
-test-fast: setup  ## unit tests only: under 90 seconds on 2 cores
+test-fast: setup  ## unit tests only: about 2 minutes on 2 cores
 	$(TEST) -m 'not slow and not medium and not gpu'
 
-test: setup  ## every test but the slow ones: under 10 minutes on 2 cores
+test: setup  ## every test but the slow ones: about 11 minutes on 2 cores
 	$(TEST)
 
 test-all: setup  ## every test, the slow ones too
