@@ -54,7 +54,7 @@ def test_lime_ranks_superpixels_as_the_lime_package_does() -> None:
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("target", [0, 1, pytest.param(2, marks=pytest.mark.slow)])  # 2 needs 1024 steps
+@pytest.mark.parametrize("target", [0, 1, pytest.param(2, marks=pytest.mark.slow)])  # 2 takes 18 s
 def test_integrated_gradients_add_up_to_the_gain_of_the_logit(target: int) -> None:
     network, image = small_resnet(), scene()
     attribution = explain(network, image, ["integrated_gradients"], target)[0].attribution
