@@ -1,3 +1,4 @@
+from .architectures import build as build
 from .config import BUNDLED as BUNDLED
 from .config import DEPTHS as DEPTHS
 from .config import ModelConfig as ModelConfig
