@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from deepdream.checks import above, at_least, one_of
 from deepdream.registry import Registry
@@ -32,6 +33,36 @@ STEMS = Registry(
     {"classic": "deepdream.models.resnet:classic_stem", "deep": "deepdream.models.resnet:deep_stem"},
 )
 HEADS = ("average", "wise")
+
+
+@dataclass(kw_only=True)
+class WeightsConfig:
+    """conf/weights.yaml: what a file of weights does not say of itself; the defaults are for older configurations."""
+
+    ckpt_model: str | None = None
+    ckpt_classes: str | None = None
+    ckpt_mean: list[float] | None = None
+    ckpt_std: list[float] | None = None
+    ckpt_size: int | None = None
+
+    def about_weights(self) -> dict[str, Any]:
+        """These keys as the arguments of `load_network`."""
+        return {
+            "model": self.ckpt_model,
+            "classes": self.ckpt_classes,
+            "mean": self.ckpt_mean,
+            "std": self.ckpt_std,
+            "image_size": self.ckpt_size,
+        }
+
+
+@dataclass(kw_only=True)
+class ExportConfig(WeightsConfig):
+    """conf/export.yaml."""
+
+    ckpt: str
+    to: str | None
+    onnx: bool
 
 
 @dataclass
