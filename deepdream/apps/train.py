@@ -62,13 +62,14 @@ def main(config: TrainConfig, folder: Path) -> None:
     record = data_record(config.data, data, config.seed)
     classifier = training.SceneClassifier(config, data.classes, data_record=record)
     source = config.model.pretrained
-    started = models.start_from(classifier.model, source, data.classes) if source else None
+    described = config.model.record
+    started = models.start_from(classifier.model, source, data.classes, record=described) if source else None
     if config.trainer.compile:
         classifier.model.compile()  # in place: the names of the weights stay
     if trainer.is_global_zero:
         print(f"training on {len(data.split('train'))} images of {len(data.classes)} classes, in {relative(folder)}")
-        if started:
-            print(started)
+        for note in filter(None, (started, classifier.frozen)):
+            print(note)
         if last:
             print(f"resuming after the last complete epoch, from {relative(last)}")
     with alone_in(folder) if trainer.is_global_zero else nullcontext():
@@ -134,7 +135,8 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     if (best_score := getattr(trainer.checkpoint_callback, "best_model_score", None)) is not None:
         metrics["hp/val_accuracy"] = float(best_score)
     if config.evaluate and checkpoint is not None:
-        evaluation = evaluate_network(models.load_network(checkpoint), data, folder)
+        network = models.load_network(checkpoint, model=config.model.record.get("_target_"))
+        evaluation = evaluate_network(network, data, folder)
         metrics["hp/test_accuracy"] = evaluation.metrics["accuracy"]
     _log_hyper_parameters(config, trainer, metrics)
     if checkpoint is not None:
@@ -161,15 +163,17 @@ def _log_hyper_parameters(config: TrainConfig, trainer: pl.Trainer, metrics: dic
     from pytorch_lightning.loggers import TensorBoardLogger
 
     chosen = {
-        "depth": config.model.depth,
-        "blocks": str(config.model.blocks or "by depth"),
+        **{
+            f"model.{key}": value if isinstance(value, int | float) else str(value)
+            for key, value in config.model.record.items()
+        },
         "image_size": config.data.image_size,
         "batch_size": config.data.batch_size * trainer.world_size,
         "optimizer": config.optimizer["_target_"].rpartition(".")[2],
         "lr": config.optimizer.get("lr", float("nan")),
         "scaled_lr": training.learning_rate(config, world_size=trainer.world_size) or float("nan"),
         "weight_decay": config.optimizer.get("weight_decay", 0.0),
-        "loss": config.loss,
+        "loss": config.loss_name,
         "label_smoothing": config.label_smoothing,
         "epochs": config.trainer.max_epochs,
         "seed": config.seed,

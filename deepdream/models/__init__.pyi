@@ -1,6 +1,8 @@
 from .architectures import build as build
+from .building import build_model as build_model
 from .config import BUNDLED as BUNDLED
 from .config import DEPTHS as DEPTHS
+from .config import ForeignModelConfig as ForeignModelConfig
 from .config import ModelConfig as ModelConfig
 from .layers import Layer as Layer
 from .loading import load_network as load_network

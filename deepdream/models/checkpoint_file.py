@@ -13,23 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepdream.images import MAX_PIXELS
+from deepdream.models.building import ARCHITECTURE, TARGET, build_model
 from deepdream.models.network import Network, index_names
-from deepdream.models.resnet import ResNet
 from deepdream.schema import did_you_mean
 
-# The hyper-parameters, besides the classes, of every checkpoint that deepdream.training writes; plain values.
+# The hyper-parameters, besides the classes, of every checkpoint that deepdream.training writes; plain values. `model`
+# is what `build_model` takes.
 CHECKPOINT_KEYS = ("model", "mean", "std", "image_size")
-EARLIER_DEFAULTS = {"depth": 50}  # of ResNet in version 0.1.0, where they differ from today's
+# Of ResNet in version 0.1.0, where they differ from today's. Its checkpoints may have fewer keys.
+EARLIER_DEFAULTS = {"depth": 50}
 LARGEST_SIDE = math.isqrt(MAX_PIXELS)
 
 
-def network_from_checkpoint(path: Path, *, name: str | None = None, sha256: str | None = None) -> Network:
+def network_from_checkpoint(
+    path: Path, *, name: str | None = None, sha256: str | None = None, model: str | None = None
+) -> Network:
     """The network of a checkpoint of our training: on the CPU, in float32, in eval mode.
 
     name: its `source`, in place of the path. sha256: the digest that the file must have.
+    model: the class of a network of the user's own; it must be the one that the file names, and its code is run.
     Raises FileNotFoundError or ValueError, in one line.
     """
     checkpoint, digest = read_checkpoint_file(path)
@@ -49,11 +54,12 @@ def network_from_checkpoint(path: Path, *, name: str | None = None, sha256: str 
         if isinstance(key, str) and key.startswith("model.")
     }
     classes = list(record.get("classes") or index_names(_class_count(weights)))
-    model = _build_model(path, record, classes, weights)
+    _require_trust(path, record["model"], model)
+    built = _build_model(path, record, classes, weights)
     red, green, blue = record["mean"]
     red_std, green_std, blue_std = record["std"]
     return Network(
-        model.eval(),
+        built.eval(),
         classes,
         (red, green, blue),
         (red_std, green_std, blue_std),
@@ -121,6 +127,17 @@ def _check_record(path: Path, record: Mapping[str, Any]) -> None:
         raise ValueError(f"image_size in {path} is {size!r}; it must be a whole number from 1 to {LARGEST_SIDE:,}")
 
 
+def _require_trust(path: Path, model: Mapping[str, Any], named: str | None) -> None:
+    """Raise ValueError for a class of somebody's own that the user has not named: a file alone never runs its code."""
+    target = model.get(TARGET, named)
+    if target == named:
+        return
+    raise ValueError(
+        f"{path} has a network of the class {target}, which is no part of deepdream; if you trust its code, name it: "
+        f"ckpt_model={target}"
+    )
+
+
 def _weights(path: Path, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return dequantized(checkpoint)
@@ -136,23 +153,24 @@ def _class_count(weights: Mapping[str, Any]) -> int:
     return last.shape[0] if isinstance(last, Tensor) and last.dim() == 2 else 0
 
 
-def _build_model(path: Path, record: Mapping[str, Any], classes: Sequence[str], weights: Mapping[str, Any]) -> ResNet:
+def _build_model(
+    path: Path, record: Mapping[str, Any], classes: Sequence[str], weights: Mapping[str, Any]
+) -> nn.Module:
     """The model of the hyper-parameters with `weights`. Memory is allocated after all shapes have been compared."""
     misfit = f"the weights in {path} do not fit its model"
-    blocks = record["model"].get("blocks")
+    described = record["model"]
+    if not {TARGET, ARCHITECTURE} & described.keys():
+        described = {**EARLIER_DEFAULTS, **described}
+    blocks = described.get("blocks")
     if isinstance(blocks, list) and any(type(count) is int and count > len(weights) for count in blocks):
         raise ValueError(f"{misfit}: it has {blocks} blocks, the file {len(weights)} tensors")
 
-    def build() -> ResNet:
-        # A checkpoint of an earlier version may have fewer keys: its model is the classic one.
-        return ResNet(num_classes=len(classes), **{**EARLIER_DEFAULTS, **record["model"]})
-
     try:
         with torch.device("meta"):
-            difference = first_difference(weights, build().state_dict())
+            difference = first_difference(weights, build_model(described, len(classes)).state_dict())
         if difference:
             raise ValueError(f"{misfit}: {difference}")
-        model = build()
+        model = build_model(described, len(classes))
     except (TypeError, RuntimeError) as error:  # RuntimeError: a size that no tensor can have
         version = record.get("version", "another version")
         raise ValueError(f"{path} has a model that this version of deepdream does not know ({version})") from error

@@ -41,6 +41,7 @@ NOT_WARNED = (
     r"`ModelCheckpoint\(monitor='val/accuracy'\)` could not find",  # in an epoch without validation
     r"ReduceLROnPlateau conditioned on metric val/\w+ which is not available",  # before the first validation
     r"The number of training batches \(\d+\) is smaller than the logging interval",
+    r"Found \d+ module\(s\) in eval mode at the start of training",  # frozen batch norms
     r"You requested to overfit but enabled \w+ dataloader shuffling",  # trainer.overfit_batches: as intended
 )
 

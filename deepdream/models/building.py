@@ -1,0 +1,61 @@
+"""Build the model that a configuration or a checkpoint describes: our ResNet, one of a library, or the user's own."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from deepdream.models import architectures
+from deepdream.models.resnet import ResNet
+
+ARCHITECTURE = "architecture"
+TARGET = "_target_"
+
+
+def build_model(record: Mapping[str, Any], classes: int) -> nn.Module:
+    """The model that `record` describes, with fresh weights: it maps normalised images to logits (N, classes).
+
+    record: plain values. With `architecture` ("timm/resnet50d") a network of a library, with `_target_`
+        ("my.module.Class") what that class or function returns, otherwise a ResNet; the other keys are its arguments.
+        A `_target_` runs code: pass one that the user has named, never one that only a file names.
+
+    Raises ValueError, in one line, for a name or an argument that does not exist.
+    """
+    arguments = {str(key): value for key, value in record.items() if key not in (ARCHITECTURE, TARGET)}
+    if TARGET in record:
+        return _own_model(record[TARGET], {"num_classes": classes, **arguments})
+    if ARCHITECTURE in record:
+        return architectures.build(record[ARCHITECTURE], classes, **arguments)
+    return ResNet(num_classes=classes, **arguments)
+
+
+def head_names(record: Mapping[str, Any], classes: int) -> set[str]:
+    """The names of the tensors of `record`'s model that depend on the number of classes."""
+    states = []
+    for count in (classes, classes + 1):
+        with torch.device("meta"):
+            states.append({name: value.shape for name, value in build_model(record, count).state_dict().items()})
+    return {name for name, shape in states[0].items() if states[1][name] != shape}
+
+
+def _own_model(target: str, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        make = pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"model._target_ is {target}, which cannot be imported: {error}; its file must be in the folder of the "
+            "command or on PYTHONPATH"
+        ) from error
+    try:
+        inspect.signature(make).bind(**arguments)
+    except TypeError as error:
+        raise ValueError(f"{target} cannot be called with {', '.join(arguments)}: {error}") from error
+    model = make(**arguments)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{target} returned a {type(model).__name__}; it must return a torch.nn.Module")
+    return model
