@@ -9,6 +9,7 @@ from deepdream.checks import above, at_least, fraction, number
 from deepdream.models.config import model_config
 from deepdream.registry import Registry
 from deepdream.scenes.config import AugmentConfig, DataConfig
+from deepdream.schema import typed
 
 LOSSES = Registry(
     "loss",
@@ -22,6 +23,7 @@ LOSSES = Registry(
 
 # Keys of conf/optimizer that are about the layers of the network; all others are arguments of the optimizer.
 LAYER_KEYS = ("freeze", "layer_decay")
+TARGET = "_target_"
 
 
 @dataclass
@@ -118,14 +120,34 @@ class ProgressiveConfig:
 
 
 @dataclass
+class OwnDataConfig:
+    """A data module of the user's own (`data._target_`), and its images as a training must know them.
+
+    image_size: side in pixels. mean, std: of red, green and blue, by which its batches are normalised.
+    """
+
+    target: str
+    arguments: dict[str, Any]
+    image_size: int
+    mean: list[float]
+    std: list[float]
+    batch_size: int
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {TARGET: self.target, **self.arguments}
+
+
+@dataclass
 class TrainConfig:
     """conf/train.yaml. The file explains every key."""
 
     resume: str | None
     seed: int
     output_dir: str
-    data: DataConfig
-    model: Any  # a dictionary becomes a ModelConfig or ForeignModelConfig
+    data: Any  # becomes a DataConfig; with _target_ it stays a dictionary until the module is built: OwnDataConfig
+    model: Any  # becomes a ModelConfig or a ForeignModelConfig
     augment: AugmentConfig
     loss: Any  # a name of LOSSES, or a dictionary with _target_
     label_smoothing: float
@@ -144,6 +166,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
+        if TARGET not in self.data:
+            self.data = typed(DataConfig, self.data, group="data")
+        elif not isinstance(self.data[TARGET], str):
+            raise ValueError(f"data._target_ is {self.data[TARGET]!r}; it must be a class, such as my.module.Class")
         if not isinstance(self.loss, dict):
             LOSSES.check(str(self.loss))
         fraction("label_smoothing", self.label_smoothing)
@@ -162,10 +188,10 @@ class TrainConfig:
         if self.trainer.strategy.startswith("fsdp"):
             self._check_sharded()
         for group in ("optimizer", "scheduler", "loss"):
-            if isinstance(getattr(self, group), dict) and "_target_" not in getattr(self, group):
+            if isinstance(getattr(self, group), dict) and TARGET not in getattr(self, group):
                 raise ValueError(f"{group}._target_ is missing; it names the class or function to build")
         self._check_layers()
-        if self.optimizer["_target_"].endswith(".LBFGS"):
+        if self.optimizer[TARGET].endswith(".LBFGS"):
             raise ValueError(
                 f"optimizer is {self.optimizer['_target_']}, which does not take the gradients of a channels-last "
                 "network; choose another, such as sgd, adam or adamw"
@@ -178,7 +204,7 @@ class TrainConfig:
     @property
     def loss_name(self) -> str:
         """The registered name of the loss, or its `_target_`."""
-        return str(self.loss["_target_"] if isinstance(self.loss, dict) else self.loss)
+        return str(self.loss[TARGET] if isinstance(self.loss, dict) else self.loss)
 
     @property
     def freeze(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra.utils import instantiate
 
+from deepdream.registry import locate
 from deepdream.schema import did_you_mean
 
 
@@ -18,6 +19,7 @@ def configured_partial(key: str, config: Mapping[str, Any]) -> partial[Any]:
     key: the configuration key of `config`, for error messages.
     Raises ValueError, in one line, where the callable does not take one of the arguments.
     """
+    locate(f"{key}._target_", config["_target_"])
     make: Any = instantiate(dict(config), _partial_=True)
     parameters = inspect.signature(make.func).parameters
     takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
