@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 WIDTH = 120  # characters of a table where the output is no terminal
 LONGEST_LINE = 1_000  # characters of an error
 PACKAGE = Path(__file__).parent
 COUNTS = (MofNCompleteColumn(), TimeRemainingColumn())
+BYTES = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 
 
 class Update(Protocol):

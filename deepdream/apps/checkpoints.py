@@ -10,6 +10,7 @@ from deepdream.console import invocation
 
 if TYPE_CHECKING:
     from deepdream.models import Network
+    from deepdream.models.config import WeightsConfig
 
 BEST = ("outputs/*/*/checkpoints/best.ckpt", "multirun/*/*/*/checkpoints/best.ckpt")
 LAST = "last"
@@ -34,9 +35,12 @@ def chosen_checkpoint(ckpt: str, folder: Path | None = None) -> str:
     return str(newest)
 
 
-def chosen_network(ckpt: str) -> Network:
-    """The network of `chosen_checkpoint`. Prints a note where its classes have no names."""
-    network = models.load_network(chosen_checkpoint(ckpt))
+def chosen_network(ckpt: str, weights: WeightsConfig | None = None) -> Network:
+    """The network of `chosen_checkpoint`, with what the keys ckpt_... of `weights` say of it. Prints notes on it."""
+    about = weights.about_weights() if weights is not None else {}
+    network = models.load_network(chosen_checkpoint(ckpt), **about)
+    for note in network.notes:
+        print(f"note: {note}")
     if not network.has_class_names:
         print(f"note: {network.source} does not name its {len(network.classes)} classes; they go by their index")
     return network

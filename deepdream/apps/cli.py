@@ -23,6 +23,7 @@ SUBCOMMANDS = {
     "folders": ("deepdream.apps.class_folders", "make a data set from one folder of photos per class"),
     "download": ("deepdream.apps.download", "download MIT Indoor Scenes"),
     "compare": ("deepdream.apps.compare", "compare the runs of sweeps in a table and a plot"),
+    "export": ("deepdream.apps.export", "write a network as a folder to share: safetensors, a card, ONNX"),
     "pack": ("deepdream.apps.pack", "write a checkpoint with 8-bit weights, at a tenth of its size"),
 }
 

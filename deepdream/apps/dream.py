@@ -60,7 +60,7 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     output = Path(config.output) if config.output else folder / default
     if source is None and not is_film:
         _check_output(output)
-    network = chosen_network(config.ckpt or BOX)
+    network = chosen_network(config.ckpt or BOX, config)
     if config.reproduce is not None:
         reproduce.check_same_network(config, network)
     if config.mode == "layers":

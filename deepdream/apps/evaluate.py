@@ -29,7 +29,7 @@ def main(config: EvaluateConfig, folder: Path) -> None:
     folders = [folder] if len(names) == 1 else [folder / f"{i + 1}" for i in range(len(names))]
     evaluations = []
     for name, each_folder in zip(names, folders, strict=True):
-        network = chosen_network(name or LAST)
+        network = chosen_network(name or LAST, config)
         data = data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
         evaluations.append(evaluate_network(network, data, each_folder, config))
     if len(evaluations) > 1:

@@ -39,7 +39,7 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     images = images_at(config.image)
-    network = chosen_network(config.ckpt or BUNDLED)
+    network = chosen_network(config.ckpt or BUNDLED, config)
     network.model.to(best_device(config.device))
     if config.target is not None:
         network.class_index(config.target)

@@ -74,7 +74,7 @@ def _typed(stored: dict[str, Any], path: Path, *, is_old: bool) -> DreamAppConfi
 def check_same_network(config: DreamAppConfig, network: Network) -> None:
     """Raises ValueError where `network` is not the one that made the image `config.reproduce`."""
     stored: Any = _stored(Path(str(config.reproduce))).get("checkpoint")
-    if isinstance(stored, dict) and stored.get("sha256") != network.digest:
+    if isinstance(stored, dict) and stored.get("sha256") not in ("", network.digest):  # "": of a named network, once
         raise ValueError(
             f"{config.reproduce} was dreamed by another network: its checkpoint was {stored.get('name')} with SHA-256 "
             f"{str(stored.get('sha256'))[:12]}..., {network.source} has {network.digest[:12]}...; name the right one "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of
+from deepdream.models.config import WeightsConfig
 from deepdream.registry import Registry
 from deepdream.schema import preset
 
@@ -250,7 +251,7 @@ class FilmConfig:
 
 
 @dataclass
-class DreamAppConfig:
+class DreamAppConfig(WeightsConfig):
     """conf/dream.yaml."""
 
     ckpt: str | None

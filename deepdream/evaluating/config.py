@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepdream.checks import DEVICES, PRECISIONS, at_least, one_of
+from deepdream.models.config import WeightsConfig
 from deepdream.scenes.config import TTA
 
 
@@ -30,7 +31,7 @@ class EvaluationOptions:
 
 
 @dataclass(kw_only=True)
-class EvaluateConfig(EvaluationOptions):
+class EvaluateConfig(WeightsConfig, EvaluationOptions):
     """conf/evaluate.yaml."""
 
     ckpt: Any

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
+from deepdream.models.config import WeightsConfig
 from deepdream.registry import Registry
 from deepdream.schema import preset
 
@@ -131,7 +132,7 @@ class ExplainConfig:
 
 
 @dataclass
-class ExplainAppConfig:
+class ExplainAppConfig(WeightsConfig):
     """conf/explain.yaml."""
 
     ckpt: str | None

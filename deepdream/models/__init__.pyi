@@ -4,10 +4,14 @@ from .config import BUNDLED as BUNDLED
 from .config import DEPTHS as DEPTHS
 from .config import ForeignModelConfig as ForeignModelConfig
 from .config import ModelConfig as ModelConfig
+from .config import WeightsConfig as WeightsConfig
+from .hub import export_network as export_network
+from .hub import is_exported as is_exported
 from .layers import Layer as Layer
 from .loading import load_network as load_network
 from .loading import start_from as start_from
 from .network import Network as Network
+from .onnx_file import write_onnx as write_onnx
 from .quantized import pack as pack
 from .resnet import ResNet as ResNet
 from .resnet import default_head_size as default_head_size

@@ -30,7 +30,7 @@ RESERVED = frozenset(
 def build(name: str, classes: int | None = None, **arguments: Any) -> nn.Module:
     """The architecture `name` with fresh weights; it maps normalised images (N, 3, H, W) to logits (N, classes).
 
-    name: "torchvision/convnext_tiny", "timm/resnet50d" ...
+    name: "torchvision/convnext_tiny", "timm/resnet50d" ...; the tag of timm's weights (resnet50.a1_in1k) may stand.
     classes: outputs of the head; None: the number that the library gives the architecture.
     arguments: for the library's function that makes it, for example dropout=0.3.
 
@@ -41,7 +41,7 @@ def build(name: str, classes: int | None = None, **arguments: Any) -> nn.Module:
     if library not in _MAKERS:
         raise ValueError(f"there is no network {name!r}; write {' or '.join(f'{each}/NAME' for each in _MAKERS)}")
     names = architectures(library)
-    if architecture not in names:
+    if (architecture.partition(".")[0] if library == "timm" else architecture) not in names:
         near = did_you_mean(name, [f"{library}/{each}" for each in names])
         raise ValueError(f"{library} has no network {architecture!r}{near or f'; it has {len(names)}{_some(names)}'}")
     if reserved := sorted(RESERVED & arguments.keys()):
@@ -51,7 +51,7 @@ def build(name: str, classes: int | None = None, **arguments: Any) -> nn.Module:
         arguments["num_classes"] = classes
     try:
         return _MAKERS[library](architecture, arguments)
-    except TypeError as error:  # an argument that the architecture does not have
+    except (TypeError, RuntimeError) as error:  # RuntimeError: timm knows no such tag
         raise ValueError(f"{name} cannot be built with {_written(arguments)}: {error}") from error
 
 
@@ -60,7 +60,7 @@ def architectures(library: str) -> list[str]:
     if library == "torchvision":
         names: list[str] = torchvision.models.list_models(module=torchvision.models)
     else:
-        names = _timm().list_models()
+        names = import_timm().list_models()
     return names
 
 
@@ -73,7 +73,7 @@ def _torchvision_model(architecture: str, arguments: dict[str, Any]) -> nn.Modul
 
 
 def _timm_model(architecture: str, arguments: dict[str, Any]) -> nn.Module:
-    model: nn.Module = _timm().create_model(architecture, pretrained=False, **arguments)
+    model: nn.Module = import_timm().create_model(architecture, pretrained=False, **arguments)
     return model
 
 
@@ -83,7 +83,8 @@ _MAKERS: dict[str, Callable[[str, dict[str, Any]], nn.Module]] = {
 }
 
 
-def _timm() -> Any:
+def import_timm() -> Any:
+    """The module timm. Raises ValueError, in one line, where it is not installed."""
     try:
         import timm
     except ImportError as error:

@@ -15,9 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deepdream.checks import one_of
 from deepdream.images import MAX_PIXELS
 from deepdream.models.building import ARCHITECTURE, TARGET, build_model
+from deepdream.models.matching import loaded
 from deepdream.models.network import Network, index_names
+from deepdream.models.preprocessing import INTERPOLATIONS
 from deepdream.schema import did_you_mean
 
 # The hyper-parameters, besides the classes, of every checkpoint that deepdream.training writes; plain values. `model`
@@ -25,41 +28,64 @@ from deepdream.schema import did_you_mean
 CHECKPOINT_KEYS = ("model", "mean", "std", "image_size")
 # Of ResNet in version 0.1.0, where they differ from today's. Its checkpoints may have fewer keys.
 EARLIER_DEFAULTS = {"depth": 50}
+ENDINGS = (".ckpt", ".pth", ".pt", ".tar", ".safetensors")  # of files of weights
+PLACES = ("root", "cache", "cache_dir", "url", "workers")  # of the record of the data: paths and addresses
 LARGEST_SIDE = math.isqrt(MAX_PIXELS)
 
 
 def network_from_checkpoint(
-    path: Path, *, name: str | None = None, sha256: str | None = None, model: str | None = None
+    path: Path, checkpoint: Mapping[str, Any], digest: str, *, name: str | None = None, model: str | None = None
 ) -> Network:
     """The network of a checkpoint of our training: on the CPU, in float32, in eval mode.
 
-    name: its `source`, in place of the path. sha256: the digest that the file must have.
+    checkpoint, digest: the content of the file `path`, and its SHA-256. name: its `source`, in place of the path.
     model: the class of a network of the user's own; it must be the one that the file names, and its code is run.
-    Raises FileNotFoundError or ValueError, in one line.
+    Raises ValueError, in one line.
     """
-    checkpoint, digest = read_checkpoint_file(path)
-    if sha256 not in (None, digest):
-        raise ValueError(f"{path} is not the file of this version (SHA-256 {digest}); reinstall deepdream")
-    record, state = checkpoint.get("hyper_parameters"), checkpoint.get("state_dict")
-    missing = [key for key in CHECKPOINT_KEYS if not isinstance(record, dict) or key not in record]
-    if missing or not isinstance(record, dict) or not isinstance(state, dict):
+    if not is_ours(checkpoint):
+        record = checkpoint.get("hyper_parameters")
+        missing = [key for key in CHECKPOINT_KEYS if not isinstance(record, dict) or key not in record]
         raise ValueError(
             f"{path} is not a checkpoint of deepdream: it lacks {', '.join(missing or ['state_dict'])}; "
-            "make one with `python train.py`, or wrap your own model in deepdream.models.Network"
+            "name the network that its weights are of, for example ckpt_model=torchvision/resnet50"
         )
-    _check_record(path, record)
     weights = {
         key.removeprefix("model."): value
         for key, value in _weights(path, checkpoint).items()
         if isinstance(key, str) and key.startswith("model.")
     }
+    return network_of_record(path, checkpoint["hyper_parameters"], weights, name=name, digest=digest, model=model)
+
+
+def is_ours(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether a file holds what every checkpoint of our training does: weights, and what they mean."""
+    record = checkpoint.get("hyper_parameters")
+    complete = isinstance(record, dict) and all(key in record for key in CHECKPOINT_KEYS)
+    return complete and isinstance(checkpoint.get("state_dict"), dict)
+
+
+def network_of_record(
+    path: Path,
+    record: Mapping[str, Any],
+    weights: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    digest: str,
+    model: str | None = None,
+) -> Network:
+    """The network that the hyper-parameters `record` describe, with `weights`; both were read from `path`.
+
+    name, digest: its source, by default the path, and the SHA-256 of its file. model: as above.
+    Raises ValueError, in one line, where the two do not fit, or the record is not one of a network.
+    """
+    _check_record(path, record)
     classes = list(record.get("classes") or index_names(_class_count(weights)))
     _require_trust(path, record["model"], model)
     built = _build_model(path, record, classes, weights)
     red, green, blue = record["mean"]
     red_std, green_std, blue_std = record["std"]
     return Network(
-        built.eval(),
+        built,
         classes,
         (red, green, blue),
         (red_std, green_std, blue_std),
@@ -67,6 +93,8 @@ def network_from_checkpoint(
         name or str(path),
         digest,
         record,
+        resize=record.get("resize"),
+        interpolation=record.get("interpolation", "bilinear"),
     )
 
 
@@ -79,8 +107,7 @@ def read_checkpoint_file(path: Path) -> tuple[dict[str, Any], str]:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name the checkpoint in it, for example {path}/checkpoints/best.ckpt")
     if not path.is_file():
-        siblings = [str(p) for p in path.parent.glob("*.ckpt")]
-        raise FileNotFoundError(f"there is no checkpoint {path}{did_you_mean(str(path), siblings)}")
+        raise missing_file(path)
     data = path.read_bytes()
     _refuse_compressed(path, data)
     try:
@@ -96,6 +123,12 @@ def read_checkpoint_file(path: Path) -> tuple[dict[str, Any], str]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     return content, hashlib.sha256(data).hexdigest()
+
+
+def missing_file(path: Path) -> FileNotFoundError:
+    """The error for a file of weights that does not exist, with the similar names beside it."""
+    siblings = [str(other) for ending in ENDINGS for other in path.parent.glob(f"*{ending}")]
+    return FileNotFoundError(f"there is no checkpoint {path}{did_you_mean(str(path), siblings)}")
 
 
 def _refuse_compressed(path: Path, data: bytes) -> None:
@@ -114,6 +147,8 @@ def _check_record(path: Path, record: Mapping[str, Any]) -> None:
     classes, size = record.get("classes"), record["image_size"]
     if not isinstance(record["model"], dict):
         raise ValueError(f"the model in {path} is not a dictionary of arguments but a {type(record['model']).__name__}")
+    if not isinstance(record["model"].get(ARCHITECTURE, ""), str):
+        raise ValueError(f"the architecture in {path} is not a name")
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise ValueError(f"the classes in {path} are not a list of names")
     for key in ("mean", "std"):
@@ -125,10 +160,16 @@ def _check_record(path: Path, record: Mapping[str, Any]) -> None:
         raise ValueError(f"std in {path} is {list(record['std'])}; each must be more than 0")
     if type(size) is not int or not 1 <= size <= LARGEST_SIDE:
         raise ValueError(f"image_size in {path} is {size!r}; it must be a whole number from 1 to {LARGEST_SIDE:,}")
+    resize = record.get("resize")
+    if resize is not None and (type(resize) is not int or not size <= resize <= LARGEST_SIDE):
+        raise ValueError(f"resize in {path} is {resize!r}; it must be a whole number from image_size, {size}, on")
+    one_of(f"interpolation in {path}", record.get("interpolation", "bilinear"), INTERPOLATIONS)
 
 
 def _require_trust(path: Path, model: Mapping[str, Any], named: str | None) -> None:
     """Raise ValueError for a class of somebody's own that the user has not named: a file alone never runs its code."""
+    if named is not None and TARGET not in model:
+        raise ValueError(f"ckpt_model={named} is for a file of weights alone, and {path} has its model; leave it out")
     target = model.get(TARGET, named)
     if target == named:
         return
@@ -166,37 +207,10 @@ def _build_model(
         raise ValueError(f"{misfit}: it has {blocks} blocks, the file {len(weights)} tensors")
 
     try:
-        with torch.device("meta"):
-            difference = first_difference(weights, build_model(described, len(classes)).state_dict())
-        if difference:
-            raise ValueError(f"{misfit}: {difference}")
-        model = build_model(described, len(classes))
+        return loaded(lambda: build_model(described, len(classes)), weights, misfit)
     except (TypeError, RuntimeError) as error:  # RuntimeError: a size that no tensor can have
         version = record.get("version", "another version")
         raise ValueError(f"{path} has a model that this version of deepdream does not know ({version})") from error
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:  # sparse tensors, for example
-        raise ValueError(f"{misfit}: {' '.join(str(error).split())[:200]}") from error
-    for key, value in model.state_dict().items():
-        if not value.isfinite().all():
-            raise ValueError(f"the weights in {path} hold NaN or infinity ({key}): the training run failed")
-    return model
-
-
-def first_difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
-    """The first name that is missing on one side or has another shape, in words; None where all fit."""
-    for name in [*theirs, *(name for name in ours if name not in theirs)]:
-        shapes = [_shape(weights.get(name)) for weights in (theirs, ours)]
-        if shapes[0] != shapes[1]:
-            return f"{name} is {shapes[0]} in the file and {shapes[1]} in the model"
-    return None
-
-
-def _shape(weights: Any) -> str:
-    if not isinstance(weights, Tensor):
-        return "missing" if weights is None else f"a {type(weights).__name__}"
-    return "x".join(map(str, weights.shape)) or "one number"
 
 
 def dequantized(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -211,3 +225,8 @@ def dequantized(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 def per_output_channel(scale: Tensor, weight: Tensor) -> Tensor:
     """A scale (out,) reshaped to multiply a weight (out, ...)."""
     return scale.reshape(-1, *(1,) * (weight.dim() - 1))
+
+
+def without_places(data: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The record of a data set without paths and addresses."""
+    return {key: value for key, value in (data or {}).items() if key not in PLACES}

@@ -37,6 +37,36 @@ HEADS = ("average", "wise")
 LIBRARIES = ("torchvision", "timm")
 
 
+@dataclass(kw_only=True)
+class WeightsConfig:
+    """conf/weights.yaml: what a file of weights does not say of itself; the defaults are for older configurations."""
+
+    ckpt_model: str | None = None
+    ckpt_classes: str | None = None
+    ckpt_mean: list[float] | None = None
+    ckpt_std: list[float] | None = None
+    ckpt_size: int | None = None
+
+    def about_weights(self) -> dict[str, Any]:
+        """These keys as the arguments of `load_network`."""
+        return {
+            "model": self.ckpt_model,
+            "classes": self.ckpt_classes,
+            "mean": self.ckpt_mean,
+            "std": self.ckpt_std,
+            "image_size": self.ckpt_size,
+        }
+
+
+@dataclass(kw_only=True)
+class ExportConfig(WeightsConfig):
+    """conf/export.yaml."""
+
+    ckpt: str
+    to: str | None
+    onnx: bool
+
+
 @dataclass
 class ModelConfig:
     """conf/model: the keyword arguments of `deepdream.models.ResNet`, and the weights to start from."""

@@ -3,36 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from deepdream.models.building import TARGET, head_names
-from deepdream.models.checkpoint_file import first_difference, network_from_checkpoint
+from deepdream.models.checkpoint_file import is_ours, network_from_checkpoint
+from deepdream.models.class_names import read_classes
+from deepdream.models.foreign import foreign_network, with_input
+from deepdream.models.hub import CONFIG, is_exported, is_on_hub, network_from_folder, network_from_hub
+from deepdream.models.matching import first_difference
 from deepdream.models.named import FAMILIES, is_named, named_network
 from deepdream.models.network import Network
 from deepdream.models.resnet import ResNet
+from deepdream.models.weights_file import read_weights_file, state_dict_in
 
 # Modules that begin anew for other classes or another image size: the head of a ResNet, auxiliary classifiers.
 HEAD = ("spatial", "fc", "aux1", "aux2", "AuxLogits")
 
 
-def load_network(source: str | Path, *, model: str | None = None) -> Network:
-    """The network in a checkpoint, or one by name; on the CPU, in float32, in eval mode.
+def load_network(
+    source: str | Path,
+    *,
+    model: str | None = None,
+    classes: Sequence[str] | str | Path | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    image_size: int | None = None,
+) -> Network:
+    """A network from a checkpoint, from anybody's file of weights, or by name; on the CPU, in float32, in eval mode.
 
-    source: the path of a checkpoint; "box", the bundled model; "imagenet/resnet18", 34, 50, 101, 152 (torchvision's
-        weights); "places365/resnet18", 50 (CSAIL's). A file with such a name goes first.
-    model: the class of a checkpoint of your own network ("my.module.Class"), whose code is run; see `build_model`.
+    source: the path of a checkpoint, of a file of weights or of a folder of `export`; "box", the bundled model;
+        "torchvision/convnext_tiny", "timm/resnet50d" (any that has published weights); "imagenet/resnet18", 34, 50,
+        101, 152; "places365/resnet18", resnet50, alexnet, densenet161; "hf://user/name", a folder of Hugging Face's
+        hub. A file or folder with such a name goes first.
+    model: the architecture of a file that holds only weights, "torchvision/resnet50" or "timm/resnet50d"; or the class
+        of a network of your own ("my.module.Class"), whose code is run, see `build_model`.
+    classes: the names of the classes, or the file that lists them, see `read_classes`.
+    mean, std: of red, green and blue, for images in [0, 1]; in [0, 255] where a mean is more than 1.
+    image_size: side in pixels of the centre crop. What is None is what the source, or the architecture, says.
 
     A checkpoint of a run with an EMA of the weights has the averaged ones. Classes without names go by their index (see
     `Network.has_class_names`). A file is opened as data only: one that would run code is refused. Raises
     FileNotFoundError or ValueError, in one line.
     """
-    name = str(source)
-    if is_named(name) and not Path(name).is_file():
-        return named_network(name)
-    return network_from_checkpoint(Path(source), model=model)
+    name, path = str(source), Path(source)
+    names = read_classes(classes) if isinstance(classes, str | Path) else classes
+    if not path.exists() and (is_named(name) or is_on_hub(name)):
+        if model is not None:
+            raise ValueError(
+                f"ckpt_model={model} is for a file of weights, and {name} has an architecture; leave it out"
+            )
+        network = network_from_hub(name) if is_on_hub(name) else named_network(name)
+    elif is_exported(path):
+        network = network_from_folder(path)
+    elif path.is_dir():
+        raise ValueError(
+            f"{path} is a folder without {CONFIG}; name the checkpoint in it, for example {path}/checkpoints/best.ckpt"
+        )
+    else:
+        content, digest = read_weights_file(path)
+        if model is not None and not is_ours(content):
+            weights = state_dict_in(content, path)
+            return foreign_network(
+                path, weights, model, classes=names, mean=mean, std=std, image_size=image_size, digest=digest
+            )
+        network = network_from_checkpoint(path, content, digest, model=model)
+    if names is not None:
+        network = _renamed(network, names)
+    return with_input(network, mean=mean, std=std, image_size=image_size)
+
+
+def _renamed(network: Network, names: Sequence[str]) -> Network:
+    if len(names) != len(network.classes):
+        raise ValueError(
+            f"ckpt_classes has {len(names)} names, and {network.source} has {len(network.classes)} outputs"
+        )
+    return replace(network, classes=list(names))
 
 
 def start_from(

@@ -37,7 +37,11 @@ class Network:
     image_size: side in pixels of the centre crop of its evaluation.
     source: the path or name that it was loaded from.
     digest: SHA-256 of its file; empty if it has none.
-    hyper_parameters: the other hyper-parameters of its checkpoint (data, version), as plain values.
+    hyper_parameters: what else is known of it, as plain values: of a checkpoint its data and version, and as `model`
+        the arguments of `build_model`.
+    resize: pixels of the shorter side before the centre crop; None: in the ratio of the training, or torchvision's.
+    interpolation: of that resize: nearest, bilinear or bicubic.
+    notes: what its user should know about how it was loaded, in a line each.
 
     >>> network = Network(nn.Identity(), ["bar", "pantry"], (0, 0, 0), (1, 1, 1), 32, source="mine")
     >>> network.class_index("Pantry"), network.class_index("0"), network.class_name(1)
@@ -52,6 +56,9 @@ class Network:
     source: str
     digest: str = ""
     hyper_parameters: Mapping[str, Any] | None = None
+    resize: int | None = None
+    interpolation: str = "bilinear"
+    notes: tuple[str, ...] = ()
 
     @property
     def has_class_names(self) -> bool:
@@ -80,12 +87,12 @@ class Network:
         image = image.convert("RGB")
         if crop:
             pixels = transforms.pil_to_tensor(image)
-            resized = transforms.resize(pixels, [round(self.image_size * self._resize_over_crop)], _BILINEAR)
+            resized = transforms.resize(pixels, [self.resize_side], InterpolationMode(self.interpolation))
             cropped: Tensor = transforms.center_crop(resized, [self.image_size])
             return cropped.to(torch.float32) / 255
         scale = self.image_size / min(image.size)
         width, height = (max(1, round(side * scale)) for side in image.size)
-        return to_tensor(image.resize((width, height), Image.Resampling.BILINEAR))
+        return to_tensor(image.resize((width, height), Image.Resampling[self.interpolation.upper()]))
 
     def cropped(self, image: Image.Image) -> Image.Image:
         """The square centre that `preprocess` crops, at the image's own resolution."""
@@ -145,15 +152,19 @@ class Network:
         """
         return list_layers(self.model, self.image_size)
 
+    @property
+    def resize_side(self) -> int:
+        """Pixels of the shorter side before the centre crop."""
+        return round(self.image_size * self._resize_over_crop)
+
     @cached_property
     def _resize_over_crop(self) -> float:
+        if self.resize is not None:
+            return self.resize / self.image_size
         data = (self.hyper_parameters or {}).get("data") or {}
         if data.get("resize") and data.get("image_size"):
             return float(data["resize"]) / float(data["image_size"])
         return RESIZE_OVER_CROP
-
-
-_BILINEAR = InterpolationMode.BILINEAR
 
 
 def index_names(count: int) -> list[str]:

@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 
 from deepdream.files import atomic_path
-from deepdream.models.checkpoint_file import per_output_channel, read_checkpoint_file
+from deepdream.models.checkpoint_file import per_output_channel, read_checkpoint_file, without_places
 
 # The hyper-parameters that are kept: those that a network needs, and those of its data, but for paths and addresses.
 KEPT = ("model", "classes", "mean", "std", "image_size", "data", "version")
-PLACES = ("root", "cache", "cache_dir", "url", "workers")
 SMALL = 16_384  # values; a smaller tensor keeps its dtype: it costs little, and the first layer needs the precision
 STEPS = 127  # on either side of zero
 
@@ -34,7 +33,6 @@ def pack(source: Path, target: Path) -> None:
             scales[name] = value.flatten(1).abs().amax(dim=1).clamp_min(torch.finfo(value.dtype).tiny) / STEPS
             weights[name] = (value / per_output_channel(scales[name], value)).round().to(torch.int8)
     hyper_parameters = {key: value for key, value in checkpoint["hyper_parameters"].items() if key in KEPT}
-    data = hyper_parameters.get("data") or {}
-    hyper_parameters["data"] = {key: value for key, value in data.items() if key not in PLACES}
+    hyper_parameters["data"] = without_places(hyper_parameters.get("data"))
     with atomic_path(target) as partial:
         torch.save({"hyper_parameters": hyper_parameters, "state_dict": weights, "scales": scales}, partial)

@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.filesize import decimal
-from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from deepdream.console import progress_bar
+from deepdream.console import BYTES, progress_bar
+from deepdream.download import RetryPolicy, download
 from deepdream.files import PARTIAL, exclusive
 from deepdream.scenes.archive import ArchivedImage, list_images, unpack
 from deepdream.scenes.config import DataConfig, UrlConfig
-from deepdream.scenes.download import RetryPolicy, download
 from deepdream.scenes.layout import find_images, first_few, layout_error, read_list
 
 ARCHIVE = "indoorCVPR_09.tar"
@@ -28,7 +27,6 @@ TRAIN_LIST, TEST_LIST = "TrainImages.txt", "TestImages.txt"
 MISSING_LIST = "MissingImages.txt"  # written where an archive lacks listed images
 
 _LOCK = f"{PARTIAL}.lock"
-_BYTES = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 
 
 def ensure_mit_indoor(root: str | Path, url: UrlConfig | None = None, *, retry: RetryPolicy | None = None) -> None:
@@ -134,7 +132,7 @@ def _archive(root: Path, url: UrlConfig, listed: Sequence[str], retry: RetryPoli
         except ValueError as error:
             _print(f"{error}; it is removed and downloaded again")
             path.unlink()
-    with progress_bar(f"downloading {ARCHIVE}", columns=_BYTES) as on_bytes:
+    with progress_bar(f"downloading {ARCHIVE}", columns=BYTES) as on_bytes:
         download(
             url.archive,
             path,

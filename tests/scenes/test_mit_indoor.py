@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from deepdream.download import DownloadError, RetryPolicy
 from deepdream.scenes import DataConfig, SceneDataModule, UrlConfig
-from deepdream.scenes.download import DownloadError, RetryPolicy
 from deepdream.scenes.layout import read_lists
 from deepdream.scenes.mit_indoor import ensure_mit_indoor, official_url
 from tests.conftest import ROOT
@@ -275,7 +275,7 @@ PRELUDE = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from deepdream.scenes.download import RetryPolicy
+from deepdream.download import RetryPolicy
 from deepdream.scenes.mit_indoor import ensure_mit_indoor, official_url
 root, server = Path(sys.argv[1]), sys.argv[2]
 lists = dict(train_list=[server + "TrainImages.txt"], test_list=[server + "TestImages.txt"])

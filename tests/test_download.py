@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepdream.scenes.download import DownloadError, RetryPolicy, download
+from deepdream.download import DownloadError, RetryPolicy, download
 from tests.scenes.server import Answer, Server
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
@@ -238,7 +238,7 @@ def test_an_invalid_address_is_an_error(path: Path) -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from deepdream.scenes.download import RetryPolicy, download
+from deepdream.download import RetryPolicy, download
 download([sys.argv[1]], Path(sys.argv[2]), retry=RetryPolicy(timeout=5, attempts=3, pause=0.01))
 """
 
