@@ -5,11 +5,26 @@ A registry holds where to find an object, not the object, so that a configuratio
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
 from deepdream.schema import did_you_mean
+
+
+def locate(key: str, target: str) -> Any:
+    """What the user's "my.module.Class" names, imported. key: the configuration key that says so, for error messages.
+
+    Raises ValueError, in one line, where it cannot be imported.
+    """
+    try:
+        return pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{key} is {target}, which cannot be imported: {error}; its file must be in the folder of the command or "
+            "on PYTHONPATH"
+        ) from error
 
 
 class Registry(Mapping[str, Any]):

@@ -13,6 +13,7 @@ from rich.table import Table
 from deepdream import evaluating, models, scenes
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command
+from deepdream.apps.own_data import OwnTestImages
 from deepdream.apps.renamed import translate
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
@@ -75,7 +76,7 @@ def _require_same_classes(network: models.Network, data: scenes.SceneDataModule)
 
 def evaluate_network(
     network: models.Network,
-    data: scenes.SceneDataModule,
+    data: scenes.SceneDataModule | OwnTestImages,
     folder: Path,
     options: EvaluationOptions | None = None,
     *,
@@ -116,7 +117,7 @@ def evaluate_network(
     return evaluation
 
 
-def _name(network: models.Network, data: scenes.SceneDataModule) -> str:
+def _name(network: models.Network, data: scenes.SceneDataModule | OwnTestImages) -> str:
     """The data set and the run: together they tell checkpoints apart."""
     path = Path(network.source)
     name = f"{run_folder(path).name}/{path.stem}" if path.is_file() else network.source

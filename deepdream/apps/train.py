@@ -17,11 +17,13 @@ from deepdream import callbacks, models, scenes, training
 from deepdream.apps.command import command
 from deepdream.apps.distributed import in_one_folder, require_all, tell_folder
 from deepdream.apps.evaluate import evaluate_network
+from deepdream.apps.own_data import OwnTestImages, has_test_images, own_data
 from deepdream.apps.resume import resumed
 from deepdream.apps.run_folder import alone_in
 from deepdream.console import invocation, relative
+from deepdream.models.config import ForeignModelConfig
 from deepdream.scenes.config import DataConfig
-from deepdream.training.config import TrainConfig
+from deepdream.training.config import TARGET, TrainConfig
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -42,7 +44,12 @@ def best_accuracy(folder: Path) -> float:
 
 def arguments_of_run(arguments: list[str]) -> list[str]:
     """The arguments of this process, which may be one of several, of a new or a resumed run."""
-    return resumed(in_one_folder(arguments))
+    return resumed(in_one_folder([_own_loss(argument) for argument in arguments]))
+
+
+def _own_loss(argument: str) -> str:
+    """`loss._target_=...` as Hydra takes it: `loss` is a name by default, below which only a plus adds keys."""
+    return f"+{argument}" if argument.startswith("loss.") else argument
 
 
 @command("train", arguments=arguments_of_run, objective=best_accuracy)
@@ -55,26 +62,38 @@ def main(config: TrainConfig, folder: Path) -> None:
     pl.seed_everything(config.seed, workers=True, verbose=False)
     last = _last_checkpoint(config, folder)
     loggers = _build_loggers(config, last)
-    trainer = training.build_trainer(config.trainer, folder, list(instantiate(config.callbacks).values()), loggers)
+    own_callbacks = list(instantiate(config.callbacks).values())
+    shards_loaders = not isinstance(config.data, DataConfig)
+    trainer = training.build_trainer(config.trainer, folder, own_callbacks, loggers, shards_loaders=shards_loaders)
     require_all(trainer.world_size)
-    data = scenes.SceneDataModule(config.data, config.augment, seed=config.seed)
-    data.prepare_data()
-    record = data_record(config.data, data, config.seed)
+    data, record = _build_data(config)
     classifier = training.SceneClassifier(config, data.classes, data_record=record)
     source = config.model.pretrained
-    started = models.start_from(classifier.model, source, data.classes) if source else None
+    described = config.model.record
+    started = models.start_from(classifier.model, source, data.classes, record=described) if source else None
     if config.trainer.compile:
         classifier.model.compile()  # in place: the names of the weights stay
     if trainer.is_global_zero:
-        print(f"training on {len(data.split('train'))} images of {len(data.classes)} classes, in {relative(folder)}")
-        if started:
-            print(started)
+        images = f"{len(data.split('train'))} images" if isinstance(config.data, DataConfig) else config.data.target
+        print(f"training on {images} of {len(data.classes)} classes, in {relative(folder)}")
+        for note in filter(None, (started, classifier.frozen)):
+            print(note)
         if last:
             print(f"resuming after the last complete epoch, from {relative(last)}")
     with alone_in(folder) if trainer.is_global_zero else nullcontext():
         _fit(trainer, classifier, data, last)
         if trainer.is_global_zero:
             _finish(config, folder, trainer, data)
+
+
+def _build_data(config: TrainConfig) -> tuple[Any, dict[str, Any]]:
+    """The data module, prepared, and what a checkpoint keeps of it. `config.data` then describes its images."""
+    if isinstance(config.data, DataConfig):
+        data = scenes.SceneDataModule(config.data, config.augment, seed=config.seed)
+        data.prepare_data()
+        return data, data_record(config.data, data, config.seed)
+    own, config.data = own_data(config.data)
+    return own, config.data.record
 
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
@@ -114,8 +133,9 @@ def _fit(trainer: pl.Trainer, classifier: SceneClassifier, data: SceneDataModule
     except ValueError as error:
         if NORM_NEEDS_MORE not in str(error):
             raise
+        size = getattr(data, "batch_size", "small")
         raise ValueError(
-            f"data.batch_size is {data.batch_size}, and the network reduces an image to a single position: batch norm "
+            f"data.batch_size is {size}, and the network reduces an image to a single position: batch norm "
             "needs more than one value per channel; use a larger data.batch_size or data.image_size"
         ) from error
     except RuntimeError as error:
@@ -133,17 +153,34 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     metrics = {}
     if (best_score := getattr(trainer.checkpoint_callback, "best_model_score", None)) is not None:
         metrics["hp/val_accuracy"] = float(best_score)
-    if config.evaluate and checkpoint is not None:
-        evaluation = evaluate_network(models.load_network(checkpoint), data, folder)
+    images = _test_images(config, data)
+    if config.evaluate and checkpoint is not None and images is not None:
+        network = models.load_network(checkpoint, model=config.model.record.get(TARGET))
+        evaluation = evaluate_network(network, images, folder)
         metrics["hp/test_accuracy"] = evaluation.metrics["accuracy"]
     _log_hyper_parameters(config, trainer, metrics)
     if checkpoint is not None:
         print(f"checkpoint: {relative(checkpoint)}")
-        print(f"dream:      {invocation('dream')} ckpt={relative(checkpoint)} dream.layers=[layer3]")
+        print(f"dream:      {invocation('dream')} ckpt={relative(checkpoint)} {_more_to_dream(config)}")
     else:
         print(f"no checkpoint was saved, so there is nothing to evaluate; the run is in {relative(folder)}")
     for line in _places_to_look(config, folder, trainer):
         print(line)
+
+
+def _test_images(config: TrainConfig, data: Any) -> SceneDataModule | OwnTestImages | None:
+    """What the best checkpoint is evaluated on; None for a data module of the user's own without test images."""
+    if isinstance(config.data, DataConfig):
+        return data  # type: ignore[no-any-return]
+    return OwnTestImages(data, config.data.target) if has_test_images(data) else None
+
+
+def _more_to_dream(config: TrainConfig) -> str:
+    """The other arguments of a first dream of the network: of a foreign one, to list its layers."""
+    if not isinstance(config.model, ForeignModelConfig):
+        return "dream.layers=[layer3]"
+    own = config.model.record.get(TARGET)
+    return f"ckpt_model={own} mode=layers" if own else "mode=layers"
 
 
 def _best_checkpoint(folder: Path, trainer: pl.Trainer) -> Path | None:
@@ -161,15 +198,17 @@ def _log_hyper_parameters(config: TrainConfig, trainer: pl.Trainer, metrics: dic
     from pytorch_lightning.loggers import TensorBoardLogger
 
     chosen = {
-        "depth": config.model.depth,
-        "blocks": str(config.model.blocks or "by depth"),
+        **{
+            f"model.{key}": value if isinstance(value, int | float) else str(value)
+            for key, value in config.model.record.items()
+        },
         "image_size": config.data.image_size,
         "batch_size": config.data.batch_size * trainer.world_size,
         "optimizer": config.optimizer["_target_"].rpartition(".")[2],
         "lr": config.optimizer.get("lr", float("nan")),
         "scaled_lr": training.learning_rate(config, world_size=trainer.world_size) or float("nan"),
         "weight_decay": config.optimizer.get("weight_decay", 0.0),
-        "loss": config.loss,
+        "loss": config.loss_name,
         "label_smoothing": config.label_smoothing,
         "epochs": config.trainer.max_epochs,
         "seed": config.seed,

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepdream.acceleration import accelerated_copy
+from deepdream.images import denormalize
 from deepdream.models import Network
 from deepdream.scenes.transforms import normalize_uint8
 
@@ -67,6 +68,7 @@ def predict(
 ) -> Predictions:
     """The network's predictions for every image of `batches`: uint8 (N, 3, H, W) and int64 (N,).
 
+    Float images are those of a data module of the user's own, normalised by the mean and std of `network`.
     Test-time augmentation brings V views of each image, (N, V, 3, H, W): probabilities and features are their means.
     dtype: of the forward pass. on_batch: called with the number of images done so far. Raises ValueError without
     images.
@@ -77,10 +79,14 @@ def predict(
     with _last_linear_input(model) as activations:
         for images, batch_labels in batches:
             count, views = len(images), images.shape[1] if images.dim() == 5 else 1
-            thumbnails.append(_thumbnails(images if views == 1 and images.dim() == 4 else images[:, 0]))
+            first_views = images if views == 1 and images.dim() == 4 else images[:, 0]
+            if images.is_floating_point():
+                first_views = 255 * denormalize(first_views, network.mean, network.std)
+            thumbnails.append(_thumbnails(first_views))
             images = images.reshape(count * views, *images.shape[-3:]).to(device, non_blocking=True)
-            images = normalize_uint8(images, network.mean, network.std).to(dtype, memory_format=torch.channels_last)
-            logits = model(images)
+            if not images.is_floating_point():
+                images = normalize_uint8(images, network.mean, network.std)
+            logits = model(images.to(dtype, memory_format=torch.channels_last))
             probabilities.append(_mean_of_views(logits.float().softmax(dim=1), views))
             if activations:
                 features.append(_mean_of_views(activations.pop().float().flatten(1), views))

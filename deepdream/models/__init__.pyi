@@ -2,6 +2,7 @@ from .architectures import build as build
 from .building import build_model as build_model
 from .config import BUNDLED as BUNDLED
 from .config import DEPTHS as DEPTHS
+from .config import ForeignModelConfig as ForeignModelConfig
 from .config import ModelConfig as ModelConfig
 from .config import WeightsConfig as WeightsConfig
 from .hub import export_network as export_network

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import nn
 
 from deepdream.models import architectures
 from deepdream.models.resnet import ResNet
+from deepdream.registry import locate
 
 ARCHITECTURE = "architecture"
 TARGET = "_target_"
@@ -44,17 +44,14 @@ def head_names(record: Mapping[str, Any], classes: int) -> set[str]:
 
 
 def _own_model(target: str, arguments: dict[str, Any]) -> nn.Module:
-    try:
-        make = pkgutil.resolve_name(target)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"model._target_ is {target}, which cannot be imported: {error}; its file must be in the folder of the "
-            "command or on PYTHONPATH"
-        ) from error
+    make = locate("model._target_", target)
     try:
         inspect.signature(make).bind(**arguments)
     except TypeError as error:
-        raise ValueError(f"{target} cannot be called with {', '.join(arguments)}: {error}") from error
+        raise ValueError(
+            f"{target} cannot be called with {', '.join(arguments)}: {error}; begin with model=custom, which has no "
+            "arguments but num_classes"
+        ) from error
     model = make(**arguments)
     if not isinstance(model, nn.Module):
         raise ValueError(f"{target} returned a {type(model).__name__}; it must return a torch.nn.Module")

@@ -1,13 +1,14 @@
-"""The configuration of a model: which ResNet, and the weights to start from. Imports no torch."""
+"""The configuration of a model: which network, and the weights to start from. Imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from deepdream.checks import above, at_least, one_of
 from deepdream.registry import Registry
+from deepdream.schema import typed
 
 BUNDLED = "box"  # the name of the network that comes with the package
 
@@ -33,6 +34,7 @@ STEMS = Registry(
     {"classic": "deepdream.models.resnet:classic_stem", "deep": "deepdream.models.resnet:deep_stem"},
 )
 HEADS = ("average", "wise")
+LIBRARIES = ("torchvision", "timm")
 
 
 @dataclass(kw_only=True)
@@ -93,6 +95,52 @@ class ModelConfig:
             head=self.head,
             head_size=self.head_size,
         )
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What `build_model` makes the model of, and a checkpoint keeps: the arguments of ResNet."""
+        return {key: value for key, value in asdict(self).items() if key != "pretrained"}
+
+
+@dataclass
+class ForeignModelConfig:
+    """A network that is not our ResNet: one of torchvision or timm, or of a class of the user's.
+
+    record: as above, plain values: `architecture` ("timm/resnet50d") or `_target_` ("my.module.Class"), and arguments.
+    pretrained: weights to start from, for `load_network`.
+    """
+
+    record: dict[str, Any]
+    pretrained: str | None
+
+
+def model_config(values: Mapping[str, Any]) -> ModelConfig | ForeignModelConfig:
+    """The checked configuration of conf/model: a foreign model with `library` or `_target_`, otherwise a ResNet.
+
+    pretrained: true stands for the library's own weights; for a ResNet, for those of ImageNet.
+
+    >>> model_config({"library": "timm", "name": "resnet50d", "pretrained": True, "drop_rate": 0.1})
+    ForeignModelConfig(record={'architecture': 'timm/resnet50d', 'drop_rate': 0.1}, pretrained='timm/resnet50d')
+
+    Raises ValueError, in one line, for an unknown key, a value of the wrong type, or one out of range.
+    """
+    pretrained = values.get("pretrained") or None
+    arguments = {key: value for key, value in values.items() if key not in ("library", "name", "pretrained")}
+    if "_target_" in values:
+        if not isinstance(values["_target_"], str) or "." not in values["_target_"]:
+            raise ValueError(f"model._target_ is {values['_target_']!r}; it must be a class, such as my.module.Class")
+        if pretrained is True:
+            raise ValueError("model.pretrained is true, and model._target_ has no known weights; name a checkpoint")
+        own = {key: value for key, value in values.items() if key != "pretrained"}
+        return ForeignModelConfig(own, pretrained)
+    if "library" in values:
+        one_of("model.library", values["library"], LIBRARIES)
+        if not isinstance(values.get("name"), str):
+            raise ValueError("model.name is missing; it names the network, such as model.name=resnet50")
+        name = f"{values['library']}/{values['name']}"
+        return ForeignModelConfig({"architecture": name, **arguments}, name if pretrained is True else pretrained)
+    resnet = {**values, "pretrained": "imagenet" if pretrained is True else pretrained}
+    return typed(ModelConfig, resnet, group="model")
 
 
 def stages(depth: int, blocks: Sequence[int] | None, block: str | None) -> tuple[str, tuple[int, ...]]:

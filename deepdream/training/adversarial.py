@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deepdream.training.batch_statistics import keep_running_statistics
-from deepdream.training.losses import Loss, in_full_precision
+from deepdream.training.losses import Loss, loss_of_outputs
 
 STEP_SIZE = 1.25  # relative to eps; more than 1, as the random start may point in the wrong direction
 TINY = 1e-12
@@ -64,8 +64,8 @@ class AdversarialPerturbation(nn.Module):
         """The gradient of each image's own loss with respect to its pixels, (N, 3, H, W)."""
         pixels = pixels.detach().requires_grad_()
         with keep_running_statistics(model):
-            logits = model(self._normalized(pixels).to(dtype))
-            total = loss(in_full_precision(logits), labels) * len(pixels)
+            outputs = model(self._normalized(pixels).to(dtype))
+            total = loss_of_outputs(loss, outputs, labels) * len(pixels)
         return torch.autograd.grad(total, pixels)[0]
 
     def _within(self, change: Tensor) -> Tensor:

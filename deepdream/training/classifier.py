@@ -1,9 +1,8 @@
-"""SceneClassifier: loss, metrics, optimizer and scheduler around a ResNet."""
+"""SceneClassifier: loss, metrics, optimizer and scheduler around a network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -17,14 +16,18 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from deepdream import __version__
-from deepdream.models import ResNet, default_head_size
+from deepdream.models import build_model, default_head_size
+from deepdream.models.config import ForeignModelConfig
 from deepdream.training.adversarial import AdversarialPerturbation
 from deepdream.training.config import TrainConfig
-from deepdream.training.losses import in_full_precision, main_class, make_loss
-from deepdream.training.optimizers import build_optimizer, configured_partial, learning_rate
+from deepdream.training.layer_groups import freeze, keep_frozen_norms
+from deepdream.training.losses import loss_of_outputs, main_class, main_logits, make_loss
+from deepdream.training.optimizers import build_optimizer, learning_rate
 from deepdream.training.progressive import resized, side_at
 from deepdream.training.sam import sharpness_aware
 from deepdream.training.schedulers import build_scheduler
+from deepdream.training.targets import configured_partial
+from deepdream.training.trial import require_logits
 
 Batch = tuple[Tensor, Tensor]
 
@@ -35,7 +38,7 @@ METRICS = ("accuracy", "loss", "mean_per_class_accuracy", "top5_accuracy")
 
 
 class SceneClassifier(pl.LightningModule):
-    """A ResNet in training, as a LightningModule.
+    """A network in training, as a LightningModule: a ResNet, one of torchvision or timm, or the user's own.
 
     config: conf/train.yaml, as `schema.compose("train", overrides)` returns it.
     classes: the names of the network's outputs.
@@ -45,18 +48,20 @@ class SceneClassifier(pl.LightningModule):
     once per epoch. The loss of val and test is plain cross-entropy whatever the training loss is, so that runs compare.
     An image mixed by CutMix or MixUp counts for the class with the largest share.
 
+    frozen: a line that says which parts of the network do not train; None where all do.
+
     Checkpoints hold the hyper-parameters that `deepdream.models.load_network` needs, as plain values: a checkpoint
     opens without running code.
-    Raises ValueError for a loss, or arguments of an optimizer, that do not exist.
+    Raises ValueError for a loss, a network, a part to freeze or arguments of an optimizer that do not exist, and for a
+    network that does not take the images or return logits.
     """
 
     def __init__(
         self, config: TrainConfig, classes: Sequence[str], *, data_record: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__()
-        model = asdict(config.model)
-        pretrained = model.pop("pretrained")
-        if model["head"] == "wise" and model["head_size"] is None:
+        model = dict(config.model.record)
+        if model.get("head") == "wise" and model["head_size"] is None:
             model["head_size"] = default_head_size(config.data.image_size)
         hyper_parameters = {
             "model": model,
@@ -65,15 +70,19 @@ class SceneClassifier(pl.LightningModule):
             "std": list(config.data.std),
             "image_size": config.data.image_size,
             "data": dict(data_record or {}),
-            "pretrained": pretrained,
+            "pretrained": config.model.pretrained,
             "version": __version__,
         }
         self.save_hyperparameters(hyper_parameters, logger=False)
-        self.model = ResNet(num_classes=len(classes), **model).to(memory_format=torch.channels_last)
+        self.model = build_model(model, len(classes)).to(memory_format=torch.channels_last)
+        if isinstance(config.model, ForeignModelConfig):
+            require_logits(self.model, classes=len(classes), image_size=config.data.image_size)
+        self.frozen = freeze(self.model, config.freeze) if config.freeze else None
+        keep_frozen_norms(self.model)
         self.example_input_array = torch.zeros(1, 3, config.data.image_size, config.data.image_size)  # model summary
         self.metrics = nn.ModuleDict({f"{split}_metrics": _metrics(split, len(classes)) for split in SPLITS})
         self._config = config
-        self._make_optimizer = configured_partial("optimizer", config.optimizer)
+        self._make_optimizer = configured_partial("optimizer", config.optimizer_arguments)
         self._loss = make_loss(config.loss, label_smoothing=config.label_smoothing)
         self._perturb = (
             None
@@ -84,7 +93,13 @@ class SceneClassifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, classes) of normalised images (N, 3, H, W)."""
-        return self.model(images)  # type: ignore[no-any-return]
+        return main_logits(self.model(images))
+
+    def train(self, mode: bool = True) -> SceneClassifier:
+        """Training mode, or with `mode` False eval mode. Frozen batch norms stay in eval mode."""
+        super().train(mode)
+        keep_frozen_norms(self.model)
+        return self
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
@@ -92,9 +107,9 @@ class SceneClassifier(pl.LightningModule):
         images = resized(images, self._side(images.shape[-1]))
         if self._perturb is not None:
             images = self._perturb(self.model, self._loss, images, labels)
-        logits = self(images)
-        loss = self._loss(in_full_precision(logits), labels)
-        self._update_metrics("train", logits, labels, loss)
+        outputs = self.model(images)
+        loss = loss_of_outputs(self._loss, outputs, labels)
+        self._update_metrics("train", main_logits(outputs), labels, loss)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -114,11 +129,12 @@ class SceneClassifier(pl.LightningModule):
             self._make_optimizer if lr is None else partial(self._make_optimizer, lr=lr),
             self.model,
             decay_norm_and_bias=self._config.decay_norm_and_bias,
+            layer_decay=self._config.layer_decay,
             # In float16 Lightning does not clip gradients for fused steps, because these may unscale by themselves.
             fused=self.trainer.precision != "16-mixed" and self.trainer.gradient_clip_val is None,
         )
-        if hasattr(self.model, "project"):  # constraints on weights (models.heads)
-            optimizer.register_step_post_hook(lambda *_: self.model.project())
+        if callable(project := getattr(self.model, "project", None)):  # constraints on weights (models.blocks)
+            optimizer.register_step_post_hook(lambda *_: project())
         return {
             "optimizer": optimizer,
             "lr_scheduler": build_scheduler(self._config.scheduler, optimizer, self.trainer),

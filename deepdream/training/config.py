@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepdream.checks import above, at_least, fraction, number
-from deepdream.models.config import ModelConfig
+from deepdream.models.config import model_config
 from deepdream.registry import Registry
 from deepdream.scenes.config import AugmentConfig, DataConfig
+from deepdream.schema import typed
 
 LOSSES = Registry(
     "loss",
@@ -18,6 +19,11 @@ LOSSES = Registry(
         "cosine": "deepdream.training.losses:cosine_and_cross_entropy",
     },
 )
+
+
+# Keys of conf/optimizer that are about the layers of the network; all others are arguments of the optimizer.
+LAYER_KEYS = ("freeze", "layer_decay")
+TARGET = "_target_"
 
 
 @dataclass
@@ -114,16 +120,36 @@ class ProgressiveConfig:
 
 
 @dataclass
+class OwnDataConfig:
+    """A data module of the user's own (`data._target_`), and its images as a training must know them.
+
+    image_size: side in pixels. mean, std: of red, green and blue, by which its batches are normalised.
+    """
+
+    target: str
+    arguments: dict[str, Any]
+    image_size: int
+    mean: list[float]
+    std: list[float]
+    batch_size: int
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {TARGET: self.target, **self.arguments}
+
+
+@dataclass
 class TrainConfig:
     """conf/train.yaml. The file explains every key."""
 
     resume: str | None
     seed: int
     output_dir: str
-    data: DataConfig
-    model: ModelConfig
+    data: Any  # becomes a DataConfig; with _target_ it stays a dictionary until the module is built: OwnDataConfig
+    model: Any  # becomes a ModelConfig or a ForeignModelConfig
     augment: AugmentConfig
-    loss: str
+    loss: Any  # a name of LOSSES, or a dictionary with _target_
     label_smoothing: float
     optimizer: dict[str, Any]
     scale_lr: bool
@@ -140,7 +166,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
-        LOSSES.check(self.loss)
+        if TARGET not in self.data:
+            self.data = typed(DataConfig, self.data, group="data")
+        elif not isinstance(self.data[TARGET], str):
+            raise ValueError(f"data._target_ is {self.data[TARGET]!r}; it must be a class, such as my.module.Class")
+        if not isinstance(self.loss, dict):
+            LOSSES.check(str(self.loss))
         fraction("label_smoothing", self.label_smoothing)
         for key in ("sam_rho", "adversarial_eps"):
             if getattr(self, key) is not None:
@@ -151,14 +182,16 @@ class TrainConfig:
                 f"{self.trainer.accumulate_grad_batches}; sharpness-aware steps do not work with accumulated "
                 "gradients; choose sam_rho=null or trainer.accumulate_grad_batches=1"
             )
-        if self.model.head == "wise":
+        self.model = model_config(self.model)
+        if self.model.record.get("head") == "wise":
             self._check_one_image_size()
         if self.trainer.strategy.startswith("fsdp"):
             self._check_sharded()
-        for group in ("optimizer", "scheduler"):
-            if "_target_" not in getattr(self, group):
+        for group in ("optimizer", "scheduler", "loss"):
+            if isinstance(getattr(self, group), dict) and TARGET not in getattr(self, group):
                 raise ValueError(f"{group}._target_ is missing; it names the class or function to build")
-        if self.optimizer["_target_"].endswith(".LBFGS"):
+        self._check_layers()
+        if self.optimizer[TARGET].endswith(".LBFGS"):
             raise ValueError(
                 f"optimizer is {self.optimizer['_target_']}, which does not take the gradients of a channels-last "
                 "network; choose another, such as sgd, adam or adamw"
@@ -167,6 +200,35 @@ class TrainConfig:
             number(f"optimizer.{key}", self.optimizer.get(key, 0.0))
         if self.scale_lr and "lr" not in self.optimizer:
             raise ValueError("scale_lr is true and optimizer.lr is missing; set the learning rate for a batch of 256")
+
+    @property
+    def loss_name(self) -> str:
+        """The registered name of the loss, or its `_target_`."""
+        return str(self.loss[TARGET] if isinstance(self.loss, dict) else self.loss)
+
+    @property
+    def freeze(self) -> list[str]:
+        """optimizer.freeze: names of the parts of the network that do not train."""
+        return list(self.optimizer.get("freeze") or [])
+
+    @property
+    def layer_decay(self) -> float | None:
+        """optimizer.layer_decay: factor of the learning rate from a layer to the one before it; None for one rate."""
+        return self.optimizer.get("layer_decay")
+
+    @property
+    def optimizer_arguments(self) -> dict[str, Any]:
+        """`_target_` and the arguments of the optimizer."""
+        return {key: value for key, value in self.optimizer.items() if key not in LAYER_KEYS}
+
+    def _check_layers(self) -> None:
+        names = self.optimizer.get("freeze")
+        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise ValueError(f"optimizer.freeze is {names!r}; it must be a list of names, such as [stem,layer1]")
+        if self.layer_decay is not None:
+            number("optimizer.layer_decay", self.layer_decay)
+            above("optimizer.layer_decay", self.layer_decay, 0)
+            fraction("optimizer.layer_decay", self.layer_decay)
 
     def _check_one_image_size(self) -> None:
         sizes = {"progressive.start": self.progressive.start, "augment.crop_size": self.augment.crop_size}
@@ -182,6 +244,7 @@ class TrainConfig:
             "sam_rho": self.sam_rho,
             "ema.half_life_epochs": self.ema.half_life_epochs,
             "trainer.gradient_clip_val": self.trainer.gradient_clip_val,
+            "optimizer.layer_decay": self.layer_decay,
         }
         for key, value in whole.items():
             if value is not None:

@@ -2,32 +2,77 @@
 
 A loss takes logits, float (N, classes), and labels: int64 (N,), or float (N, classes) where CutMix or MixUp has mixed
 images; each row of these then sums to 1. It returns the mean over the images, a scalar.
-`deepdream.training.config.LOSSES` lists the losses by name.
+`deepdream.training.config.LOSSES` lists the losses by name; `loss._target_` names one of the user's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from deepdream.training.config import LOSSES
+from deepdream.training.targets import configured_partial
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Outputs = Tensor | tuple[Tensor | None, ...]  # logits, and in training those of auxiliary classifiers
+
+# Weight of the loss of each auxiliary classifier, by the type of torchvision's outputs.
+AUXILIARY_WEIGHTS = {
+    "GoogLeNetOutputs": 0.3,  # Szegedy et al. 2014, "Going Deeper with Convolutions"
+    "InceptionOutputs": 0.4,  # Szegedy et al. 2015, "Rethinking the Inception Architecture": of its authors' code
+}
 
 PRESENT = 0.2  # binary cross-entropy counts a class as present in a mixed image above this share
 CROSS_ENTROPY_SHARE = 0.1  # lambda of the combined loss, as in the paper
 
 
-def make_loss(name: str, *, label_smoothing: float = 0.0) -> Loss:
-    """The loss registered as `name`. label_smoothing: share of each label spread evenly over all classes, 0 to 1.
+def make_loss(choice: str | Mapping[str, Any], *, label_smoothing: float = 0.0) -> Loss:
+    """The loss that the configuration names. label_smoothing: share of each label spread over all classes, 0 to 1.
 
-    Raises ValueError for an unknown name.
+    choice: the name of a registered loss, or `_target_` and arguments: of a function of logits and labels, or of a
+        class whose objects are called with them (torch.nn.CrossEntropyLoss).
+
+    Raises ValueError, in one line, for an unknown name or argument.
     """
-    return partial(LOSSES[name], label_smoothing=label_smoothing)
+    if isinstance(choice, str):
+        return partial(LOSSES[choice], label_smoothing=label_smoothing)
+    if label_smoothing > 0:
+        choice = {**choice, "label_smoothing": label_smoothing}
+    make = configured_partial("loss", choice)
+    try:
+        loss: Loss = make() if inspect.isclass(make.func) else make
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"loss: {error}") from error
+    return loss
+
+
+def loss_of_outputs(loss: Loss, outputs: Outputs, labels: Tensor) -> Tensor:
+    """The loss of a network's outputs, a scalar: that of the logits, plus the weighted ones of auxiliary classifiers.
+
+    Raises ValueError, in one line, for a loss that is not one number.
+    """
+    logits, *auxiliary = (outputs,) if isinstance(outputs, Tensor) else outputs
+    assert logits is not None
+    total = loss(in_full_precision(logits), labels)
+    if total.dim() > 0:
+        raise ValueError(f"the loss has the shape {list(total.shape)}; it must be one number, the mean over the images")
+    for extra in auxiliary:
+        if extra is not None:
+            total = total + AUXILIARY_WEIGHTS[type(outputs).__name__] * loss(in_full_precision(extra), labels)
+    return total
+
+
+def main_logits(outputs: Outputs) -> Tensor:
+    """The logits of a network's outputs, (N, classes), without those of auxiliary classifiers."""
+    logits = outputs if isinstance(outputs, Tensor) else outputs[0]
+    assert logits is not None
+    return logits
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:

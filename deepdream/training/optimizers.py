@@ -1,86 +1,85 @@
-"""Build the configured optimizer: parameter groups, fused steps, scaled learning rate."""
+"""Build the configured optimizer: parameter groups, fused steps, learning rates by batch size and by layer."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from hydra.utils import instantiate
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
-from deepdream.schema import did_you_mean
 from deepdream.training.config import TrainConfig
-
-NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
+from deepdream.training.layer_groups import NORMS, layer_indices
 
 MakeOptimizer = Callable[..., Optimizer]
+
+LR_SCALE = "lr_scale"  # timm's name
 
 BATCH_OF_LR = 256  # images per step for which `optimizer.lr` is given with scale_lr=true (Goyal et al. 2017)
 
 
-def configured_partial(key: str, config: Mapping[str, Any]) -> Callable[..., Any]:
-    """The callable that `config["_target_"]` names, with the other entries as keyword arguments (functools.partial).
-
-    key: the configuration key of `config`, for error messages.
-    Raises ValueError, in one line, where the callable does not take one of the arguments.
-    """
-    make: Any = instantiate(dict(config), _partial_=True)
-    parameters = inspect.signature(make.func).parameters
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
-    unknown = [] if takes_any else [name for name in make.keywords if name not in parameters]
-    if unknown:
-        near = did_you_mean(unknown[0], parameters) if len(unknown) == 1 else ""
-        remedy = " ".join(f"~{key}.{name}" for name in unknown)
-        raise ValueError(
-            f"{config['_target_']} takes no argument {', '.join(f'`{name}`' for name in unknown)}{near or '.'} "
-            f"Remove what it does not take: {remedy}"
-        )
-    return make  # type: ignore[no-any-return]
-
-
 def build_optimizer(
-    make: MakeOptimizer, model: nn.Module, *, decay_norm_and_bias: bool, fused: bool = True
+    make: MakeOptimizer,
+    model: nn.Module,
+    *,
+    decay_norm_and_bias: bool,
+    layer_decay: float | None = None,
+    fused: bool = True,
 ) -> Optimizer:
     """The optimizer that `make` builds from parameter groups: any class of torch.optim, as a partial.
 
     decay_norm_and_bias: False keeps weight decay off batch norms and biases (He et al. 2019, "Bag of Tricks").
+    layer_decay: factor of the learning rate from a layer to the one before it; the head has the whole rate (Clark et
+        al. 2020, "ELECTRA"; for images Bao et al. 2021, "BEiT"). None: one rate for all.
     fused: one kernel per step, where optimizer and device support it and `make` does not set it.
 
     Raises ValueError, in one line, for values that the optimizer refuses.
     """
-    groups = parameter_groups(model, decay_norm_and_bias=decay_norm_and_bias)
+    groups = parameter_groups(model, decay_norm_and_bias=decay_norm_and_bias, layer_decay=layer_decay)
     try:
-        if fused and _may_fuse(make):
-            with suppress(RuntimeError):  # this device has no such kernel
-                return make(groups, fused=True)
-        return make(groups)
+        optimizer = _made(make, groups, fused=fused)
     except (TypeError, ValueError) as error:
         raise ValueError(f"optimizer: {error}") from error
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"] * group.get(LR_SCALE, 1.0)
+    return optimizer
 
 
-def parameter_groups(model: nn.Module, *, decay_norm_and_bias: bool) -> list[dict[str, Any]]:
-    """Parameter groups for an optimizer: weights, and without decay biases and the gamma and beta of norms.
+def parameter_groups(
+    model: nn.Module, *, decay_norm_and_bias: bool, layer_decay: float | None = None
+) -> list[dict[str, Any]]:
+    """Parameter groups for an optimizer: weights, and without decay biases, the gamma and beta of norms, and what the
+    network itself names (`no_weight_decay` of timm's transformers).
 
-    decay_norm_and_bias: True puts all of them into one group.
+    decay_norm_and_bias: True gives all of them weight decay.
+    layer_decay: each layer has groups of its own, with `lr_scale` = layer_decay ** (layers above it), as in timm. The
+        head comes first: the first group has the configured learning rate.
     Groups are chosen by name and module type, not by dimension: FSDP flattens every parameter.
     """
-    if decay_norm_and_bias:
-        return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
-    decayed: list[nn.Parameter] = []
-    spared: list[nn.Parameter] = []
-    for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter.requires_grad:
-                (spared if name == "bias" or isinstance(module, NORMS) else decayed).append(parameter)
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "name": "weights"},
-        {"params": spared, "name": "norm_and_bias", "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+    named = getattr(model, "no_weight_decay", None)
+    no_decay: set[str] = set(named()) if callable(named) else set()
+    layers = {} if layer_decay is None else layer_indices(model)
+    last = max(layers.values(), default=0)
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        place, _, own_name = name.rpartition(".")
+        is_spared = own_name == "bias" or isinstance(model.get_submodule(place), NORMS) or name in no_decay
+        is_spared = is_spared and not decay_norm_and_bias
+        above = last - layers.get(name, last)
+        group = groups.setdefault((above, is_spared), {"params": []})
+        group["params"].append(parameter)
+        if is_spared:
+            group["weight_decay"] = 0.0
+        if not decay_norm_and_bias:
+            group["name"] = "norm_and_bias" if is_spared else "weights"
+        if layer_decay is not None:
+            group[LR_SCALE] = layer_decay**above
+            group["name"] = f"layer{last - above}" + ("_norm_and_bias" if is_spared else "")
+    return [groups[key] for key in sorted(groups)]
 
 
 def learning_rate(config: TrainConfig, *, world_size: int) -> float | None:
@@ -101,6 +100,13 @@ def scaled_lr(lr: float, images: int) -> float:
     0.025
     """
     return lr * images / BATCH_OF_LR
+
+
+def _made(make: MakeOptimizer, groups: list[dict[str, Any]], *, fused: bool) -> Optimizer:
+    if fused and _may_fuse(make):
+        with suppress(RuntimeError):  # this device has no such kernel
+            return make(groups, fused=True)
+    return make(groups)
 
 
 def _may_fuse(make: MakeOptimizer) -> bool:

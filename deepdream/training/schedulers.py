@@ -12,7 +12,8 @@ from pytorch_lightning.utilities.types import LRSchedulerConfigType
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from deepdream.training.optimizers import configured_partial
+from deepdream.training.optimizers import LR_SCALE
+from deepdream.training.targets import configured_partial
 
 
 def warmup_cosine(
@@ -66,6 +67,7 @@ def build_scheduler(config: Mapping[str, Any], optimizer: Optimizer, trainer: pl
         scheduler = make(optimizer, **{k: v for k, v in lengths.items() if k in parameters and k not in make.keywords})
     except (TypeError, ValueError) as error:
         raise ValueError(f"scheduler: {error}") from error
+    _require_layer_rates(config, optimizer)
     if "total_steps" in parameters:
         return {"scheduler": scheduler, "interval": "step"}
     # Once per epoch, at its last batch: Lightning's interval="epoch" comes after the checkpoint of the epoch is saved,
@@ -81,3 +83,13 @@ def build_scheduler(config: Mapping[str, Any], optimizer: Optimizer, trainer: pl
         stepped["strict"] = False  # nothing to monitor before the first validation
         stepped["monitor"] = "val/accuracy" if scheduler.mode == "max" else "val/loss"
     return stepped
+
+
+def _require_layer_rates(config: Mapping[str, Any], optimizer: Optimizer) -> None:
+    """Raise ValueError where the scheduler has set one learning rate for all layers, as OneCycleLR does."""
+    rates = [group["lr"] / group.get(LR_SCALE, 1.0) for group in optimizer.param_groups]
+    if not all(math.isclose(rate, rates[0], rel_tol=1e-6) for rate in rates):
+        raise ValueError(
+            f"scheduler is {config['_target_']}, which sets one learning rate for all layers; optimizer.layer_decay "
+            "needs one for each: choose another scheduler, such as cosine, or optimizer.layer_decay=null"
+        )

@@ -41,14 +41,22 @@ NOT_WARNED = (
     r"`ModelCheckpoint\(monitor='val/accuracy'\)` could not find",  # in an epoch without validation
     r"ReduceLROnPlateau conditioned on metric val/\w+ which is not available",  # before the first validation
     r"The number of training batches \(\d+\) is smaller than the logging interval",
+    r"Found \d+ module\(s\) in eval mode at the start of training",  # frozen batch norms
     r"You requested to overfit but enabled \w+ dataloader shuffling",  # trainer.overfit_batches: as intended
 )
 
 
 def build_trainer(
-    config: TrainerConfig, folder: Path, callbacks: Sequence[pl.Callback], loggers: Sequence[Logger]
+    config: TrainerConfig,
+    folder: Path,
+    callbacks: Sequence[pl.Callback],
+    loggers: Sequence[Logger],
+    *,
+    shards_loaders: bool = False,
 ) -> pl.Trainer:
     """The Trainer of conf/trainer, working in `folder`.
+
+    shards_loaders: give each of several processes its share of a loader; a SceneDataModule does so itself.
 
     Raises ValueError, in one line, for what Lightning does not accept.
     """
@@ -65,7 +73,7 @@ def build_trainer(
             callbacks=[*callbacks, RichProgressBar(leave=False)] if bar else list(callbacks),
             logger=list(loggers) or DummyLogger(),  # LearningRateMonitor requires a logger
             plugins=[AtomicCheckpointIO()],
-            use_distributed_sampler=False,  # SceneDataModule gives each process its exact share of the images
+            use_distributed_sampler=shards_loaders,
             **arguments,
         )
     except (TypeError, ValueError, MisconfigurationException) as error:

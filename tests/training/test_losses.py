@@ -1,10 +1,12 @@
+from importlib import import_module
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
 
-from deepdream.training.losses import main_class, make_loss
+from deepdream.training.losses import loss_of_outputs, main_class, make_loss
 
 N, CLASSES = 7, 5
 Array = npt.NDArray[np.float64]
@@ -88,3 +90,39 @@ def test_a_mixed_image_counts_for_the_class_with_the_largest_share() -> None:
 def test_an_unknown_loss_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="loss is 'hinge'; it must be one of cross_entropy, bce, cosine"):
         make_loss("hinge")
+
+
+def test_a_loss_of_the_users_own_is_a_class_or_a_function_with_its_arguments() -> None:
+    logits, labels = _logits(), _hard()
+    expected = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)
+    of_class = make_loss({"_target_": "torch.nn.CrossEntropyLoss"}, label_smoothing=0.1)
+    of_function = make_loss({"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0.1})
+    assert of_class(logits, labels) == of_function(logits, labels) == expected
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"_target_": "torch.nn.CrossEntropyLoss", "wieght": 1}, "takes no argument `wieght`. Did you mean `weight`"),
+        ({"_target_": "torch.nn.MultiMarginLoss"}, "takes no argument `label_smoothing`"),
+    ],
+)
+def test_an_argument_that_a_loss_does_not_take_is_named(choice: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_loss(choice, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize(("name", "count", "weight"), [("GoogLeNet", 2, 0.3), ("Inception", 1, 0.4)])
+def test_auxiliary_classifiers_count_with_the_weight_of_the_paper(name: str, count: int, weight: float) -> None:
+    kind = getattr(import_module(f"torchvision.models.{name.lower()}"), f"{name}Outputs")
+    logits, labels = _logits(), _hard()
+    extra = [logits + index + torch.arange(CLASSES) for index in range(count)]
+    loss = make_loss("cross_entropy")
+    expected = loss(logits, labels) + weight * sum(loss(each, labels) for each in extra)
+    torch.testing.assert_close(loss_of_outputs(loss, kind(logits, *extra), labels), expected)
+
+
+def test_a_loss_that_is_not_one_number_is_refused() -> None:
+    loss = make_loss({"_target_": "torch.nn.functional.cross_entropy", "reduction": "none"})
+    with pytest.raises(ValueError, match=r"the loss has the shape \[7\]; it must be one number"):
+        loss_of_outputs(loss, _logits(), _hard())

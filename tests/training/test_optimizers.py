@@ -7,11 +7,11 @@ from torch import nn
 from deepdream.models import ResNet
 from deepdream.training.optimizers import (
     build_optimizer,
-    configured_partial,
     learning_rate,
     parameter_groups,
     scaled_lr,
 )
+from deepdream.training.targets import configured_partial
 from tests.training.configs import train_config
 
 SGD = partial(torch.optim.SGD, lr=0.1, weight_decay=0.5)
@@ -100,7 +100,7 @@ def test_the_rate_of_the_configuration_is_scaled_to_all_images_of_a_step_and_sta
 
 
 def test_arguments_that_an_optimizer_does_not_take_are_named_with_the_way_to_remove_them() -> None:
-    config = train_config("optimizer._target_=torch.optim.RAdam").optimizer
+    config = train_config("optimizer._target_=torch.optim.RAdam").optimizer_arguments
     with pytest.raises(ValueError, match="RAdam takes no argument `momentum`, `nesterov`") as caught:
         configured_partial("optimizer", config)
     assert "~optimizer.momentum ~optimizer.nesterov" in str(caught.value)

@@ -131,9 +131,28 @@ def test_a_scheduler_that_takes_total_steps_is_stepped_with_the_optimizer(
     assert rates == pytest.approx([first, expected.get_last_lr()[0]])
 
 
+def test_every_layer_follows_the_scheduler_from_its_own_rate(tmp_path: Path, data: SceneDataModule) -> None:
+    step = ("scheduler=step", "scheduler.step_size=1", "scheduler.gamma=0.5", "optimizer.layer_decay=0.5")
+    _rates_of_a_run(tmp_path, data, *step, epochs=2)
+    (last,) = tmp_path.glob("*epoch=1*.ckpt")
+    groups = torch.load(last, weights_only=True)["optimizer_states"][0]["param_groups"]
+    rates = {group["name"]: group["lr"] for group in groups}
+    assert rates["layer5"] == pytest.approx(0.4 * 0.25)
+    assert rates["layer0"] == pytest.approx(0.4 * 0.25 * 0.5**5)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (
+            (
+                "scheduler=constant",
+                "scheduler._target_=torch.optim.lr_scheduler.OneCycleLR",
+                "+scheduler.max_lr=1",
+                "optimizer.layer_decay=0.5",
+            ),
+            "OneCycleLR, which sets one learning rate for all layers",
+        ),
         (
             ("scheduler._target_=torch.optim.lr_scheduler.StepLR",),
             "takes no argument `warmup_epochs`, `final_fraction`",
