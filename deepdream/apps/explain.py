@@ -18,7 +18,7 @@ from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, describe
 from deepdream.apps.inputs import DEFAULT_PHOTO, read_photo
 from deepdream.console import invocation, print_table, progress_bar, relative
-from deepdream.explaining.config import CHEAP_CHECKS, CHECKS, ExplainAppConfig
+from deepdream.explaining.config import CHECKS, ExplainAppConfig
 from deepdream.hardware import best_device
 from deepdream.loggers import write_and_log_image
 from deepdream.models.config import BUNDLED
@@ -41,8 +41,9 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
     images = images_at(config.image)
     network = chosen_network(config.ckpt or BUNDLED, config)
     network.model.to(best_device(config.device))
-    if config.target is not None:
-        network.class_index(config.target)
+    for name in (config.target, config.against):
+        if name is not None:
+            network.class_index(name)
     with SummaryWriter(folder / "tensorboard") as writer:
         explained = _explain_all(config, network, images, folder, writer)
         _write_numbers(explained, folder / "explanations.csv")
@@ -127,7 +128,8 @@ def _explain_one(
         name=name,
         methods=config.methods,
         target=config.target,
-        checks=tuple(CHECKS) if config.score else CHEAP_CHECKS,
+        against=config.against,
+        checks=tuple(CHECKS) if config.score else None,
         crop=config.crop,
         before=_image_before_the_dream(path),
         config=config.explain,
@@ -158,10 +160,12 @@ def _try_next(one: explaining.ExplainedImage, image: str) -> str:
     """Commands to try, with the most probable class that was not explained yet."""
     others = one.probabilities.clone()
     others[one.explanations[0].index] = -1
+    other = one.classes[int(others.argmax())]
     start = invocation("explain")
     commands = {
         "image=PHOTO": "your own photo",
-        f"image={image} target={one.classes[int(others.argmax())]}": "the evidence for another class",
+        f"image={image} target={other}": "the evidence for another class",
+        f"image={image} against={other}": "the evidence that decides between the two",
         "image=FOLDER score=true": "rank the methods by how far they can be trusted",
     }
     width = max(map(len, commands))
@@ -174,12 +178,14 @@ def _write_numbers(explained: Sequence[explaining.ExplainedImage], path: Path) -
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         checks = list(explained[0].explanations[0].scores)
-        table.writerow(["image", "prediction", "softmax", "confidence", "method", "target", "seconds", *checks])
+        table.writerow(
+            ["image", "prediction", "softmax", "confidence", "method", "target", "against", "seconds", *checks]
+        )
         for one in explained:
             image = [one.name, one.prediction, f"{float(one.probabilities.max()):.4f}", f"{one.confidence:.4f}"]
             for each in one.explanations:
                 scores = (f"{each.scores[check]:.6g}" for check in checks)
-                table.writerow([*image, each.method, each.target, f"{each.seconds:.3f}", *scores])
+                table.writerow([*image, each.method, each.target, each.against, f"{each.seconds:.3f}", *scores])
 
 
 def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, writer: SummaryWriter) -> None:
@@ -208,7 +214,7 @@ def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, w
 def _print_ranking(ranking: Sequence[explaining.MethodMetrics], checks: list[str], image_count: int) -> None:
     table = Table(title=f"methods over {image_count} images, best first", title_justify="left")
     table.add_column("method")
-    for title in ("mean rank ↓", *(CHECKS[check].title for check in checks), "seconds"):
+    for title in ("mean rank ↓", *(CHECKS.details(check).title for check in checks), "seconds"):
         table.add_column(title, justify="right")
     for row in ranking:
         values = (f"{row.means[check]:.3g} ± {row.errors[check]:.1g}" for check in checks)

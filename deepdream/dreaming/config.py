@@ -8,30 +8,10 @@ from typing import Any, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of
 from deepdream.models.config import WeightsConfig
-from deepdream.registry import Registry
+from deepdream.registry import OpenRegistry, Registry
 from deepdream.schema import preset
 
-OBJECTIVES = Registry(
-    "dream.objective",
-    {
-        name: f"deepdream.dreaming.terms:{name}"
-        for name in (
-            "mean_square",
-            "half_sum_square",
-            "mean",
-            "channel",
-            "unit",
-            "direction",
-            "logit",
-            "guide",
-            "style",
-            "content",
-            "diversity",
-            "total_variation",
-            "l2",
-        )
-    },
-)
+OBJECTIVES: OpenRegistry[[], None] = OpenRegistry("OBJECTIVES", "dream.objective", "deepdream.dreaming", lambda: None)
 PARAMETERIZATIONS = Registry(
     "dream.parameterization",
     {

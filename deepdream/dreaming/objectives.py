@@ -138,6 +138,11 @@ def objective(name: str, measure: Measure, *needs: str, selections: tuple[Select
     return Objective((Term(name, measure, selections, needs=frozenset(needs)),))
 
 
+def term(*needs: str) -> Callable[[Measure], Objective]:
+    """A decorator that makes a measure an objective of one term, called as the function. needs: as of `Term`."""
+    return lambda measure: objective(measure.__name__, measure, *needs)
+
+
 def build_objective(config: DreamConfig, network: Network, layers: list[Layer]) -> Objective:
     """The objective that `config` names, for `network` with `layers`; patterns are expanded.
 
@@ -145,11 +150,11 @@ def build_objective(config: DreamConfig, network: Network, layers: list[Layer]) 
     """
     total: Objective | None = None
     for entry in config.terms():
-        term = _named_term(entry, config, network)
+        one = _named_term(entry, config, network)
         if entry.get("layers"):
-            term = term.at(*entry["layers"])
-        term = term if entry["weight"] == 1 else entry["weight"] * term
-        total = term if total is None else total + term
+            one = one.at(*entry["layers"])
+        one = one if entry["weight"] == 1 else entry["weight"] * one
+        total = one if total is None else total + one
     assert total is not None  # DreamConfig.terms returns at least one
     return total.at(*config.layers).expanded(layers)
 
@@ -170,5 +175,7 @@ def _named_term(entry: Mapping[str, Any], config: DreamConfig, network: Network)
         if len(entry.get("layers") or ()) > 1:
             raise ValueError("dream.objective: direction takes one layer; write a term for each")
         return registered(layers[0], entry["vector"])  # type: ignore[no-any-return]
-    parts = [registered(text) for text in layers]  # channel, unit
+    if name not in ("channel", "unit"):
+        raise ValueError(f'the objective {name} is no term; write @term("layers") above its @OBJECTIVES.register()')
+    parts = [registered(text) for text in layers]
     return OBJECTIVES["mean"].at(*[s for part in parts for s in part.selections])  # type: ignore[no-any-return]

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.dreaming.objectives import BATCH, LOGITS, Activations, Objective, objective
+from deepdream.dreaming.config import OBJECTIVES
+from deepdream.dreaming.objectives import BATCH, LOGITS, Activations, Objective, objective, term
 from deepdream.dreaming.selection import Selection
 
 
@@ -24,12 +25,21 @@ def _weighted(values: Sequence[Tensor], selections: Sequence[Selection]) -> Tens
     return torch.stack([v if s.weight == 1 else s.weight * v for v, s in zip(values, selections, strict=True)])
 
 
-def _mean_square(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+@term("layers")
+@OBJECTIVES.register()
+def mean_square(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+    """Mean over the layers of mean(activation^2). Source: pytorch-deepdream."""
     parts = [s.of(activations.maps[s.layer]) for s in selections]
     return _weighted([_sum_square(a, activations.dtype) / a[0].numel() for a in parts], selections).mean(dim=0)
 
 
-def _half_sum_square(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+@term("layers")
+@OBJECTIVES.register()
+def half_sum_square(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+    """Sum over the layers of 0.5 * sum(activation^2), whose gradient at a layer is the layer's activation.
+
+    Source: google/deepdream, dream.ipynb, objective_L2.
+    """
     parts = [s.of(activations.maps[s.layer]) for s in selections]
     return _weighted([0.5 * _sum_square(a, activations.dtype) for a in parts], selections).sum(dim=0)
 
@@ -66,21 +76,14 @@ def _norm(a: Tensor, dtype: torch.dtype, *, at_once: int = 2**18) -> Tensor:
     return norm
 
 
-def _mean(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+@term("layers")
+@OBJECTIVES.register()
+def mean(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+    """Mean over the layers of mean(activation)."""
     return _weighted([activations.select(s).mean(dim=(1, 2, 3)) for s in selections], selections).mean(dim=0)
 
 
-mean_square = objective("mean_square", _mean_square, "layers")
-"""Mean over the layers of mean(activation^2). Source: pytorch-deepdream."""
-
-half_sum_square = objective("half_sum_square", _half_sum_square, "layers")
-"""Sum over the layers of 0.5 * sum(activation^2), whose gradient at a layer is the layer's activation.
-Source: google/deepdream, dream.ipynb, objective_L2."""
-
-mean = objective("mean", _mean, "layers")
-"""Mean over the layers of mean(activation)."""
-
-
+@OBJECTIVES.register()
 def channel(selection: str) -> Objective:
     """The mean of one channel over all positions: channel("layer4:12").
 
@@ -97,6 +100,7 @@ def channel(selection: str) -> Objective:
     return _renamed(mean.at(selection), "channel")
 
 
+@OBJECTIVES.register()
 def unit(selection: str) -> Objective:
     """One channel at one position (row, column) of its feature map: unit("layer3:5@10,14")."""
     if Selection.parse(selection).position is None:
@@ -119,6 +123,7 @@ def each_channel(layer: str, channels: Sequence[int]) -> Objective:
     return objective("each_channel", measure, "layers", selections=tuple(Selection(layer, c) for c in channels))
 
 
+@OBJECTIVES.register()
 def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: float = 2) -> Objective:
     """How far activations point along `vector` (channels,): mean over positions of dot * max(cosine, 0.1)^power.
 
@@ -138,6 +143,7 @@ def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: flo
     return objective("direction", measure, "layers", selections=(Selection(layer),))
 
 
+@OBJECTIVES.register()
 def logit(target: int) -> Objective:
     """The network's logit of the class with index `target`."""
 
@@ -153,23 +159,23 @@ def _image(activations: Activations) -> Tensor:
     return activations.image
 
 
-def _total_variation(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+@term("image")
+@OBJECTIVES.register()
+def total_variation(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+    """Mean |difference| of neighbouring pixels, in [0, 1]; with a negative weight a penalty on noise."""
     x = _image(activations)
     down, right = x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
     return down.abs().mean(dim=(1, 2, 3)) + right.abs().mean(dim=(1, 2, 3))
 
 
-def _l2(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+@term("image")
+@OBJECTIVES.register()
+def l2(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+    """Mean square distance from mid-grey; with a negative weight a penalty on black and white."""
     return (_image(activations) - 0.5).square().mean(dim=(1, 2, 3))
 
 
-total_variation = objective("total_variation", _total_variation, "image")
-"""Mean |difference| of neighbouring pixels, in [0, 1]; with a negative weight a penalty on noise."""
-
-l2 = objective("l2", _l2, "image")
-"""Mean square distance from mid-grey; with a negative weight a penalty on black and white."""
-
-
+@OBJECTIVES.register()
 def guide(similarity: str = "dot") -> Objective:
     """At every position the guide's feature with the largest product is the target: sum_i max_j x_i . y_j.
 
@@ -203,7 +209,14 @@ def gram(a: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
-def _style(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+@term("layers", "guide")
+@OBJECTIVES.register()
+def style(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+    """Minus the squared difference of Gram matrices from the guide's, over the guide's own: 0 is the guide's style.
+
+    Source: Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks" (2016). Departs from the
+    paper: divided by the guide's size in each layer, so that weights mean the same in every layer.
+    """
     losses = []
     for s in selections:
         target = gram(s.of(activations.guide[s.layer]))
@@ -212,7 +225,10 @@ def _style(activations: Activations, selections: Sequence[Selection]) -> Tensor:
     return -torch.stack(losses).mean(dim=0)
 
 
-def _content(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+@term("layers", "content")
+@OBJECTIVES.register()
+def content(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+    """Minus the squared difference of feature maps from the photo's, over the photo's own. Source: as for `style`."""
     losses = []
     for s in selections:
         target = s.of(activations.content[s.layer])
@@ -221,26 +237,19 @@ def _content(activations: Activations, selections: Sequence[Selection]) -> Tenso
     return -torch.stack(losses).mean(dim=0)
 
 
-def _diversity(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+@term("layers", BATCH)
+@OBJECTIVES.register()
+def diversity(activations: Activations, selections: Sequence[Selection]) -> Tensor:
+    """Minus the cosine similarity of an image's Gram matrices with those of the other images in its batch.
+
+    Source: lucid, objectives.diversity.
+    """
     values = []
     for s in selections:
         flat = F.normalize(gram(activations.select(s)).flatten(1), dim=1)
         alike = flat @ flat.t()  # (N, N)
         values.append(s.weight * (alike.diagonal() - alike.sum(dim=1)))
     return torch.stack(values).mean(dim=0)
-
-
-style = objective("style", _style, "layers", "guide")
-"""Minus the squared difference of Gram matrices from the guide's, over the guide's own: 0 is the guide's style.
-Source: Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks" (2016).
-Departs from the paper: divided by the guide's size in each layer, so that weights mean the same in every layer."""
-
-content = objective("content", _content, "layers", "content")
-"""Minus the squared difference of feature maps from the photo's, over the photo's own. Source: as for `style`."""
-
-diversity = objective("diversity", _diversity, "layers", BATCH)
-"""Minus the cosine similarity of an image's Gram matrices with those of the other images in its batch.
-Source: lucid, objectives.diversity."""
 
 
 def _renamed(named: Objective, name: str) -> Objective:

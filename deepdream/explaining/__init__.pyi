@@ -1,8 +1,8 @@
 from .confidence import attribution_confidence as attribution_confidence
-from .config import CHEAP_CHECKS as CHEAP_CHECKS
 from .config import CHECKS as CHECKS
 from .config import METHODS as METHODS
 from .config import ExplainConfig as ExplainConfig
+from .config import cheap_checks as cheap_checks
 from .context import AttributionContext as AttributionContext
 from .explained_image import ExplainedImage as ExplainedImage
 from .explained_image import explain_image as explain_image

@@ -7,53 +7,36 @@ from typing import Any, Literal, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
 from deepdream.models.config import WeightsConfig
-from deepdream.registry import Registry
+from deepdream.registry import OpenRegistry
 from deepdream.schema import preset
-
-_GRADIENTS, _PERTURBATIONS = "deepdream.explaining.gradient_methods", "deepdream.explaining.perturbation_methods"
-_CHECKS = "deepdream.explaining.faithfulness"
 
 
 @dataclass(frozen=True)
 class Method:
-    """An attribution method.
+    """An attribution method: a function AttributionContext -> attribution (H, W).
 
-    function: "module:attribute" of a function AttributionContext -> attribution (H, W).
-    title: its name in plots.
+    title: its name in plots. question: what it answers. cost: in passes (forward and backward) or images (forward).
     is_grainy: its values vary from pixel to pixel; its heatmap is scaled by a quantile, not by the largest value.
     """
 
-    function: str
     title: str
+    question: str
+    cost: str
     is_grainy: bool = False
 
 
-METHODS = {
-    "gradcam": Method(f"{_GRADIENTS}:gradcam", "Grad-CAM"),
-    "gradcam_plus_plus": Method(f"{_GRADIENTS}:gradcam_plus_plus", "Grad-CAM++"),
-    "guided_gradcam": Method(f"{_GRADIENTS}:guided_gradcam", "guided Grad-CAM", is_grainy=True),
-    "saliency": Method(f"{_GRADIENTS}:saliency", "saliency", is_grainy=True),
-    "smoothgrad": Method(f"{_GRADIENTS}:smoothgrad", "SmoothGrad", is_grainy=True),
-    "integrated_gradients": Method(f"{_GRADIENTS}:integrated_gradients", "integrated gradients", is_grainy=True),
-    "occlusion": Method(f"{_PERTURBATIONS}:occlusion", "occlusion"),
-    "lime": Method(f"{_PERTURBATIONS}:lime", "LIME"),
-    "kernel_shap": Method(f"{_PERTURBATIONS}:kernel_shap", "KernelSHAP"),
-}
-METHOD_FUNCTIONS = Registry("method", {name: method.function for name, method in METHODS.items()})
+METHODS = OpenRegistry("METHODS", "method", "deepdream.explaining", Method)
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of an attribution.
+    """A check of an attribution: a function (AttributionContext, attribution) -> float.
 
-    function: "module:attribute" of a function (AttributionContext, attribution) -> float; with repeats_method of one
-        (AttributionContext, method function) -> float.
-    label: its name in plots.
-    best: the values that are better.
-    repeats_method: it computes the attribution again several times, so it costs many times more than the others.
+    label: its name in plots. best: the values that are better.
+    repeats_method: it is a function (AttributionContext, method function) -> float, which computes the attribution
+        again several times, so it costs many times more than the others.
     """
 
-    function: str
     label: str
     best: Literal["high", "low", "near zero"]
     repeats_method: bool = False
@@ -69,17 +52,12 @@ class Check:
         return f"{self.label} {self.arrow}"
 
 
-CHECKS = {
-    "deletion_auc": Check(f"{_CHECKS}:deletion_auc", "deletion", "low"),
-    "insertion_auc": Check(f"{_CHECKS}:insertion_auc", "insertion", "high"),
-    "infidelity": Check(f"{_CHECKS}:normalized_infidelity", "infidelity", "low"),
-    "sensitivity": Check(f"{_CHECKS}:max_sensitivity", "sensitivity", "low", repeats_method=True),
-    "randomised_correlation": Check(
-        f"{_CHECKS}:randomised_correlation", "randomised", "near zero", repeats_method=True
-    ),
-}
-CHECK_FUNCTIONS = Registry("check", {name: check.function for name, check in CHECKS.items()})
-CHEAP_CHECKS = tuple(name for name, check in CHECKS.items() if not check.repeats_method)
+CHECKS = OpenRegistry("CHECKS", "check", "deepdream.explaining", Check)
+
+
+def cheap_checks() -> list[str]:
+    """The checks that do not repeat the method."""
+    return [name for name in CHECKS if not CHECKS.details(name).repeats_method]
 
 
 @dataclass
@@ -89,8 +67,11 @@ class ExplainConfig:
     layer: str | None
     smoothgrad_samples: int
     smoothgrad_noise: float
+    gradient_shap_samples: int
     integrated_gradients_steps: int
     completeness: float
+    lrp_gamma: float
+    score_cam_share: float
     occlusion_window: float
     occlusion_stride: float
     superpixels: int
@@ -106,16 +87,18 @@ class ExplainConfig:
     batch_size: int
 
     def __post_init__(self) -> None:
-        for key in ("smoothgrad_samples", "curve_steps", "infidelity_samples", "sensitivity_samples", "batch_size"):
+        for key in ("smoothgrad_samples", "gradient_shap_samples", "curve_steps", "infidelity_samples", "batch_size"):
             at_least(f"explain.{key}", getattr(self, key), 1)
-        at_least("explain.confidence_samples", self.confidence_samples, 1)
+        for key in ("sensitivity_samples", "confidence_samples"):
+            at_least(f"explain.{key}", getattr(self, key), 1)
+        at_least("explain.lrp_gamma", self.lrp_gamma, 0)
         at_least("explain.integrated_gradients_steps", self.integrated_gradients_steps, 2)
         at_least("explain.superpixels", self.superpixels, 4)
         for key in ("lime_samples", "kernel_shap_samples"):
             at_least(f"explain.{key}", getattr(self, key), 10)
         for key in ("smoothgrad_noise", "completeness", "sensitivity_radius"):
             above(f"explain.{key}", getattr(self, key), 0)
-        for key in ("occlusion_window", "occlusion_stride", "confidence_share", "repeat_share"):
+        for key in ("score_cam_share", "occlusion_window", "occlusion_stride", "confidence_share", "repeat_share"):
             fraction(f"explain.{key}", getattr(self, key))
             above(f"explain.{key}", getattr(self, key), 0)
 
@@ -139,6 +122,7 @@ class ExplainAppConfig(WeightsConfig):
     image: str
     methods: list[str]
     target: str | None
+    against: str | None
     score: bool
     crop: bool
     seed: int
@@ -150,7 +134,7 @@ class ExplainAppConfig(WeightsConfig):
         if not self.methods:
             raise ValueError("methods is empty; name at least one, for example methods=[gradcam]")
         for method in self.methods:
-            METHOD_FUNCTIONS.check(method)
+            METHODS.check(method)
         at_least("seed", self.seed, 0)
         one_of("device", self.device, DEVICES)
         one_of("precision", self.precision, PRECISIONS)

@@ -18,7 +18,13 @@ from deepdream.hardware import best_dtype
 from deepdream.models import Network
 
 # The keys of ExplainConfig that set the number of images an attribution costs, and the least useful value of each.
-FEWEST = {"smoothgrad_samples": 1, "integrated_gradients_steps": 2, "lime_samples": 10, "kernel_shap_samples": 10}
+FEWEST = {
+    "smoothgrad_samples": 1,
+    "gradient_shap_samples": 1,
+    "integrated_gradients_steps": 2,
+    "lime_samples": 10,
+    "kernel_shap_samples": 10,
+}
 MIN_SIDE = 16  # pixels; in a smaller image even the stages of a small network have a map of one position
 
 
@@ -29,8 +35,11 @@ class AttributionContext:
     model: in eval mode, its parameters without gradient, no activation in place.
     image: the network's input, normalised, (1, 3, H, W), on the model's device.
     target: index of the class to attribute.
+    against: index of the class to contrast it with; None attributes the target alone.
+    black, white: their colours in the network's input, (1, 3, 1, 1).
     config: the settings of the methods. seed: of all sampling.
-    precision: of `probabilities` of several images: auto, fp32, bf16 or fp16. Gradients are always in the model's own.
+    precision: of `response`, `probability` and `probabilities` of several images: auto, fp32, bf16 or fp16. Gradients
+        are always in the model's own.
     """
 
     model: nn.Module
@@ -38,24 +47,58 @@ class AttributionContext:
     target: int
     config: ExplainConfig
     seed: int
+    black: Tensor
+    white: Tensor
     precision: str = "auto"
+    against: int | None = None
+
+    @property
+    def scorer(self) -> nn.Module:
+        """The model with one output for each image, (N,): what methods that use gradients attribute.
+
+        It is the logit of the target; with `against` the target's logit minus that of the other class.
+        """
+        return _Scorer(self.model, self.target, self.against)
+
+    def leaf(self) -> Tensor:
+        """The image as a leaf of the autograd graph, (1, 3, H, W)."""
+        return self.image.detach().requires_grad_()
 
     @torch.no_grad()
+    def scores(self, images: Tensor) -> Tensor:
+        """What `scorer` computes, float32 (N,), of network inputs (N, 3, H, W); in `precision`, in batches."""
+        return _score(self._logits(images), self.target, self.against)
+
+    def response(self, images: Tensor) -> Tensor:
+        """What methods that perturb the image attribute, float32 (N,), of network inputs (N, 3, H, W).
+
+        It is the probability of the target; with `against` the difference of the two logits.
+        """
+        return self.probability(images) if self.against is None else self.scores(images)
+
     def probability(self, images: Tensor) -> Tensor:
-        """The probability of the target, float32 (N,), of network inputs (N, 3, H, W)."""
+        """The probability of the target, float32 (N,), of network inputs (N, 3, H, W).
+
+        With `against` it is the probability among these two classes, the sigmoid of the difference of their logits.
+        """
+        if self.against is not None:
+            return self.scores(images).sigmoid()
         return self.probabilities(images)[:, self.target]
 
-    @torch.no_grad()
     def probabilities(self, images: Tensor) -> Tensor:
         """Of all classes, float32 (N, classes); in `precision`, config.batch_size images at a time."""
+        return self._logits(images).softmax(dim=1)
+
+    @torch.no_grad()
+    def _logits(self, images: Tensor) -> Tensor:
         if len(images) == 1:
-            alone: Tensor = self.model(images).float().softmax(dim=1)
-            return alone
+            alone: Tensor = self.model(images)
+            return alone.float()
         model, dtype = self._fast_model
         logits = []
         for batch in torch.split(images.to(dtype), self.config.batch_size):
             logits.append(model(batch.contiguous(memory_format=torch.channels_last)).float())
-        return torch.cat(logits).softmax(dim=1)
+        return torch.cat(logits)
 
     @contextmanager
     def seeded(self) -> Iterator[None]:
@@ -77,7 +120,8 @@ class AttributionContext:
         config = self.without_completeness().config
         fewer = {key: max(FEWEST[key], round(config.repeat_share * getattr(config, key))) for key in FEWEST}
         stride = min(config.occlusion_window, config.occlusion_stride / config.repeat_share**0.5)
-        return replace(self, config=replace(config, occlusion_stride=stride, **fewer))
+        share = config.repeat_share * config.score_cam_share
+        return replace(self, config=replace(config, occlusion_stride=stride, score_cam_share=share, **fewer))
 
     @cached_property
     def _fast_model(self) -> tuple[nn.Module, torch.dtype]:
@@ -88,21 +132,36 @@ class AttributionContext:
         return accelerated_copy(self.model, dtype, self.image.device), dtype
 
 
+class _Scorer(nn.Module):
+    def __init__(self, model: nn.Module, target: int, against: int | None) -> None:
+        super().__init__()
+        self.model, self.target, self.against = model, target, against
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _score(self.model(images), self.target, self.against)
+
+
+def _score(logits: Tensor, target: int, against: int | None) -> Tensor:
+    """(N, classes) -> (N,)."""
+    return logits[:, target] if against is None else logits[:, target] - logits[:, against]
+
+
 @contextmanager
 def attribution_context(
     network: Network,
     image: Tensor,
     target: str | int | None,
     *,
+    against: str | int | None = None,
     config: ExplainConfig,
     precision: str = "auto",
     seed: int = 0,
 ) -> Iterator[AttributionContext]:
     """An AttributionContext for `image`, float (3, H, W) in [0, 1]; `target` None is the network's prediction.
 
-    Gradients are on inside, also within torch.inference_mode and Lightning's validation. Afterwards the model is
-    restored to its last flag. Raises ValueError for another shape, a side under MIN_SIDE, an unknown target and an
-    unknown precision.
+    against: the class to contrast the target with. Gradients are on inside, also within torch.inference_mode and
+    Lightning's validation. Afterwards the model is restored to its last flag. Raises ValueError for another shape, a
+    side under MIN_SIDE, an unknown class, a class against itself and an unknown precision.
     """
     _check(image)
     one_of("precision", precision, PRECISIONS)
@@ -113,7 +172,12 @@ def attribution_context(
                 index = int(network.model(network_input).argmax(dim=1))
         else:
             index = network.class_index(target)
-        yield AttributionContext(network.model, network_input, index, config, seed, precision)
+        other = None if against is None else network.class_index(against)
+        if other == index:
+            what = "the prediction" if target is None else "target"
+            raise ValueError(f"against is {against!r}, which is {what} too; give two different classes")
+        black, white = (network.model_input(torch.full((3, 1, 1), value)) for value in (0.0, 1.0))
+        yield AttributionContext(network.model, network_input, index, config, seed, black, white, precision, other)
 
 
 def _check(image: Tensor) -> None:

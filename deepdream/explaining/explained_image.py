@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from deepdream.explaining.confidence import attribution_confidence
-from deepdream.explaining.config import CHEAP_CHECKS, ExplainConfig
+from deepdream.explaining.config import ExplainConfig, cheap_checks
 from deepdream.explaining.explanation import Explanation, explain
 from deepdream.models import Network
 
@@ -44,7 +44,8 @@ def explain_image(
     name: str,
     methods: Sequence[str],
     target: str | int | None = None,
-    checks: Sequence[str] = CHEAP_CHECKS,
+    against: str | int | None = None,
+    checks: Sequence[str] | None = None,
     crop: bool = True,
     before: Image.Image | None = None,
     config: ExplainConfig | None = None,
@@ -54,6 +55,7 @@ def explain_image(
 ) -> ExplainedImage:
     """The prediction of `network` for an image, its confidence, and its explanations. Other arguments as of `explain`.
 
+    checks: None computes those that do not repeat a method.
     crop: explain the square centre, as in an evaluation; False explains the whole image.
     before: the image that `image` is a dream of. Raises what `explain` raises.
     """
@@ -63,7 +65,8 @@ def explain_image(
         network_image,
         methods,
         target,
-        checks=checks,
+        against=against,
+        checks=cheap_checks() if checks is None else checks,
         config=config,
         precision=precision,
         seed=seed,

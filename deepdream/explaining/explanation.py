@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from deepdream.explaining.config import METHOD_FUNCTIONS, METHODS, ExplainConfig
+from deepdream.explaining.cam_methods import cam_layer, layer_gradcam
+from deepdream.explaining.config import METHODS, ExplainConfig
 from deepdream.explaining.context import attribution_context
 from deepdream.explaining.faithfulness import check_attribution
-from deepdream.explaining.gradient_methods import cam_layer, layer_gradcam
 from deepdream.models import Network
 
 GRAINY_PEAK = 0.995  # the quantile that is 1 in the heatmap of a grainy method: a few peaks would leave the rest dark
@@ -22,7 +22,8 @@ GRAINY_PEAK = 0.995  # the quantile that is 1 in the heatmap of a grainy method:
 class Explanation:
     """The evidence for a class according to one method.
 
-    method: its name. target: the class's name. index: its index.
+    method: its name. target: the class's name. index: its index. against: the name of the class that it is contrasted
+        with, or None.
     heatmap: (H, W) in [0, 1], on the CPU: the evidence for the class, for plots.
     attribution: (H, W), on the CPU: the method's own values; evidence against the class is negative. Integrated
         gradients add up to the logit's gain over mean colour, KernelSHAP's values to the probability's.
@@ -37,6 +38,12 @@ class Explanation:
     attribution: Tensor
     seconds: float
     scores: dict[str, float] = field(default_factory=dict)
+    against: str | None = None
+
+    @property
+    def question(self) -> str:
+        """What the evidence is for: "kitchen", or "kitchen against bedroom"."""
+        return self.target if self.against is None else f"{self.target} against {self.against}"
 
 
 def explain(
@@ -45,6 +52,7 @@ def explain(
     methods: Sequence[str] = ("gradcam",),
     target: str | int | None = None,
     *,
+    against: str | int | None = None,
     checks: Sequence[str] = (),
     config: ExplainConfig | None = None,
     precision: str = "auto",
@@ -55,6 +63,8 @@ def explain(
 
     image: float (3, H, W) in [0, 1], at the size for the network. methods: of METHODS.
     target: a class's name or index; None is the network's prediction.
+    against: contrast it with this class: what speaks for the target and not for the other. Attributed is then the
+        difference of the two logits, by every method but eigencam, which knows no class.
     checks: of CHECKS, computed for each attribution. config: None is conf/explain/default.yaml. seed: of all sampling.
     precision: of forward passes of many images (auto, fp32, bf16, fp16); gradients are always in the model's dtype.
     on_method: called with the name of each method as it begins, for a progress bar.
@@ -69,22 +79,25 @@ def explain(
     Raises ValueError for an unknown method, check or class and for an image that is too small.
     """
     for method in methods:
-        METHOD_FUNCTIONS.check(method)
+        METHODS.check(method)
     config = config or ExplainConfig.preset()
     explanations = []
-    with attribution_context(network, image, target, config=config, precision=precision, seed=seed) as context:
+    with attribution_context(
+        network, image, target, against=against, config=config, precision=precision, seed=seed
+    ) as context:
+        name = network.class_name(context.target)
+        other = None if context.against is None else network.class_name(context.against)
         for method in methods:
             if on_method is not None:
                 on_method(method)
-            function = METHOD_FUNCTIONS[method]
+            function = METHODS[method]
             start = time.perf_counter()
             attribution = function(context).float()
             seconds = time.perf_counter() - start
             scores = check_attribution(context, function, attribution, checks)
-            name = network.class_name(context.target)
             values = attribution.cpu()
             explanations.append(
-                Explanation(method, name, context.target, heatmap(values, method), values, seconds, scores)
+                Explanation(method, name, context.target, heatmap(values, method), values, seconds, scores, other)
             )
     return explanations
 
@@ -93,7 +106,7 @@ def heatmap(attribution: Tensor, method: str) -> Tensor:
     """The evidence for the class, (H, W) in [0, 1]: negative values become 0, the peak 1; zeros stay zeros."""
     evidence = attribution.clamp(min=0)
     peak = evidence.amax()
-    if METHODS[method].is_grainy and evidence.numel() < 2**24:  # the limit of torch.quantile
+    if METHODS.details(method).is_grainy and evidence.numel() < 2**24:  # the limit of torch.quantile
         peak = evidence.flatten().quantile(GRAINY_PEAK) or peak
     return (evidence / peak).clamp(max=1) if peak > 0 else evidence
 
@@ -107,9 +120,8 @@ def grad_cam(network: Network, image: Tensor, target: str | int | None = None, l
     """
     config = ExplainConfig.preset(layer=layer)
     with attribution_context(network, image, 0 if target is None else target, config=config) as context:
-        module = cam_layer(context.model, context.image, layer)
+        score: Callable[[Tensor], Tensor] = context.scorer
         if target is None:  # the predicted class has the highest logit: no forward pass is needed to find it
-            cam = layer_gradcam(lambda x: context.model(x).amax(dim=1), module, context.image, None)
-        else:
-            cam = layer_gradcam(context.model, module, context.image, context.target)
+            score = lambda images: context.model(images).amax(dim=1)  # noqa: E731
+        cam = layer_gradcam(score, cam_layer(context), context.image)
     return heatmap(cam, "gradcam").to(image.device, torch.float32)

@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from captum.metrics import infidelity, sensitivity_max
+from captum import metrics
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from deepdream.explaining.config import CHECK_FUNCTIONS, CHECKS
+from deepdream.explaining.config import CHECKS
 from deepdream.explaining.context import AttributionContext
 
 SQUARES = (0.2, 0.5)  # smallest and largest side of a square that infidelity removes, relative to the shorter side
@@ -36,17 +36,19 @@ def check_attribution(
 ) -> dict[str, float]:
     """The values of `checks`, of CHECKS, for an attribution (H, W) that `method` made. Raises ValueError for others."""
     for name in checks:
-        CHECK_FUNCTIONS.check(name)
+        CHECKS.check(name)
     return {
-        name: CHECK_FUNCTIONS[name](context, method if CHECKS[name].repeats_method else attribution) for name in checks
+        name: CHECKS[name](context, method if CHECKS.details(name).repeats_method else attribution) for name in checks
     }
 
 
+@CHECKS.register("deletion", "low")
 def deletion_auc(context: AttributionContext, attribution: Tensor) -> float:
     """Area under the target's probability while pixels turn into mean colour, in [0, 1]."""
     return _area(_curve(context, attribution, context.image, torch.zeros_like(context.image)))
 
 
+@CHECKS.register("insertion", "high")
 def insertion_auc(context: AttributionContext, attribution: Tensor) -> float:
     """Area under the target's probability while pixels of a blurred image are restored, in [0, 1]."""
     sigma = max(0.5, BLUR_SIGMA * min(context.image.shape[2:]))
@@ -56,7 +58,8 @@ def insertion_auc(context: AttributionContext, attribution: Tensor) -> float:
     return _area(_curve(context, attribution, blurred, context.image))
 
 
-def normalized_infidelity(context: AttributionContext, attribution: Tensor) -> float:
+@CHECKS.register("infidelity", "low")
+def infidelity(context: AttributionContext, attribution: Tensor) -> float:
     """Captum's infidelity, normalised, over squares of mean colour; the sum over a square predicts the loss."""
     config, image = context.config, context.image
     height, width = image.shape[2:]
@@ -74,7 +77,7 @@ def normalized_infidelity(context: AttributionContext, attribution: Tensor) -> f
 
     # Scaled to a mean of 1, so that the sums below neither vanish nor overflow; Captum's own scaling comes after.
     scaled = attribution.to(image) / attribution.abs().mean().clamp(min=torch.finfo(torch.float32).tiny)
-    error = infidelity(
+    error = metrics.infidelity(
         context.probability,
         remove_squares,
         image,
@@ -86,7 +89,8 @@ def normalized_infidelity(context: AttributionContext, attribution: Tensor) -> f
     return max(0.0, float(error))
 
 
-def max_sensitivity(context: AttributionContext, method: Method) -> float:
+@CHECKS.register("sensitivity", "low", repeats_method=True)
+def sensitivity(context: AttributionContext, method: Method) -> float:
     """Captum's maximum sensitivity: the largest relative change of the attribution under uniform noise."""
     context = context.for_comparison()
 
@@ -101,7 +105,7 @@ def max_sensitivity(context: AttributionContext, method: Method) -> float:
 
     config = context.config
     with context.seeded():
-        largest = sensitivity_max(
+        largest = metrics.sensitivity_max(
             attributions,
             context.image,
             perturb_func=noise,
@@ -111,6 +115,7 @@ def max_sensitivity(context: AttributionContext, method: Method) -> float:
     return float(largest)
 
 
+@CHECKS.register("randomised", "near zero", repeats_method=True)
 def randomised_correlation(context: AttributionContext, method: Method) -> float:
     """The mean of `randomised_correlations`."""
     correlations = randomised_correlations(context, method)

@@ -45,15 +45,17 @@ def plot_panel(explained: ExplainedImage) -> Figure:
         shrink = min(0.7, 2.4 / height / rows**0.5)
         bar = figure.colorbar(scale, ax=list(axes), shrink=shrink, aspect=22, pad=0.02)
         bar.set_ticks([0, 1], labels=["none", "most"], fontsize=10)
-        bar.set_label(f"evidence for {_short(explained.explanations[0].target)}", fontsize=11, labelpad=-18)
+        bar.set_label(f"evidence for {_short(explained.explanations[0].question, 36)}", fontsize=11, labelpad=-18)
     return figure
 
 
 def _headline(explained: ExplainedImage) -> str:
     share = float(explained.probabilities.max())
+    is_contrast = bool(explained.explanations) and explained.explanations[0].against is not None
     return (
         f"{_short(explained.name, 40)}: {explained.prediction}, softmax {100 * share:.0f}%, "
         f"attribution-based confidence {100 * explained.confidence:.0f}%"
+        + (f"; evidence for {explained.explanations[0].question}" if is_contrast else "")
     )
 
 
@@ -68,11 +70,10 @@ def _plot_heatmap(axes: Axes, image: Image.Image, explanation: Explanation) -> N
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    axes.set_title(METHODS[explanation.method].title, fontsize=12)
+    axes.set_title(METHODS.details(explanation.method).title, fontsize=12)
     numbers = [
         f"{check.label} {_number(explanation.scores[name])} {check.arrow}"
-        for name, check in CHECKS.items()
-        if name in explanation.scores
+        for name, check in ((name, CHECKS.details(name)) for name in explanation.scores)
     ]
     numbers.append(f"{explanation.seconds:.1f} s")
     lines = [" · ".join(numbers[i : i + 2]) for i in range(0, len(numbers), 2)]

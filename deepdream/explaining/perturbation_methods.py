@@ -1,6 +1,6 @@
 """Attribution methods that perturb the image: AttributionContext -> signed evidence per pixel, (H, W).
 
-They measure the probability of the target, as in the papers.
+They measure the probability of the target, as in the papers; against another class the difference of the logits.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from captum.attr import KernelShap, Lime, Occlusion
 from skimage.segmentation import slic
 from torch import Tensor
 
+from deepdream.explaining.config import METHODS
 from deepdream.explaining.context import AttributionContext
 
 LIME_KERNEL_WIDTH = 0.25  # as in the lime package, over the cosine distance of the binary vectors
 
 
+@METHODS.register("occlusion", "what a grey square over the region changes", "300 images")
 def occlusion(context: AttributionContext) -> Tensor:
     """The fall of the probability when a square of mean colour covers the place (Zeiler & Fergus 2014)."""
     config, image = context.config, context.image
@@ -28,7 +30,7 @@ def occlusion(context: AttributionContext) -> Tensor:
     window = max(1, round(config.occlusion_window * shorter))
     stride = min(window, max(1, round(config.occlusion_stride * shorter)))
     with torch.no_grad():
-        falls: Tensor = Occlusion(context.probability).attribute(
+        falls: Tensor = Occlusion(context.response).attribute(
             image,
             sliding_window_shapes=(3, window, window),
             strides=(3, stride, stride),
@@ -38,6 +40,7 @@ def occlusion(context: AttributionContext) -> Tensor:
     return falls[0, 0]  # the same in each channel
 
 
+@METHODS.register("LIME", "which of about 50 superpixels the prediction depends on", "1,000 images")
 def lime(context: AttributionContext) -> Tensor:
     """LIME (Ribeiro et al. 2016): each pixel has the weight of its superpixel, see `lime_weights`."""
     segments = superpixels(context)
@@ -57,10 +60,11 @@ def lime_weights(context: AttributionContext, segments: Tensor) -> Tensor:
     def sample(_: Tensor, **__: Any) -> Iterator[Tensor]:
         yield from torch.split(visible, 1)
 
-    method = Lime(_probability_of_visible(context, segments), SkLearnRidge(alpha=1.0), _cosine_kernel, sample)
+    method = Lime(_response_to_visible(context, segments), SkLearnRidge(alpha=1.0), _cosine_kernel, sample)
     return _fitted(method, context, segments, samples)
 
 
+@METHODS.register("KernelSHAP", "how the superpixels add up to the probability", "1,000 images")
 def kernel_shap(context: AttributionContext) -> Tensor:
     """KernelSHAP (Lundberg & Lee 2017) over superpixels hidden behind their mean colour.
 
@@ -73,7 +77,7 @@ def kernel_shap(context: AttributionContext) -> Tensor:
 
 def kernel_shap_values(context: AttributionContext, segments: Tensor) -> Tensor:
     """The estimated Shapley value of each superpixel: float32 (segments,). segments: int64 (H, W), from 0."""
-    method = KernelShap(_probability_of_visible(context, segments))
+    method = KernelShap(_response_to_visible(context, segments))
     return _fitted(method, context, segments, context.config.kernel_shap_samples)
 
 
@@ -100,17 +104,17 @@ def mean_colours(image: Tensor, segments: Tensor) -> Tensor:
     return (sums / sizes)[:, segments][None]
 
 
-def _probability_of_visible(context: AttributionContext, segments: Tensor) -> Callable[[Tensor], Tensor]:
-    """The target's probability, (N,), as a function of the visible superpixels, (N, segments) of 0 and 1."""
+def _response_to_visible(context: AttributionContext, segments: Tensor) -> Callable[[Tensor], Tensor]:
+    """The response, (N,), as a function of the visible superpixels, (N, segments) of 0 and 1."""
     image, hidden = (  # (H, W, 3), the memory order of channels-last images
         x[0].permute(1, 2, 0) for x in (context.image, mean_colours(context.image, segments))
     )
 
-    def probability(visible: Tensor) -> Tensor:
+    def response(visible: Tensor) -> Tensor:
         mixed = torch.where((visible > 0.5)[:, segments, None], image, hidden)  # (N, H, W, 3)
-        return context.probability(mixed.permute(0, 3, 1, 2))
+        return context.response(mixed.permute(0, 3, 1, 2))
 
-    return probability
+    return response
 
 
 def _fitted(method: Lime, context: AttributionContext, segments: Tensor, samples: int) -> Tensor:

@@ -62,7 +62,7 @@ def rank_methods(images: Sequence[Sequence[Explanation]]) -> list[MethodMetrics]
 
 def _badness(values: npt.NDArray[np.float64], checks: Sequence[str]) -> npt.NDArray[np.float64]:
     """`values` (..., checks), changed so that the lowest of each check is the best."""
-    best = [CHECKS[check].best for check in checks]
+    best = [CHECKS.details(check).best for check in checks]
     turned = np.where([each == "high" for each in best], -values, values)
     return np.where([each == "near zero" for each in best], np.abs(values), turned)
 
@@ -82,8 +82,8 @@ def plot_ranking(ranking: Sequence[MethodMetrics], *, image_count: int) -> Figur
         ranks = np.array([row.mean_rank for row in ranking])
         _plot_bars(axes[0], "mean rank ↓", ranks, np.zeros_like(ranks), best=0)
         for i, check in enumerate(checks):
-            _plot_bars(axes[1 + i], CHECKS[check].title, means[:, i], errors[:, i], best=int(best[i]))
-        axes[0].set_yticks(range(len(ranking)), [METHODS[row.method].title for row in ranking])
+            _plot_bars(axes[1 + i], CHECKS.details(check).title, means[:, i], errors[:, i], best=int(best[i]))
+        axes[0].set_yticks(range(len(ranking)), [METHODS.details(row.method).title for row in ranking])
         axes[0].set_ylim(len(ranking) - 0.4, -0.6)  # the first at the top
         noun = "image" if image_count == 1 else f"{image_count} images"
         figure.suptitle(f"methods over {noun}, best first; ± one standard error", x=0.01, ha="left", fontsize=14)

@@ -78,6 +78,8 @@ def test_a_mistake_is_an_error_of_one_line(checkpoint: Path, tmp_path: Path) -> 
         (ckpt, "image=empty"): "there is no image in empty",
         (ckpt, "image=flat.png"): "flat.png is 300x9; it needs at least 16 pixels a side",
         (ckpt, "target=bedrom"): "has no class 'bedrom'. Did you mean `bedroom`?",
+        (ckpt, "target=bedroom", "against=kitchn"): "has no class 'kitchn'. Did you mean `kitchen`?",
+        (ckpt, "methods=[mine.rise]"): "method is 'mine.rise': No module named 'mine'",
         (ckpt, "target=99"): "target is 99; the index of a class is 0 to 11",
         (ckpt, "methods=[gradkam]"): "method is 'gradkam'; it must be one of gradcam, ",
         (ckpt, "precision=fp8"): "precision is 'fp8'; it must be one of auto, fp32, bf16, fp16",

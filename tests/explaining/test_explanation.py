@@ -1,4 +1,6 @@
 import copy
+import math
+import re
 
 import pytest
 import pytorch_lightning as pl
@@ -8,13 +10,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from deepdream.explaining import METHODS, explain, grad_cam
-from deepdream.explaining.config import METHOD_FUNCTIONS, ExplainConfig
+from deepdream.explaining.config import ExplainConfig
 from deepdream.explaining.context import attribution_context
 from deepdream.models import Network
 from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
 
 QUICK = ExplainConfig.preset(
     smoothgrad_samples=4,
+    gradient_shap_samples=4,
+    score_cam_share=0.05,
     integrated_gradients_steps=8,
     completeness=1.0,
     occlusion_window=0.25,
@@ -36,8 +40,9 @@ def state(model: nn.Module) -> tuple[object, ...]:
 
 
 def test_every_registered_method_exists_and_has_a_title_of_its_own() -> None:
-    assert [METHOD_FUNCTIONS[name].__name__ for name in METHODS] == list(METHODS)
-    assert len({method.title for method in METHODS.values()}) == len(METHODS)
+    assert [METHODS[name].__name__ for name in METHODS] == list(METHODS)
+    assert len({METHODS.details(name).title for name in METHODS}) == len(METHODS)
+    assert all(re.search(r"(et al\.|& \w+) (19|20)\d\d", METHODS[name].__doc__) for name in METHODS)  # its paper
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -66,13 +71,13 @@ def test_the_same_arguments_give_the_same_attribution(method: str) -> None:
     assert torch.equal(torch.rand(3), after_first)  # the caller's random state is not touched
 
 
-@pytest.mark.parametrize("method", ["smoothgrad", "lime", "kernel_shap"])
+@pytest.mark.parametrize("method", ["smoothgrad", "gradient_shap", "lime", "kernel_shap"])
 def test_another_seed_gives_other_samples(method: str) -> None:
     one, other = (explain(small_resnet(), scene(), [method], config=QUICK, seed=s)[0].attribution for s in (0, 1))
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("method", ["saliency", "smoothgrad", "integrated_gradients", "occlusion", "lime"])
+@pytest.mark.parametrize("method", [name for name in METHODS if "cam" not in name])
 def test_the_evidence_is_in_the_one_patch_that_the_network_reads(method: str) -> None:
     config = ExplainConfig.preset(lime_samples=300, occlusion_window=0.25, occlusion_stride=0.125, superpixels=25)
     heatmap = explain(patch_network(), 0.5 + 0.5 * scene(32), [method], "yes", config=config)[0].heatmap
@@ -86,6 +91,35 @@ def test_evidence_for_one_class_is_evidence_against_the_other() -> None:
         explain(patch_network(), image, ["integrated_gradients"], target)[0].attribution for target in ("yes", "no")
     )
     assert yes.sum() > 0 > no.sum()
+
+
+def test_a_contrast_is_the_difference_of_the_logits() -> None:
+    """Of methods that are linear in the score, the attributions are the differences of those of both classes."""
+    network, image, linear = small_resnet(), scene(), ["input_x_gradient", "deep_lift", "gradient_shap"]
+    target, other = (explain(network, image, linear, name, config=QUICK) for name in ("kitchen", "library"))
+    contrast = explain(network, image, linear, "kitchen", against="library", config=QUICK)
+    for difference, one, two in zip(contrast, target, other, strict=True):
+        scale = float(one.attribution.abs().max())
+        assert torch.allclose(difference.attribution, one.attribution - two.attribution, atol=1e-4 * scale)
+    assert contrast[0].question == "kitchen against library"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_contrasts_two_classes_but_eigencam(method: str) -> None:
+    network, image = small_resnet(), scene()
+    alone, contrast = (
+        explain(network, image, [method], "kitchen", against=against, checks=["deletion_auc"], config=QUICK)[0]
+        for against in (None, "library")
+    )
+    assert torch.equal(alone.attribution, contrast.attribution) == (method == "eigencam")
+    assert 0 <= contrast.scores["deletion_auc"] <= 1
+
+
+def test_occlusion_measures_the_difference_of_the_logits() -> None:
+    """PatchReader's logits are log(1 - yes) and log(yes): their difference is the log of the odds."""
+    with attribution_context(patch_network(), torch.ones(3, 32, 32), "yes", against="no", config=QUICK) as context:
+        assert float(context.response(context.image)) == pytest.approx(math.log(0.9 / 0.1), rel=1e-4)
+        assert float(context.probability(context.image)) == pytest.approx(0.9, rel=1e-4)
 
 
 def test_the_target_is_a_name_an_index_or_the_prediction() -> None:
@@ -129,6 +163,10 @@ def test_other_mistakes_are_errors_of_one_line() -> None:
         explain(network, scene(), precision="fp8")
     with pytest.raises(ValueError, match=r"no layer 'layr4' with a feature map\. Did you mean `layer4`"):
         grad_cam(network, scene(), layer="layr4")
+    with pytest.raises(ValueError, match=r"test has no class 'kitchn'\. Did you mean `kitchen`"):
+        explain(network, scene(), target="bar", against="kitchn")
+    with pytest.raises(ValueError, match="against is 'bar', which is target too; give two different classes"):
+        explain(network, scene(), target=0, against="bar")
     assert hooks(network.model) == 0
 
 
@@ -159,10 +197,16 @@ def test_torchvisions_networks_are_explained() -> None:
         assert state(model) == before
 
 
+@pytest.mark.medium
 def test_double_precision_is_kept() -> None:
-    network = small_resnet()
+    network, image = small_resnet(size=32), scene(32).double()
     network.model.double()
-    assert explain(network, scene().double(), ["integrated_gradients", "lime"], config=QUICK)[0].heatmap.std() > 0
+    of_probability = ("occlusion", "lime", "kernel_shap")  # which is float32
+    with attribution_context(network, image, 0, config=QUICK) as context:
+        for name in METHODS:
+            attribution = METHODS[name](context)
+            assert attribution.std() > 0
+            assert attribution.dtype == (torch.float32 if name in of_probability else torch.float64)
 
 
 class Explaining(pl.LightningModule):
