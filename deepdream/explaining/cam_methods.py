@@ -5,8 +5,6 @@ All of them read the layer in `layer_maps`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from captum.attr import GuidedBackprop
@@ -15,22 +13,18 @@ from torch import Tensor, nn
 from deepdream.explaining.config import METHODS
 from deepdream.explaining.context import AttributionContext
 from deepdream.explaining.gradient_methods import over_channels, without_notices
-from deepdream.models.layers import feature_maps
-from deepdream.schema import did_you_mean
-
-STAGES = ("layer4", "layer3", "layer2", "layer1")  # of a ResNet, deepest first
+from deepdream.models.layers import Layer, blocks, choose_layers
+from deepdream.models.taps import LOGITS, Taps
 
 
 @METHODS.register("Grad-CAM", "where did the last stage find evidence", "1 pass")
-def gradcam(context: AttributionContext) -> Tensor:
-    """Grad-CAM (Selvaraju et al. 2017): the layer's channels, weighted by their mean gradient."""
-    return layer_gradcam(context.scorer, cam_layer(context), context.image)
+def gradcam(context: AttributionContext, *, of_prediction: bool = False) -> Tensor:
+    """Grad-CAM (Selvaraju et al. 2017): the layer's channels, weighted by their mean gradient.
 
-
-def layer_gradcam(score: Callable[[Tensor], Tensor], layer: nn.Module, image: Tensor) -> Tensor:
-    """The Grad-CAM of `layer` for what `score` makes of images (N, 3, H, W), (N,); enlarged to the image's (H, W)."""
-    activation, gradient = layer_maps(score, layer, image)
-    return _enlarged(gradient.mean(dim=(2, 3), keepdim=True) * activation, image)
+    of_prediction: see `layer_maps`.
+    """
+    activation, gradient = layer_maps(context, of_prediction=of_prediction)
+    return _enlarged(gradient.mean(dim=(2, 3), keepdim=True) * activation, context.image)
 
 
 @METHODS.register("Grad-CAM++", "the same, for several objects of the class", "1 pass")
@@ -39,7 +33,7 @@ def gradcam_plus_plus(context: AttributionContext) -> Tensor:
 
     Positive gradients g are weighted by g^2 / (2 g^2 + g^3 * sum of the channel's activations).
     """
-    activation, gradient = layer_maps(context.scorer, cam_layer(context), context.image)
+    activation, gradient = layer_maps(context)
     total = activation.sum(dim=(2, 3), keepdim=True)
     divisor = 2 * gradient**2 + total * gradient**3
     share = torch.where(gradient != 0, gradient**2 / (divisor + 1e-6), 0)  # 1e-6 as in the grad-cam package
@@ -53,14 +47,14 @@ def hirescam(context: AttributionContext) -> Tensor:
 
     Where only average pooling and a linear layer follow, it is Grad-CAM, and adds up to the logit without its bias.
     """
-    activation, gradient = layer_maps(context.scorer, cam_layer(context), context.image)
+    activation, gradient = layer_maps(context)
     return _enlarged(gradient * activation, context.image)
 
 
 @METHODS.register("LayerCAM", "the same, fine enough for early stages (explain.layer=layer2)", "1 pass")
 def layercam(context: AttributionContext) -> Tensor:
     """LayerCAM (Jiang et al. 2021): each activation times its own gradient where that is positive."""
-    activation, gradient = layer_maps(context.scorer, cam_layer(context), context.image)
+    activation, gradient = layer_maps(context)
     return _enlarged(gradient.relu() * activation, context.image)
 
 
@@ -72,7 +66,7 @@ def scorecam(context: AttributionContext) -> Tensor:
     config.score_cam_share < 1 only that share of the others counts, those with the largest means.
     """
     image = context.image
-    activation, _ = layer_maps(context.scorer, cam_layer(context), image)
+    activation, _ = layer_maps(context)
     means = activation[0].mean(dim=(1, 2))
     active = int(activation[0].flatten(1).any(dim=1).sum())
     count = max(1, round(context.config.score_cam_share * active))
@@ -93,7 +87,7 @@ def eigencam(context: AttributionContext) -> Tensor:
     Departs from the paper as the grad-cam package does: the maps are centred first. A principal component has no sign;
     it is chosen so that positions with large activations are positive.
     """
-    activation, _ = layer_maps(context.scorer, cam_layer(context), context.image)
+    activation, _ = layer_maps(context)
     _, channels, height, width = activation.shape
     points = activation[0].reshape(channels, -1).t()  # (positions, channels)
     centred = points - points.mean(dim=0)
@@ -113,49 +107,39 @@ def guided_gradcam(context: AttributionContext) -> Tensor:
     return over_channels(guided) * gradcam(context)
 
 
-def cam_layer(context: AttributionContext) -> nn.Module:
-    """The layer that config.layer names; for None the deepest stage (layer4 ...) with a map of 2x2 positions or more.
+def cam_layer(context: AttributionContext) -> Layer:
+    """The layer that config.layer names; for None the deepest block with a map of 2x2 positions or more.
 
-    In a network without such stages it is the deepest module with such a map. Raises ValueError, with similar names, if
-    there is no such layer or its output is no feature map.
+    That is layer4 of a ResNet. Of a transformer that reads its class token it is the last but one block: no logit
+    depends on the other tokens of the last. Raises ValueError, with similar names, for a layer that the network lacks.
     """
-    model, image, name = context.model, context.image, context.config.layer
-    if name is None and (layer := getattr(model, STAGES[0], None)) is not None and min(image.shape[2:]) >= 64:
-        return layer  # type: ignore[no-any-return]  # every stride 32 network: no need to measure
-    maps = {layer: min(size[2:]) for layer, _, size in feature_maps(model, image)}
+    layers, name = context.network.probe.layers, context.config.layer
     if name is not None:
-        if name not in maps:
-            as_deep = [other for other in maps if other.count(".") <= name.count(".")]
-            raise ValueError(
-                f"the network has no layer {name!r} with a feature map{did_you_mean(name, as_deep or maps)}"
-            )
-        return model.get_submodule(name)
-    large = [layer for layer, side in maps.items() if side >= 2]
-    for layer in (*STAGES, *reversed(large)):
-        if layer in large:
-            return model.get_submodule(layer)
-    height, width = image.shape[2:]
-    raise ValueError(f"the image is {width}x{height}: no layer has a map of 2x2 positions; use a larger image")
+        (layer,) = choose_layers([name], layers)
+        return layer
+    side = context.network.input_sizes.only or min(context.image.shape[2:])
+    large = [layer for layer in blocks(layers) if 2 * layer.stride <= side]
+    if not large:
+        height, width = context.image.shape[2:]
+        raise ValueError(f"the image is {width}x{height}: no layer has a map of 2x2 positions; use a larger image")
+    if not large[-1].extra_tokens:
+        return large[-1]
+    with Taps(context.model, large, logits=True) as taps:
+        gradients = taps.gradients(context.score(taps.run(context.leaf())[LOGITS])[0])
+    return next((layer for layer in reversed(large) if gradients[layer.name].any()), large[-1])
 
 
-def layer_maps(score: Callable[[Tensor], Tensor], layer: nn.Module, image: Tensor) -> tuple[Tensor, Tensor]:
-    """The activation of `layer` for the network's input `image`, and the score's gradient there: (1, C, h, w) each.
+def layer_maps(context: AttributionContext, *, of_prediction: bool = False) -> tuple[Tensor, Tensor]:
+    """The feature map of `cam_layer`, and the gradient of the score there: (1, C, h, w) each.
 
-    score: images (N, 3, H, W) -> (N,), with `layer` in it. Of several runs of the layer the last counts.
+    of_prediction: of the highest logit in place of the target's, which needs no forward pass to find it.
     """
-    kept: list[Tensor] = []
-
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        kept.append(output)
-        return output.clone()  # what follows may work in place
-
-    handle = layer.register_forward_hook(keep)
-    try:
-        value = score(image.detach().requires_grad_()).sum()
-    finally:
-        handle.remove()
-    (gradient,) = torch.autograd.grad(value, kept[-1])
-    return kept[-1].detach(), gradient
+    layer = cam_layer(context)
+    with Taps(context.model, [layer], logits=True) as taps:
+        found = taps.run(context.leaf())
+        logits = found[LOGITS]
+        gradients = taps.gradients(logits[0].amax() if of_prediction else context.score(logits)[0])
+    return found[layer.name].detach(), gradients[layer.name]
 
 
 def _enlarged(maps: Tensor, image: Tensor) -> Tensor:

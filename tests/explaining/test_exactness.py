@@ -66,7 +66,7 @@ def test_eigen_cam_is_the_grad_cam_packages_up_to_the_sign() -> None:
     network, image = small_resnet(size=128), scene(128)
     ours = explain(network, image, ["eigencam"])[0].heatmap.numpy()
     with attribution_context(network, image, 0, config=CONFIG) as context:
-        activation, _ = layer_maps(context.scorer, network.model.layer4, context.image)
+        activation, _ = layer_maps(context)
     projection = torch.from_numpy(get_2d_projection(activation.numpy()))[None]
     both = [F.interpolate((sign * projection).relu(), (128, 128), mode="bilinear")[0, 0] for sign in (-1, 1)]
     assert min(float((ours - one.numpy() / float(one.max())).__abs__().max()) for one in both) < 2e-4
