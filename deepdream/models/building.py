@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from torch import nn
 from deepdream.models import architectures
 from deepdream.models.matching import shapes_of
 from deepdream.models.resnet import ResNet
-from deepdream.registry import locate
+from deepdream.registry import build_target
 
 ARCHITECTURE = "architecture"
 TARGET = "_target_"
@@ -42,15 +41,7 @@ def head_names(record: Mapping[str, Any], classes: int) -> set[str]:
 
 
 def _own_model(target: str, arguments: dict[str, Any]) -> nn.Module:
-    make = locate("model._target_", target)
-    try:
-        inspect.signature(make).bind(**arguments)
-    except TypeError as error:
-        raise ValueError(
-            f"{target} cannot be called with {', '.join(arguments)}: {error}; begin with model=custom, which has no "
-            "arguments but num_classes"
-        ) from error
-    model = make(**arguments)
+    model = build_target("model", target, arguments)
     if not isinstance(model, nn.Module):
         raise ValueError(f"{target} returned a {type(model).__name__}; it must return a torch.nn.Module")
     return model
