@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,17 +13,22 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from deepdream.acceleration.frozen import BlockedConv2d
 from deepdream.acceleration.switch import is_enabled
 
+Reader = Callable[[Tensor, tuple[int, int]], Tensor]
+
 
 class CompiledTaps:
     """Feature maps by name, as `Taps` gives them, from torch.compile in place of hooks.
+
+    readers: the modules to tap, each with what makes a feature map of its output and the size of the input.
 
     Each image size is compiled once; the sizes of the octaves are the same in every dream. With acceleration switched
     off the traced network runs uncompiled. Raises ValueError for a network that cannot be traced.
     """
 
-    def __init__(self, model: nn.Module, names: list[str], *, backend: str = "inductor") -> None:
+    def __init__(self, model: nn.Module, readers: Mapping[str, Reader], *, backend: str = "inductor") -> None:
+        self._readers = readers
         try:
-            extractor = create_feature_extractor(model, names, tracer_kwargs={"leaf_modules": [BlockedConv2d]})
+            extractor = create_feature_extractor(model, list(readers), tracer_kwargs={"leaf_modules": [BlockedConv2d]})
         except Exception as error:  # tracing runs the network's own code on symbols, which may fail in any way
             raise ValueError("torch.fx cannot trace this network to compile it; use compile=false") from error
         self._run: Any = extractor.requires_grad_(False)
@@ -41,5 +46,5 @@ class CompiledTaps:
 
     def run(self, x: Tensor) -> Mapping[str, Tensor]:
         """The tapped feature maps of the network input `x`, (N, 3, H, W)."""
-        features: Mapping[str, Tensor] = self._run(x)
-        return features
+        outputs: Mapping[str, Tensor] = self._run(x)
+        return {name: self._readers[name](output, (x.shape[2], x.shape[3])) for name, output in outputs.items()}

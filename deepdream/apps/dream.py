@@ -88,10 +88,13 @@ def _dream_image(config: DreamAppConfig, network: Network, output: Path, folder:
     after = _with_progress(dreamer, before, seed=config.seed, guide=guide, mask=mask)
     seconds = time.monotonic() - start
     write_image(after, output, provenance=reproduce.provenance(config, network, dreamer))
-    _log_images(folder, config.dream.layers, before, after)
+    layers = dreamer.config.layers
+    _log_images(folder, layers, before, after)
     height, width = before.shape[1:]
-    print(f"dreamed {', '.join(config.dream.layers)} of {network.source} in {seconds:.1f} s, {width}x{height} pixels")
-    if height * width > dreamer.max_pixels:
+    print(f"dreamed {', '.join(layers)} of {network.source} in {seconds:.1f} s, {width}x{height} pixels")
+    if dreamer.input_sizes.only is not None:
+        print(f"in squares of {dreamer.input_sizes.only} pixels, the only size of image that the network takes")
+    elif height * width > dreamer.max_pixels:
         print(f"in tiles of up to {dreamer.max_pixels:,} pixels (max_pixels)")
     if config.report:
         found = dreaming.dream_report(dreamer, network, before, after, seconds=seconds, guide=guide, seed=config.seed)
@@ -107,10 +110,10 @@ def _dream_channels(config: DreamAppConfig, network: Network, output: Path) -> N
     from deepdream.plots import contact_sheet
 
     image = images.to_tensor(inputs.read_photo(config.image or inputs.DEFAULT_PHOTO))
-    layer, side = config.dream.layers[0], config.dream.width or network.image_size
-    channels = dreaming.strongest_channels(network, layer, image, config.channels or CHANNELS)
-    of_layer = dataclasses.replace(config.dream, layers=[layer])
+    of_layer = dataclasses.replace(config.dream, layers=config.dream.layers[:1])
     dreamer = inputs.dreamer(dataclasses.replace(config, dream=of_layer), network)
+    (layer,), side = dreamer.config.layers, config.dream.width or network.image_size
+    channels = dreaming.strongest_channels(network, layer, image, config.channels or CHANNELS)
     found = dreaming.visualize_channels(dreamer, layer, channels, side, seed=config.seed)
     captions = [f"{layer}:{channel}" for channel in channels]
     columns = max(1, round((len(channels) * 4 / 3) ** 0.5))  # about 4:3
@@ -168,11 +171,12 @@ def _print_layers(network: Network) -> None:
     table = Table(title=f"layers of {network.source}", title_justify="left")
     table.add_column("layer")
     table.add_column("kind")
-    for column in ("channels", "stride", "sees px"):
+    for column in ("channels", "stride", "sees px", "depth"):
         table.add_column(column, justify="right")
     table.add_column("tends to dream")
     for layer in network.layers():
         field = str(layer.receptive_field) if layer.receptive_field else ""
-        row = (layer.name, layer.kind, str(layer.channels), str(layer.stride), field, dreaming.describe_layer(layer))
-        table.add_row(*row)
+        name = f"{layer.name} ({layer.alias})" if layer.alias else layer.name
+        numbers = (str(layer.channels), str(layer.stride), field, f"{layer.depth:.0%}")
+        table.add_row(name, layer.kind, *numbers, dreaming.describe_layer(layer))
     print_table(table)

@@ -18,7 +18,7 @@ ONNX = "model.onnx"
 @command("export")
 def main(config: ExportConfig, folder: Path) -> None:
     """Write config.json, model.safetensors and a card; with onnx=true also an ONNX file."""
-    target = Path(config.to) if config.to is not None else folder / "network"
+    target = Path(config.to).absolute() if config.to is not None else folder / "network"
     _refuse_other_folders(target)
     network = chosen_network(config.ckpt, config)
     models.export_network(network, target)

@@ -15,7 +15,8 @@ from deepdream.models import Network
 class DreamLogger(ImageLogger):
     """The dream of a photo, every so many epochs.
 
-    photo: a file, or one of the samples. layers, preset: as for dream.py. width: of the dream, in pixels.
+    photo: a file, or one of the samples. layers, preset: as for dream.py; None are the layers of the preset.
+    width: of the dream, in pixels.
     """
 
     def __init__(
@@ -29,7 +30,8 @@ class DreamLogger(ImageLogger):
         width: int = 320,
     ) -> None:
         super().__init__(folder, every=every, name="dream")
-        self._dream = DreamConfig.preset(preset, layers=list(layers or ["layer3"]), width=width)
+        named = {"layers": list(layers)} if layers else {}
+        self._dream = DreamConfig.preset(preset, width=width, **named)
         image = read_sample(photo) if photo in SAMPLES else read_image(photo)
         self._photo = to_tensor(resize_to_width(image, width))
 

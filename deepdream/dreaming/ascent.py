@@ -15,16 +15,19 @@ from torch import Tensor
 from deepdream.acceleration import CompiledTaps, GraphCache
 from deepdream.dreaming.config import OPTIMIZERS, PARAMETERIZATIONS, DreamConfig
 from deepdream.dreaming.gradients import build_normalization, build_smoothing
-from deepdream.dreaming.objectives import LOGITS, Activations, Objective
+from deepdream.dreaming.objectives import Activations, Objective
 from deepdream.dreaming.optimizers import Optimizer
 from deepdream.dreaming.parameterization import NormalizedImage, Parameterization, PixelImage
 from deepdream.dreaming.preservation import Mask, Preservation, weaken_color
-from deepdream.dreaming.taps import Taps, redirect_relu_gradient
-from deepdream.dreaming.tiles import least_pixels, tile_margin, tiles
+from deepdream.dreaming.redirected_relu import redirect_relu_gradient
+from deepdream.dreaming.tiles import Span, least_pixels, squares, tile_margin, tiles
 from deepdream.dreaming.transforms import Jitter, Transform, is_resampled, resample
 from deepdream.models import Network
+from deepdream.models.probing import InputSizes
+from deepdream.models.taps import LOGITS, Taps
 
 Maps = Mapping[str, Tensor]
+Place = tuple[Span, Span]  # rows and columns of a tile
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Numerics:
     """What a dream is computed with.
 
     dtype: of the image, the objective and the gradient: float32 or float64. network_dtype: of the network.
-    max_pixels: of a tile; tiles begin at multiples of `stride`.
+    max_pixels: of a tile; tiles begin at multiples of `stride`. input_sizes: of the images that
+    the network takes; if it takes squares of one size only, these are the tiles.
     """
 
     dtype: torch.dtype
@@ -40,6 +44,7 @@ class Numerics:
     device: torch.device
     max_pixels: int
     stride: int
+    input_sizes: InputSizes
 
 
 class Ascent:
@@ -63,7 +68,8 @@ class Ascent:
         self._normalize = build_normalization(config)
         self._graphs = GraphCache(numerics.device)
         self._guide: Maps = {}
-        self._content: Maps = {}
+        self._undreamed: Tensor | None = None  # what the content of a tile is computed from, once in an octave
+        self._content: dict[tuple[int, int], Maps] = {}  # by the tile's corner
         colors = (network.mean, network.std, numerics.dtype, numerics.device)
         self._pixels = PixelImage(*colors)  # of images that are looked at, not dreamed
         self._network_input = NormalizedImage(*colors)  # of what the network gets after resampling
@@ -74,7 +80,13 @@ class Ascent:
 
     def set_guide(self, guide: Tensor) -> None:
         """Follow the guide image (1, 3, H, W) in [0, 1] from now on."""
-        self._guide = self._feature_maps(self._pixels.network_input(self._pixels.encode(guide)))
+        network_input = self._pixels.network_input(self._pixels.encode(guide))
+        parts = [network_input]
+        if self.numerics.input_sizes.only is not None:
+            parts = [_cut(network_input, place) for place in self._places(network_input, (0.5, 0.5))]
+        maps = [self._feature_maps(part) for part in parts]
+        # The objectives that follow a guide take its positions in any order: those of several parts, in one column.
+        self._guide = {name: torch.cat([part[name] for part in maps], dim=2) for name in maps[0]}
         self._graphs.clear()
 
     def begin_octave(self, base: Tensor, mask: Mask | None = None) -> Parameterization:
@@ -143,22 +155,15 @@ class Ascent:
     def _tiled_gradient(self, values: Tensor, transform: Transform, *, is_input: bool = False) -> tuple[Tensor, Tensor]:
         """The gradient of the objective at values (N, 3, H, W), tile by tile where they are many, and the objective.
 
-        is_input: `values` are the network's input. On a GPU a CUDA graph replays the work on a tile.
+        is_input: `values` are the network's input.
         """
-        stride, margin = self.numerics.stride, tile_margin(self.numerics.stride)
-        # A large batch would leave nothing but margin in its tiles.
-        pixels = max(self.numerics.max_pixels // len(values), least_pixels(margin, stride))
-        places = list(tiles((values.shape[2], values.shape[3]), pixels, margin, stride, transform.origin))
-        redirect = len(places) == 1 and self._objective.is_of_channels
-        work = partial(self._network_gradient, is_input=is_input, redirect=redirect)
-        kind = (type(self._parameterization), is_input, redirect)
+        places = self._places(values, transform.origin)
         if len(places) == 1:
-            return self._graphs.call(work, values, *kind, reads=self._parameterization)
+            return self._tile_gradient(values, places[0], is_input=is_input, redirect=self._objective.is_of_channels)
         gradient, objectives = torch.empty_like(values), []
         for rows, columns in places:
-            tile = values[:, :, rows.start : rows.stop, columns.start : columns.stop]
-            tile = tile.contiguous(memory_format=torch.channels_last)
-            of_tile, objective = self._graphs.call(work, tile, *kind, reads=self._parameterization)
+            place = (rows, columns)
+            of_tile, objective = self._tile_gradient(_cut(values, place), place, is_input=is_input, redirect=False)
             gradient[:, :, rows.first : rows.last, columns.first : columns.last] = of_tile[
                 :, :, rows.first - rows.start : rows.last - rows.start,
                 columns.first - columns.start : columns.last - columns.start,
@@ -166,7 +171,26 @@ class Ascent:
             objectives.append(objective)
         return gradient, torch.stack(objectives).mean(dim=0)
 
-    def _network_gradient(self, values: Tensor, *, is_input: bool, redirect: bool) -> tuple[Tensor, Tensor]:
+    def _tile_gradient(self, tile: Tensor, place: Place, *, is_input: bool, redirect: bool) -> tuple[Tensor, Tensor]:
+        """The gradient of the objective at a tile, and the objective. On a GPU a CUDA graph replays the work."""
+        content = self._content_at(place)
+        work = partial(self._network_gradient, is_input=is_input, redirect=redirect, content=content)
+        kind = (type(self._parameterization), is_input, redirect, _corner(place) if content else None)
+        return self._graphs.call(work, tile, *kind, reads=(self._parameterization, content))
+
+    def _places(self, values: Tensor, origin: tuple[float, float]) -> list[Place]:
+        """The tiles of values (N, 3, H, W)."""
+        size = (values.shape[2], values.shape[3])
+        if self.numerics.input_sizes.only is not None:
+            return list(squares(size, self.numerics.input_sizes.only, origin))
+        stride, margin = self.numerics.stride, tile_margin(self.numerics.stride)
+        # A large batch would leave nothing but margin in its tiles.
+        pixels = max(self.numerics.max_pixels // len(values), least_pixels(margin, stride))
+        return list(tiles(size, pixels, margin, stride, origin))
+
+    def _network_gradient(
+        self, values: Tensor, *, is_input: bool, redirect: bool, content: Maps
+    ) -> tuple[Tensor, Tensor]:
         """The gradient of the objective at `values`, or at the network's input, and the objective.
 
         redirect: channels that are silent in the whole image get a gradient, too; a tile does not know the whole image.
@@ -184,7 +208,7 @@ class Ascent:
             dtype = self.numerics.dtype
             cut = {name: a.detach().to(dtype if is_half else None).requires_grad_() for name, a in features.items()}
             image = parameterization.image(at) if needs_image else None
-            objective = self._objective(Activations(cut, image, self._guide, self._content, dtype))
+            objective = self._objective(Activations(cut, image, self._guide, content, dtype))
             ends = [*cut.values(), at] if needs_image else list(cut.values())
             found = torch.autograd.grad(objective.sum(), ends, allow_unused=True, materialize_grads=True)
         at_taps, at_image = found[: len(cut)], found[len(cut) :]
@@ -205,17 +229,41 @@ class Ascent:
         return self._tiled_gradient(params, Transform((0, 0)))[1]
 
     def _set_content(self, params: Tensor) -> None:
-        """Remember the feature maps of the undreamed image, where the objective compares with them."""
+        """Remember the undreamed image, where the objective compares with its feature maps."""
         if self._objective.needs("content"):
             parameterization = self._parameterization
-            self._content = self._feature_maps(parameterization.network_input(parameterization.values(params)))
+            self._undreamed = parameterization.network_input(parameterization.values(params))
+            self._content.clear()
             self._graphs.clear()
+
+    def _content_at(self, place: Place) -> Maps:
+        """The feature maps of a tile of the undreamed image; none where nothing compares with them."""
+        if self._undreamed is None:
+            return {}
+        corner = _corner(place)
+        if corner not in self._content:
+            self._content[corner] = self._feature_maps(_cut(self._undreamed, place))
+        return self._content[corner]
 
     def _feature_maps(self, x: Tensor) -> Maps:
         return {name: a.to(self.numerics.dtype) for name, a in self._run_taps(x).items() if name != LOGITS}
 
     def _run_taps(self, x: Tensor) -> Maps:
+        x = self.numerics.input_sizes.fitted(x)
         return self.taps.run(x.to(self.numerics.network_dtype, memory_format=torch.channels_last))
+
+
+def _corner(place: Place) -> tuple[int, int]:
+    """The first row and column of a tile; all tiles of an image have one size."""
+    rows, columns = place
+    return rows.start, columns.start
+
+
+def _cut(images: Tensor, place: Place) -> Tensor:
+    """A tile of images (N, C, H, W)."""
+    rows, columns = place
+    tile = images[:, :, rows.start : rows.stop, columns.start : columns.stop]
+    return tile.contiguous(memory_format=torch.channels_last)
 
 
 def _peak(gradients: Sequence[Tensor]) -> Tensor:

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from deepdream.dreaming.dreamer import Dreamer
-from deepdream.dreaming.taps import Taps
+from deepdream.dreaming.selection import resolved
 from deepdream.dreaming.terms import each_channel
 from deepdream.models import Network
-from deepdream.models.layers import choose_layers, evaluation_copy, probe
+from deepdream.models.layers import choose_layers
+from deepdream.models.probing import evaluating
+from deepdream.models.taps import Taps
 
 
 @torch.no_grad()
@@ -19,10 +21,10 @@ def strongest_channels(network: Network, layer: str, image: Tensor, count: int) 
     The response is the standard deviation over positions: a channel with one value everywhere detects nothing in the
     image. Raises ValueError for a layer that the network lacks.
     """
-    model = evaluation_copy(network.model)
-    (chosen,) = choose_layers([layer], probe(model, network.image_size))
-    with Taps(model, [chosen]) as taps:
-        response = taps.run(network.model_input(image))[layer][0].std(dim=(1, 2))  # (C,)
+    layers = network.probe.layers
+    (chosen,) = choose_layers([resolved(layer, layers)], layers)
+    with evaluating(network.model), Taps(network.model, [chosen]) as taps:
+        response = taps.run(network.model_input(image))[chosen.name][0].std(dim=(1, 2))  # (C,)
     return response.topk(min(count, len(response))).indices.tolist()
 
 

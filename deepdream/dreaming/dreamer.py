@@ -15,16 +15,18 @@ from deepdream.acceleration import CompiledTaps, accelerated_copy
 from deepdream.dreaming.ascent import Ascent, Numerics
 from deepdream.dreaming.config import OCTAVE_MODES, DreamConfig
 from deepdream.dreaming.gradients import PADDING
-from deepdream.dreaming.objectives import BATCH, LOGITS, Objective, build_objective
+from deepdream.dreaming.objectives import BATCH, Objective, build_objective, resolve_layers
 from deepdream.dreaming.octaves import OctaveMode, Size, check_sizes
 from deepdream.dreaming.parameterization import Parameterization
 from deepdream.dreaming.preservation import checked_mask
-from deepdream.dreaming.taps import Taps, relus
+from deepdream.dreaming.redirected_relu import relus
 from deepdream.dreaming.tiles import chosen_max_pixels
 from deepdream.dreaming.transforms import Shift, sample_transforms
 from deepdream.hardware import best_device, best_dtype, repeatable_convolutions
 from deepdream.models import Network
-from deepdream.models.layers import choose_layers, evaluation_copy, probe
+from deepdream.models.layers import choose_layers
+from deepdream.models.probing import evaluation_copy, probe
+from deepdream.models.taps import LOGITS, Taps
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Dreamer:
     device: auto, cpu, cuda or mps. precision: auto, fp32, bf16 or fp16. compile: use torch.compile. max_pixels: of a
     tile; None fits the device's memory.
 
+    config: its layers that depend on the network ("75%", "relu4_3|layer3") are then named in `Dreamer.config`.
+
     The network is copied when the Dreamer is made and never changed; later changes to it have no effect. Raises
     ValueError for a layer, channel or class that the network lacks and for a device that this machine lacks.
     """
@@ -88,13 +92,14 @@ class Dreamer:
 
     def _configure(self, config: DreamConfig, objective: Objective | None) -> None:
         network, layers = self._copies.network, self._copies.layers
-        self.config, self._given_objective = config, objective
+        self.config, self._given_objective = resolve_layers(config, layers), objective
         if objective is None:
-            self.objective = build_objective(config, network, layers)
+            self.objective = build_objective(self.config, network, layers)
         else:
-            self.objective = objective.at(*config.layers).expanded(layers)
+            self.objective = objective.at(*self.config.layers).expanded(layers)
         self._layers = choose_layers(self.objective.layers, layers)
         self._stride = max((layer.stride for layer in self._layers), default=1) or 32
+        self.input_sizes = self._copies.input_sizes
         self.max_pixels = chosen_max_pixels(self._asked_max_pixels, self.device, self._network_dtype, self._stride)
         self._ascents: dict[torch.dtype, Ascent] = {}
         names = [layer.name for layer in self._layers]
@@ -243,15 +248,16 @@ class Dreamer:
         """The Ascent in `dtype`, made at the first dream that needs it."""
         if dtype not in self._ascents:
             network_dtype = dtype if dtype == torch.float64 else self._network_dtype
-            logits, names = self.objective.needs(LOGITS), [layer.name for layer in self._layers]
-            is_compiled = bool(self._compile and names and not logits and not self.objective.is_of_channels)
+            logits = self.objective.needs(LOGITS)
+            is_compiled = bool(self._compile and self._layers and not logits and not self.objective.is_of_channels)
             model = self._copies.fast(network_dtype, for_compiler=is_compiled)
+            readers = {layer.name: layer.as_map for layer in self._layers}
             self._ascents[dtype] = Ascent(
                 self._copies.network,
-                CompiledTaps(model, names) if is_compiled else Taps(model, self._layers, logits=logits),
+                CompiledTaps(model, readers) if is_compiled else Taps(model, self._layers, logits=logits),
                 self.objective,
                 self.config,
-                Numerics(dtype, network_dtype, self.device, self.max_pixels, self._stride),
+                Numerics(dtype, network_dtype, self.device, self.max_pixels, self._stride, self.input_sizes),
             )
         return self._ascents[dtype]
 
@@ -264,7 +270,8 @@ class NetworkCopies:
 
     def __init__(self, network: Network, device: torch.device) -> None:
         self.network = dataclasses.replace(network, model=evaluation_copy(network.model))
-        self.layers = probe(self.network.model, network.image_size)
+        found = probe(self.network.model, network.image_size)
+        self.layers, self.input_sizes = found.layers, found.input_sizes
         self._device = device
         self._kept: set[str] = set()
         self._fast: dict[tuple[torch.dtype, bool], nn.Module] = {}

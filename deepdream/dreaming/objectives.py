@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from deepdream.dreaming.config import OBJECTIVES, DreamConfig
-from deepdream.dreaming.selection import Selection, expand_patterns
+from deepdream.dreaming.selection import Selection, expand_patterns, resolved
 from deepdream.models import Network
 from deepdream.models.layers import Layer
+from deepdream.models.taps import LOGITS
 
-LOGITS = "logits"  # the name under which the network's logits (N, classes) are tapped
 BATCH = "batch"  # what an objective needs that compares the images of a batch with each other
 
 
@@ -136,6 +136,23 @@ class Objective:
 def objective(name: str, measure: Measure, *needs: str, selections: tuple[Selection, ...] | None = None) -> Objective:
     """An objective of one term."""
     return Objective((Term(name, measure, selections, needs=frozenset(needs)),))
+
+
+def resolve_layers(config: DreamConfig, layers: list[Layer]) -> DreamConfig:
+    """`config` with the names of this network's layers, in place of depths, alternatives and aliases.
+
+    Raises ValueError for a layer that `layers` lacks.
+    """
+
+    def names(texts: Sequence[str]) -> list[str]:
+        return [resolved(text, layers) for text in texts]
+
+    objective = config.objective
+    if isinstance(objective, list):
+        objective = [
+            {**entry, **({"layers": names(entry["layers"])} if "layers" in entry else {})} for entry in objective
+        ]
+    return replace(config, layers=names(config.layers), objective=objective)
 
 
 def build_objective(config: DreamConfig, network: Network, layers: list[Layer]) -> Objective:

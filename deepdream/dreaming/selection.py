@@ -1,4 +1,8 @@
-"""Selections of layers, channels and units: `layer4`, `layer4:12`, `layer3:5@10,14`, `layer3.*`, `-0.5*layer2`."""
+"""Selections of layers, channels and units: `layer4`, `layer4:12`, `layer3:5@10,14`, `layer3.*`, `-0.5*layer2`.
+
+A layer may also be named for any network: `75%` is the block at that share of its depth, and of `relu4_3|layer3|75%`
+the first counts that the network has.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,13 @@ from fnmatch import fnmatchcase
 
 from torch import Tensor
 
-from deepdream.models.layers import Layer, choose_layers
+from deepdream.models.layers import Layer, choose_layers, layer_at
 
-SYNTAX = "layer4, layer4:12 (a channel), layer4:12@3,5 (a unit), layer3.* (all below layer3), -0.5*layer4 (a weight)"
+SYNTAX = (
+    "layer4, layer4:12 (a channel), layer4:12@3,5 (a unit), layer3.* (all below layer3), -0.5*layer4 (a weight), "
+    "75% (of the network's depth), layer4|75% (the first that there is)"
+)
+_DEPTH = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
 # Possessive (++), so that a long text takes time in proportion to its length.
 _PATTERN = re.compile(
     r"(?:(?P<weight>[-+]?(?:\d++(?:\.\d++)?+|\.\d++)(?:e[-+]?\d{1,3})?)\*)?(?P<layer>[^:@*]+(?:\*[^:@*]*)*)"
@@ -24,8 +32,8 @@ _PATTERN = re.compile(
 class Selection:
     """A layer, one channel of it, or one unit (a channel at one position), with a weight.
 
-    layer: the module's dotted name, or a pattern. channel: None is all. position: row and column of the feature map;
-    None is all. weight: a negative one makes the dream reduce the activations.
+    layer: the module's dotted name, a pattern, or one of the forms above. channel: None is all. position: row and
+    column of the feature map; None is all. weight: a negative one makes the dream reduce the activations.
     """
 
     layer: str
@@ -68,6 +76,35 @@ class Selection:
         return feature_map
 
 
+def resolved(text: str, layers: list[Layer]) -> str:
+    """`text` with the name of a layer of the network; a pattern stays one. Raises ValueError where there is none."""
+    selection = Selection.parse(text)
+    layer = _resolved_layer(selection.layer, layers)
+    return text if layer == selection.layer else str(replace(selection, layer=layer))
+
+
+def _resolved_layer(written: str, layers: list[Layer]) -> str:
+    """The name, or pattern, that the first alternative in `written` with a layer stands for."""
+    names = {layer.alias: layer.name for layer in layers} | {layer.name: layer.name for layer in layers}
+    alternatives = [part.strip() for part in written.split("|")]
+    for part in alternatives:
+        depth = _DEPTH.fullmatch(part)
+        if depth is not None:
+            return layer_at(_share(depth[1]), layers).name
+        if part in names:
+            return names[part]
+        if "*" in part and any(_matches(layer.name, part) for layer in layers):
+            return part
+    return alternatives[0]  # which is missing: who reads it says so
+
+
+def _share(percent: str) -> float:
+    share = float(percent) / 100
+    if not 0 < share <= 1:
+        raise ValueError(f"dream.layers has {percent}%; a depth is more than 0% and at most 100%")
+    return share
+
+
 def expand_patterns(selections: Iterable[Selection], layers: list[Layer]) -> list[Selection]:
     """`selections` with each pattern replaced by the layers that match it, without repeats.
 
@@ -76,9 +113,10 @@ def expand_patterns(selections: Iterable[Selection], layers: list[Layer]) -> lis
     chosen: dict[Selection, None] = {}
     known = {layer.name: layer for layer in layers}
     for selection in selections:
-        names = [selection.layer]
-        if "*" in selection.layer:
-            names = [layer.name for layer in layers if _matches(layer.name, selection.layer)]
+        written = _resolved_layer(selection.layer, layers)
+        names = [written]
+        if "*" in written:
+            names = [layer.name for layer in layers if _matches(layer.name, written)]
             if not names:
                 raise ValueError(f"no layer of the network matches '{selection}' (mode=layers lists all layers)")
         choose_layers(names, layers)

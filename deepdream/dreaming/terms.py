@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deepdream.dreaming.objectives import BATCH, LOGITS, Activations, Objective, objective
+from deepdream.dreaming.objectives import BATCH, Activations, Objective, objective
 from deepdream.dreaming.selection import Selection
+from deepdream.models.taps import LOGITS
 
 
 def _weighted(values: Sequence[Tensor], selections: Sequence[Selection]) -> Tensor:
@@ -109,7 +110,7 @@ def each_channel(layer: str, channels: Sequence[int]) -> Objective:
     index = torch.tensor(list(channels))
 
     def measure(activations: Activations, selections: Sequence[Selection]) -> Tensor:
-        a = activations.maps[layer]
+        a = activations.maps[selections[0].layer]
         crops = a.shape[0] // len(index)  # per image, see transforms
         rows = torch.arange(len(a), device=a.device)
         of_each = index.to(a.device, non_blocking=True).repeat_interleave(crops)
@@ -127,7 +128,7 @@ def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: flo
     given = torch.as_tensor(vector, dtype=torch.float64)
 
     def measure(activations: Activations, selections: Sequence[Selection]) -> Tensor:
-        a = activations.select(Selection(layer))
+        a = activations.select(Selection(selections[0].layer))
         if len(given) != a.shape[1]:
             raise ValueError(f"the direction has {len(given)} numbers; {layer} has {a.shape[1]} channels")
         v = given.to(a, non_blocking=True).view(1, -1, 1, 1)

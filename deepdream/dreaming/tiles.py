@@ -4,11 +4,13 @@ Every pixel's gradient comes from a tile that contains it with its surroundings.
 where in an overlap one tile ends and the next begins is sampled at each step, so that no seam stays in one place. They
 begin at multiples of the deepest layer's stride, so that its positions are those of the whole image; all have one size,
 so that a mean over positions has the same weight in each.
+
+A network that takes images of one size only (a Vision Transformer) sees every image in squares of that size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
@@ -62,21 +64,26 @@ class Axis:
         return ceil((self.length // self.stride - self._shared) / (strides - self._shared))
 
     def spans(self, count: int, margin: int, origin: float) -> list[Span]:
-        """`count` tiles; each ends and the next begins `margin` or more from their borders, by `origin` in [0, 1)."""
+        """`count` tiles, spread evenly; see `_spans`."""
         covered = self.covered(count)
         steps = (self.length - covered) // self.stride
         starts = [i * steps // max(1, count - 1) * self.stride for i in range(count)]
-        edges = [0]
-        for before, after in pairwise(starts):
-            low, high = after + margin, before + covered - margin
-            edges.append(low + int(origin * (high - low + 1)))
-        edges.append(self.length)
-        return [Span(a, a + covered, first, last) for a, (first, last) in zip(starts, pairwise(edges), strict=True)]
+        return _spans(self.length, covered, starts, margin, origin)
 
     @property
     def _shared(self) -> int:
         """The overlap in strides; the remainder of the length over a multiple of the stride is part of every tile."""
         return ceil((self.overlap - self.length % self.stride) / self.stride)
+
+
+def _spans(length: int, covered: int, starts: Sequence[int], margin: int, origin: float) -> list[Span]:
+    """Tiles of `covered` pixels; each ends and the next begins `margin` or more from their borders, by `origin`."""
+    edges = [0]
+    for before, after in pairwise(starts):
+        low, high = after + margin, before + covered - margin
+        edges.append(low + int(origin * (high - low + 1)))
+    edges.append(length)
+    return [Span(a, a + covered, first, last) for a, (first, last) in zip(starts, pairwise(edges), strict=True)]
 
 
 def tiles(
@@ -98,6 +105,24 @@ def tiles(
     _, rows, columns = min(grids)
     for along in height.spans(rows, margin, origin[0]):
         for across in width.spans(columns, margin, origin[1]):
+            yield along, across
+
+
+def squares(size: tuple[int, int], side: int, origin: tuple[float, float]) -> Iterator[tuple[Span, Span]]:
+    """Rows and columns of the tiles of a network that takes squares of `side` pixels only.
+
+    All are squares of `side` pixels, or of the shorter side of the image (H, W) where that is less: they are then
+    enlarged. They overlap by a third or more; origin as in `tiles`.
+    """
+    side = min(side, *size)
+    overlap, margin = side // 3, side // 8
+    axes = []
+    for length, part in zip(size, origin, strict=True):
+        count = 1 if length == side else ceil((length - overlap) / (side - overlap))
+        starts = [i * (length - side) // max(1, count - 1) for i in range(count)]
+        axes.append(_spans(length, side, starts, margin, part))
+    for along in axes[0]:
+        for across in axes[1]:
             yield along, across
 
 

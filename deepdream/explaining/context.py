@@ -16,6 +16,7 @@ from deepdream.checks import PRECISIONS, one_of
 from deepdream.explaining.config import ExplainConfig
 from deepdream.hardware import best_dtype
 from deepdream.models import Network
+from deepdream.models.probing import InputSizes, evaluating
 
 # The keys of ExplainConfig that set the number of images an attribution costs, and the least useful value of each.
 FEWEST = {"smoothgrad_samples": 1, "integrated_gradients_steps": 2, "lime_samples": 10, "kernel_shap_samples": 10}
@@ -26,13 +27,16 @@ MIN_SIDE = 16  # pixels; in a smaller image even the stages of a small network h
 class AttributionContext:
     """Made by `attribution_context`, and valid inside its block.
 
-    model: in eval mode, its parameters without gradient, no activation in place.
+    network: whose model is `model`, or was before its weights were changed.
+    model: in eval mode, its parameters without gradient, no activation in place. It takes images of any size: one that
+        does not by itself resizes them first.
     image: the network's input, normalised, (1, 3, H, W), on the model's device.
     target: index of the class to attribute.
     config: the settings of the methods. seed: of all sampling.
     precision: of `probabilities` of several images: auto, fp32, bf16 or fp16. Gradients are always in the model's own.
     """
 
+    network: Network
     model: nn.Module
     image: Tensor
     target: int
@@ -88,6 +92,17 @@ class AttributionContext:
         return accelerated_copy(self.model, dtype, self.image.device), dtype
 
 
+@dataclass(frozen=True)
+class Resize:
+    """A forward pre-hook that resizes a network's input (N, 3, H, W); copies of the network keep it."""
+
+    input_sizes: InputSizes
+
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The input in a size that the network takes."""
+        return (self.input_sizes.fitted(inputs[0]), *inputs[1:])
+
+
 @contextmanager
 def attribution_context(
     network: Network,
@@ -106,14 +121,14 @@ def attribution_context(
     """
     _check(image)
     one_of("precision", precision, PRECISIONS)
-    with torch.inference_mode(False), torch.enable_grad(), _prepared(network.model):
-        network_input = network.model_input(image)
+    with torch.inference_mode(False), torch.enable_grad(), _prepared(network, image):
+        network_input = network.model_input(image, fit=False)
         if target is None:
             with torch.no_grad():
                 index = int(network.model(network_input).argmax(dim=1))
         else:
             index = network.class_index(target)
-        yield AttributionContext(network.model, network_input, index, config, seed, precision)
+        yield AttributionContext(network, network.model, network_input, index, config, seed, precision)
 
 
 def _check(image: Tensor) -> None:
@@ -127,19 +142,25 @@ def _check(image: Tensor) -> None:
 
 
 @contextmanager
-def _prepared(model: nn.Module) -> Iterator[None]:
-    """`model` in eval mode, without gradients of its parameters and without in-place activations; then restored."""
-    training = {module: module.training for module in model.modules()}
+def _prepared(network: Network, image: Tensor) -> Iterator[None]:
+    """The model in eval mode, without gradients of its parameters and without in-place activations; then restored.
+
+    Inside, it resizes images to a size that it takes, where `image` has another than the network was made for.
+    """
+    model, is_usual = network.model, image.shape[1:] == (network.image_size, network.image_size)
+    sizes = InputSizes() if is_usual else network.input_sizes
     wants_gradient = {parameter: parameter.requires_grad for parameter in model.parameters()}
     in_place = [module for module in model.modules() if getattr(module, "inplace", False) is True]
+    resizing = model.register_forward_pre_hook(Resize(sizes)) if sizes != InputSizes() else None
     try:
-        model.eval().requires_grad_(False)
+        model.requires_grad_(False)
         for module in in_place:  # guided backpropagation needs backward hooks, which exclude in-place modules
             module.inplace = False  # type: ignore[assignment]
-        yield
+        with evaluating(model):
+            yield
     finally:
-        for module, mode in training.items():
-            module.training = mode
+        if resizing is not None:
+            resizing.remove()
         for parameter, wanted in wants_gradient.items():
             parameter.requires_grad_(wanted)
         for module in in_place:

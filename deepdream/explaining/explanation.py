@@ -102,14 +102,11 @@ def grad_cam(network: Network, image: Tensor, target: str | int | None = None, l
     """The Grad-CAM of `image`, (H, W) in [0, 1], on the image's device; in one forward pass and part of a backward one.
 
     image: float (3, H, W) in [0, 1]. target: a class's name or index; None is the network's prediction.
-    layer: a module's name; None is layer4, or the deepest stage whose map has 2x2 positions.
+    layer: a module's name; None is the deepest block whose map has 2x2 positions: layer4 of a ResNet.
     Raises ValueError for an image that is too small and for an unknown class or layer.
     """
     config = ExplainConfig.preset(layer=layer)
     with attribution_context(network, image, 0 if target is None else target, config=config) as context:
-        module = cam_layer(context.model, context.image, layer)
-        if target is None:  # the predicted class has the highest logit: no forward pass is needed to find it
-            cam = layer_gradcam(lambda x: context.model(x).amax(dim=1), module, context.image, None)
-        else:
-            cam = layer_gradcam(context.model, module, context.image, context.target)
+        # The predicted class has the highest logit: no forward pass is needed to find it.
+        cam = layer_gradcam(context, cam_layer(context), of_prediction=target is None)
     return heatmap(cam, "gradcam").to(image.device, torch.float32)

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import torch
-from captum.attr import GuidedGradCam, IntegratedGradients, LayerAttribution, LayerGradCam, NoiseTunnel, Saliency
+from captum.attr import GuidedBackprop, IntegratedGradients, LayerAttribution, NoiseTunnel, Saliency
 from torch import Tensor, nn
 
 from deepdream.explaining.context import AttributionContext
-from deepdream.models.layers import feature_maps
-from deepdream.schema import did_you_mean
+from deepdream.models.layers import Layer, blocks, choose_layers
+from deepdream.models.taps import LOGITS, Taps
 
-STAGES = ("layer4", "layer3", "layer2", "layer1")  # of a ResNet, deepest first
 MOST_DOUBLINGS = 5  # of the steps of integrated gradients
 LEAST_GAIN = 0.1  # in standard deviations of the logits: no number of steps comes within 1 % of a gain of zero
 
 
 def gradcam(context: AttributionContext) -> Tensor:
     """Grad-CAM (Selvaraju et al. 2017): the layer's channels, weighted by their mean gradient; 0 or more."""
-    layer = cam_layer(context.model, context.image, context.config.layer)
-    return layer_gradcam(context.model, layer, context.image, context.target)
+    return layer_gradcam(context, cam_layer(context))
 
 
-def layer_gradcam(model: Any, layer: nn.Module, image: Tensor, target: int | None) -> Tensor:
-    """The Grad-CAM of one layer, enlarged to the size of the image: (H, W), 0 or more."""
-    cam = LayerGradCam(model, layer).attribute(image.detach().requires_grad_(), target, relu_attributions=True)
-    return _enlarged(cam.detach(), image)
+def layer_gradcam(context: AttributionContext, layer: Layer, *, of_prediction: bool = False) -> Tensor:
+    """The Grad-CAM of one layer, enlarged to the size of the image: (H, W), 0 or more.
+
+    of_prediction: for the class with the highest logit in place of the target.
+    """
+    activation, gradient = activation_and_gradient(context, layer, of_prediction=of_prediction)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    return _enlarged((weights * activation).sum(dim=1, keepdim=True).relu(), context.image)
 
 
 def gradcam_plus_plus(context: AttributionContext) -> Tensor:
@@ -35,8 +36,7 @@ def gradcam_plus_plus(context: AttributionContext) -> Tensor:
 
     Positive gradients g are weighted by g^2 / (2 g^2 + g^3 * sum of the channel's activations).
     """
-    layer = cam_layer(context.model, context.image, context.config.layer)
-    activation, gradient = _at_layer(context, layer)  # (1, C, h, w) each
+    activation, gradient = activation_and_gradient(context, cam_layer(context))  # (1, C, h, w) each
     total = activation.sum(dim=(2, 3), keepdim=True)
     divisor = 2 * gradient**2 + total * gradient**3
     share = torch.where(gradient != 0, gradient**2 / (divisor + 1e-6), 0)  # 1e-6 as in the grad-cam package
@@ -48,13 +48,10 @@ def guided_gradcam(context: AttributionContext) -> Tensor:
     """Guided backpropagation (Springenberg et al. 2014) times Grad-CAM."""
     if not any(isinstance(module, nn.ReLU) for module in context.model.modules()):
         raise ValueError("guided_gradcam needs nn.ReLU modules; the network has none")
-    layer = cam_layer(context.model, context.image, context.config.layer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Captum's notices that it sets and removes hooks
-        product = GuidedGradCam(context.model, layer).attribute(
-            _leaf(context), context.target, interpolate_mode="bilinear"
-        )
-    return _over_channels(product)
+        guided = GuidedBackprop(context.model).attribute(_leaf(context), context.target)
+    return _over_channels(guided * gradcam(context))
 
 
 def saliency(context: AttributionContext) -> Tensor:
@@ -109,28 +106,40 @@ def integrated_gradients(context: AttributionContext) -> Tensor:
     return _over_channels(values)
 
 
-def cam_layer(model: nn.Module, image: Tensor, name: str | None = None) -> nn.Module:
-    """The layer of Grad-CAM: `name`; for None the deepest stage (layer4 ...) with a map of 2x2 positions or more.
+def cam_layer(context: AttributionContext) -> Layer:
+    """The layer of Grad-CAM: config.layer; for None the deepest block with a map of 2x2 positions or more.
 
-    In a network without such stages it is the deepest module with such a map. image: the network's input (1, 3, H, W).
-    Raises ValueError, with similar names, if there is no such layer or its output is no feature map.
+    That is layer4 of a ResNet. Of a transformer that reads its class token it is the last but one block: no logit
+    depends on the other tokens of the last. Raises ValueError, with similar names, for a layer that the network lacks.
     """
-    if name is None and (layer := getattr(model, STAGES[0], None)) is not None and min(image.shape[2:]) >= 64:
-        return layer  # type: ignore[no-any-return]  # every stride 32 network: no need to measure
-    maps = {layer: min(size[2:]) for layer, _, size in feature_maps(model, image)}
+    layers, name = context.network.probe.layers, context.config.layer
     if name is not None:
-        if name not in maps:
-            as_deep = [other for other in maps if other.count(".") <= name.count(".")]
-            raise ValueError(
-                f"the network has no layer {name!r} with a feature map{did_you_mean(name, as_deep or maps)}"
-            )
-        return model.get_submodule(name)
-    large = [layer for layer, side in maps.items() if side >= 2]
-    for layer in (*STAGES, *reversed(large)):
-        if layer in large:
-            return model.get_submodule(layer)
-    height, width = image.shape[2:]
-    raise ValueError(f"the image is {width}x{height}: no layer has a map of 2x2 positions; use a larger image")
+        (layer,) = choose_layers([name], layers)
+        return layer
+    side = context.network.input_sizes.only or min(context.image.shape[2:])
+    large = [layer for layer in blocks(layers) if 2 * layer.stride <= side]
+    if not large:
+        height, width = context.image.shape[2:]
+        raise ValueError(f"the image is {width}x{height}: no layer has a map of 2x2 positions; use a larger image")
+    if not large[-1].extra_tokens:
+        return large[-1]
+    with Taps(context.model, large, logits=True) as taps:
+        gradients = taps.gradients(taps.run(_leaf(context))[LOGITS][0, context.target])
+    return next((layer for layer in reversed(large) if gradients[layer.name].any()), large[-1])
+
+
+def activation_and_gradient(
+    context: AttributionContext, layer: Layer, *, of_prediction: bool = False
+) -> tuple[Tensor, Tensor]:
+    """A layer's feature map (1, C, h, w), and the gradient of the target's logit there.
+
+    of_prediction: of the highest logit in place of the target's.
+    """
+    with Taps(context.model, [layer], logits=True) as taps:
+        found = taps.run(_leaf(context))
+        logits = found[LOGITS][0]
+        gradients = taps.gradients(logits.amax() if of_prediction else logits[context.target])
+    return found[layer.name].detach(), gradients[layer.name]
 
 
 def _leaf(context: AttributionContext) -> Tensor:
@@ -147,15 +156,3 @@ def _enlarged(cam: Tensor, image: Tensor) -> Tensor:
     height, width = image.shape[2:]
     enlarged: Tensor = LayerAttribution.interpolate(cam, (height, width), "bilinear")
     return enlarged[0, 0]
-
-
-def _at_layer(context: AttributionContext, layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """The activation of a layer and the gradient of the target's logit there."""
-    kept: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda module, inputs, output: kept.append(output))
-    try:
-        logit = context.model(_leaf(context))[0, context.target]
-    finally:
-        handle.remove()
-    (gradient,) = torch.autograd.grad(logit, kept[-1])
-    return kept[-1].detach(), gradient

@@ -139,7 +139,7 @@ def export_network(network: Network, folder: Path) -> None:
     config = shared_record(network)
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in network.model.state_dict().items()}
     with atomic_folder(folder) as partial_folder:
-        safetensors.torch.save_file(weights, partial_folder / WEIGHTS, metadata={"format": "pt"})
+        (partial_folder / WEIGHTS).write_bytes(safetensors.torch.save(weights, metadata={"format": "pt"}))
         (partial_folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (partial_folder / CARD).write_text(card(network, folder.name), encoding="utf-8")
 

@@ -1,31 +1,39 @@
-"""The layers of a network: every module whose output is a feature map, measured in one forward pass."""
+"""The layers of a network: every module whose output is a feature map, in whatever layout; and how they are named."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from deepdream.schema import did_you_mean
 
-Reach = tuple[int, int]  # receptive field, stride; both in pixels
+Size = tuple[int, int]  # height, width
 
-PROBE_SIZE = (128, 192)  # height, width: two different sides show how a layer's size follows the image's
+NCHW, NHWC, TOKENS = "NCHW", "NHWC", "tokens"
+AXES = {NCHW: (2, 3, 1), NHWC: (1, 2, 3)}  # of rows, columns and channels
+
+MOST_OF_IT = 0.8  # a module with this share of a network's depth is its trunk: its parts are the blocks
+NORMALIZES_IMAGES = re.compile(r"(Layer|Group|RMS|Instance)Norm")  # the mean square of such an output never changes
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A module whose output is a feature map (N, channels, H, W).
+    """A module whose output is a feature map.
 
     name: the module's dotted name, for example "layer3.1.conv2".
     kind: the module's class.
     channels: of the feature map.
     stride: pixels of the image per position of the map; 0 where the map's size does not follow the image's.
     calls: runs of the module in one forward pass; a tap reads the last.
+    layout: of the module's output: "NCHW", "NHWC", or "tokens" (N, extra_tokens + positions, C).
+    extra_tokens: class and register tokens, which come before those of the positions.
+    depth: the share of the network's weighted modules (convolutions, linear layers) that have run, in (0, 1].
+    alias: the name in papers and other repositories, for example "relu4_3"; "" where there is none.
     receptive_field: pixels a side of the image that can reach one position; 0 if unknown.
     """
 
@@ -34,117 +42,120 @@ class Layer:
     channels: int
     stride: int
     calls: int
+    layout: str = NCHW
+    extra_tokens: int = 0
+    depth: float = field(default=0.0, compare=False)
+    alias: str = field(default="", compare=False)
     receptive_field: int = field(default=0, compare=False)
 
+    def as_map(self, output: Tensor, image: Size) -> Tensor:
+        """The module's output as a feature map (N, C, H, W); a view. All that read a layer read it through this.
 
-def list_layers(model: nn.Module, image_size: int) -> list[Layer]:
-    """All layers of `model` with their receptive fields, in the order of their last run in a forward pass."""
-    model = evaluation_copy(model)
-    fields = receptive_fields(model)
-    return [replace(layer, receptive_field=fields.get(layer.name, 0)) for layer in probe(model, image_size)]
+        image: height and width of the network's input, by whose ratio tokens are laid out in their grid.
+        """
+        if self.layout == NHWC:
+            return output.permute(0, 3, 1, 2)
+        if self.layout == TOKENS:
+            patches = output[:, self.extra_tokens :].transpose(1, 2)  # (N, C, positions)
+            return patches.reshape(*patches.shape[:2], *token_grid(patches.shape[2], image))
+        return output
 
 
-def choose_layers(names: Iterable[str], layers: list[Layer]) -> list[Layer]:
-    """The layers called `names`, without repeats. Raises ValueError with similar names for one that is missing."""
-    known = {layer.name: layer for layer in layers}
+def token_grid(count: int, image: Size) -> Size:
+    """Rows and columns of `count` tokens: the rectangle whose ratio is nearest to that of the image.
+
+    >>> token_grid(96, (128, 192))
+    (8, 12)
+    """
+    ratio = image[0] / image[1]
+    rows = min(
+        (rows for rows in range(1, count + 1) if count % rows == 0),
+        key=lambda rows: abs(math.log(rows * rows / count / ratio)),
+    )
+    return rows, count // rows
+
+
+def choose_layers(names: Iterable[str], layers: Sequence[Layer]) -> list[Layer]:
+    """The layers called `names` (also by an alias), without repeats.
+
+    Raises ValueError with similar names for one that is missing.
+    """
+    known = {layer.alias: layer for layer in layers if layer.alias} | {layer.name: layer for layer in layers}
     for name in names:
         if name not in known:
             as_deep = [other for other in known if other.count(".") <= name.count(".")]
             near = did_you_mean(name, as_deep or known)
             raise ValueError(f"the network has no layer {name!r}{near} (mode=layers lists all layers)")
-    return [known[name] for name in dict.fromkeys(names)]
+    return list(dict.fromkeys(known[name] for name in names))
 
 
-def evaluation_copy(model: nn.Module) -> nn.Module:
-    """A copy of `model` in eval mode whose parameters require no gradient; `model` is not changed."""
-    return copy.deepcopy(model).eval().requires_grad_(False)
+def layer_at(depth: float, layers: Sequence[Layer]) -> Layer:
+    """The block of the network that ends nearest to `depth`, in (0, 1].
 
-
-@torch.no_grad()
-def probe(model: nn.Module, image_size: int) -> list[Layer]:
-    """The layers of `model` in eval mode, measured in one forward pass of an empty image.
-
-    A network for images of `image_size` only is probed at that size; strides are then exact where they divide it.
+    Of the modules that end there, the last before the map is pooled or normalised image by image: a ReLU goes before
+    its convolution. Raises ValueError where no layer follows the image's size.
     """
-    try:
-        return _measure(model, *PROBE_SIZE)
-    except RuntimeError:  # a linear layer behind a fixed number of positions, for instance
-        return _measure(model, image_size, image_size)
+    parts = blocks(layers)
+    if not parts:
+        raise ValueError("the network has no layer whose map follows the image's size (mode=layers lists all layers)")
+    nearest = min(parts, key=lambda layer: abs(layer.depth - depth))
+    ending = [layer for layer in parts if layer.depth == nearest.depth]
+    first = next((layer for layer in ending if not NORMALIZES_IMAGES.search(layer.kind)), ending[0])
+    chosen = first
+    for layer in ending[ending.index(first) :]:
+        if layer.stride != first.stride or NORMALIZES_IMAGES.search(layer.kind):
+            break
+        chosen = layer
+    return chosen
 
 
-def _measure(model: nn.Module, height: int, width: int) -> list[Layer]:
-    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
-    image = torch.zeros(1, 3, height, width, dtype=weight.dtype, device=weight.device)
-    layers: dict[str, Layer] = {}
-    for name, module, size in feature_maps(model, image):
-        earlier = layers.pop(name, None)  # popped, so that the order is that of the last calls
-        calls = 1 if earlier is None else earlier.calls + 1
-        stride = _stride((height, width), (size[2], size[3]))
-        layers[name] = Layer(name, type(module).__name__, size[1], stride, calls)
-    return list(layers.values())
+def blocks(layers: Sequence[Layer]) -> list[Layer]:
+    """The parts of the network on its coarsest level: layer1 ... of a ResNet, the encoder's blocks of a transformer."""
+    followers = [layer for layer in layers if layer.stride > 0]
+    chosen: dict[str, Layer] = {}
+    waiting = [""]
+    while waiting:
+        outer = waiting.pop()
+        inner = [layer for layer in followers if layer.name.startswith(outer)]
+        parts = dict.fromkeys(layer.name[len(outer) :].partition(".")[0] for layer in inner)
+        for part in parts:
+            name = f"{outer}{part}"
+            itself = next((layer for layer in inner if layer.name == name), None)
+            inside = [layer for layer in inner if layer.name.startswith(f"{name}.")]
+            if inside and (itself is None or itself.depth - _depth_before(inside[0], followers) >= MOST_OF_IT):
+                waiting.append(f"{name}.")
+            elif itself is not None:
+                chosen[name] = itself
+    return [layer for layer in followers if layer.name in chosen]
 
 
-def feature_maps(model: nn.Module, network_input: Tensor) -> list[tuple[str, nn.Module, torch.Size]]:
-    """Name, module and size (N, C, H, W) of each feature map of a forward pass, in its order. All hooks are removed."""
-    names = {module: name for name, module in model.named_modules() if name}
-    found: list[tuple[str, nn.Module, torch.Size]] = []
-
-    def record(module: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and output.dim() == 4:
-            found.append((names[module], module, output.shape))
-
-    handles = [module.register_forward_hook(record) for module in names]
-    try:
-        with torch.no_grad():
-            model(network_input)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
+def _depth_before(layer: Layer, layers: Sequence[Layer]) -> float:
+    index = layers.index(layer)
+    return layers[index - 1].depth if index else 0.0
 
 
-def _stride(image: tuple[int, int], feature_map: tuple[int, int]) -> int:
-    """Pixels per position, from the difference of two sides, in which padding cancels; 0 for a map of fixed size."""
-    if image[0] == image[1]:
-        return round(image[0] / feature_map[0])
-    grown = feature_map[1] - feature_map[0]
-    return round((image[1] - image[0]) / grown) if grown > 0 else 0
+def layer_aliases(model: nn.Module) -> dict[str, str]:
+    """Names that the literature gives to layers, by the module's name.
 
-
-def receptive_fields(model: nn.Module) -> Mapping[str, int]:
-    """Pixels a side of the image that can reach one position of each module's output, by the module's name.
-
-    Where branches meet the largest counts. Empty for a model that torch.fx cannot trace.
-    Source: Araujo, Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks" (2019).
+    relu4_3: the third ReLU after the third pooling, in a network whose `features` are a plain chain, as VGG's are.
+    inception_4c: inception4c of torchvision's GoogLeNet.
     """
-    try:
-        graph = fx.Tracer().trace(model)
-    except Exception:  # tracing runs the network's own code on symbols, which may fail in any way
-        return {}
-    reaches: dict[fx.Node, Reach] = {}
-    fields: dict[str, int] = {}
-    for node in graph.nodes:
-        before = [reaches[source] for source in node.all_input_nodes if source in reaches]
-        reach = (max((r for r, _ in before), default=1), max((s for _, s in before), default=1))
-        if node.op == "call_module":
-            reach = _through(model.get_submodule(str(node.target)), *reach)
-            for name in _ending_with(str(node.target)):
-                fields[name] = reach[0]
-        reaches[node] = reach
-    return fields
+    children = [name for name, _ in model.named_children()]
+    names = {name: f"inception_{name[-2:]}" for name in children if re.fullmatch(r"inception\d[a-e]", name)}
+    features = getattr(model, "features", None)
+    if not isinstance(features, nn.Sequential) or any(True for part in features for _ in part.children()):
+        return names
+    stage, number = 1, 0
+    for index, part in features.named_children():
+        if isinstance(part, nn.MaxPool2d):
+            stage, number = stage + 1, 0
+        elif isinstance(part, nn.ReLU):
+            number += 1
+            names[f"features.{index}"] = f"relu{stage}_{number}"
+    return names
 
 
-def _through(module: nn.Module, field: int, stride: int) -> Reach:
-    kernel, step, dilation = (_side(getattr(module, key, 1)) for key in ("kernel_size", "stride", "dilation"))
-    return field + (kernel - 1) * dilation * stride, stride * step
-
-
-def _side(value: Any) -> int:
-    first = value[0] if isinstance(value, tuple) else value
-    return first if isinstance(first, int) else 1
-
-
-def _ending_with(name: str) -> list[str]:
-    """`name` and the modules that end with it and so have its output: layer1.0.relu2, layer1.0, layer1."""
-    parts = name.split(".")
-    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+def dtype_and_device(model: nn.Module) -> Tensor:
+    """An empty tensor in the dtype and on the device of the model's weights."""
+    weight = next((p for p in model.parameters() if p.is_floating_point()), None)
+    return torch.empty(0) if weight is None else torch.empty(0, dtype=weight.dtype, device=weight.device)

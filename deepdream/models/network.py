@@ -20,7 +20,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from deepdream.images import normalize, to_tensor
-from deepdream.models.layers import Layer, list_layers
+from deepdream.models.layers import Layer, dtype_and_device
+from deepdream.models.probing import InputSizes, Probe, evaluating, probe, with_receptive_fields
 from deepdream.schema import did_you_mean
 
 RESIZE_OVER_CROP = 256 / 224  # torchvision's ratio, for a network whose own is not known
@@ -31,7 +32,8 @@ MOST_CLASSES = 12  # that an error message lists
 class Network:
     """A classifier with what its inputs and predictions mean.
 
-    model: maps normalised images (N, 3, H, W) to logits (N, len(classes)); in eval mode.
+    model: maps normalised images (N, 3, H, W) to logits (N, len(classes)); in eval mode. Its feature maps may have any
+        layout, and its images one size only.
     classes: the name of each logit; `index_names` if only their number is known.
     mean, std: of red, green and blue, for images in [0, 1].
     image_size: side in pixels of the centre crop of its evaluation.
@@ -69,14 +71,17 @@ class Network:
         """(images - mean) / std of images (..., 3, H, W), float in [0, 1]; in their dtype, on their device."""
         return normalize(images, self.mean, self.std)
 
-    def model_input(self, images: Tensor) -> Tensor:
+    def model_input(self, images: Tensor, *, fit: bool = True) -> Tensor:
         """`images`, (3, H, W) or (N, 3, H, W) in [0, 1], normalised, in the dtype and on the device of the weights.
 
+        fit: images that the model does not take are resized to what it takes (see `input_sizes`).
         Returns (N, 3, H, W), free of any autograd history.
         """
-        weight = next((p for p in self.model.parameters() if p.is_floating_point()), torch.empty(0))
-        images = images.detach().clone().to(weight)  # a clone of an inference tensor can have a gradient
-        return self.normalize(images if images.dim() == 4 else images[None])
+        images = images.detach().clone().to(dtype_and_device(self.model))  # a clone of an inference tensor can have
+        images = self.normalize(images if images.dim() == 4 else images[None])  # a gradient
+        if not fit or images.shape[2:] == (self.image_size, self.image_size):  # which every model takes
+            return images
+        return self.input_sizes.fitted(images)
 
     def preprocess(self, image: Image.Image, *, crop: bool = True) -> Tensor:
         """`image` as the evaluation shows it to the network: float32 (3, H, W) in [0, 1].
@@ -106,12 +111,8 @@ class Network:
 
         images: float in [0, 1], as `preprocess` returns them. The model runs in eval mode and keeps its own mode.
         """
-        modes = {module: module.training for module in self.model.modules()}
-        try:
-            logits = self.model.eval()(self.model_input(images))
-        finally:
-            for module, training in modes.items():
-                module.training = training
+        with evaluating(self.model):
+            logits = self.model(self.model_input(images))
         probabilities: Tensor = logits.float().softmax(dim=1).cpu()
         return probabilities if images.dim() == 4 else probabilities[0]
 
@@ -150,7 +151,20 @@ class Network:
         >>> [(layer.name, layer.channels, layer.stride) for layer in network.layers()]
         [('0', 8, 2), ('1', 8, 2)]
         """
-        return list_layers(self.model, self.image_size)
+        return with_receptive_fields(self.model, self.probe.layers)
+
+    @cached_property
+    def probe(self) -> Probe:
+        """The layers without their receptive fields, and `input_sizes`; measured once, see `models.probing`.
+
+        Raises ValueError for a model that takes neither images of several sizes nor those of `image_size`.
+        """
+        return probe(self.model, self.image_size)
+
+    @property
+    def input_sizes(self) -> InputSizes:
+        """The sizes of the images that the model takes; its `fitted` resizes others."""
+        return self.probe.input_sizes
 
     @property
     def resize_side(self) -> int:

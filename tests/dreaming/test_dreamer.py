@@ -13,7 +13,7 @@ from deepdream.acceleration import accelerated_copy
 from deepdream.dreaming import DreamConfig, Dreamer, mean_square
 from deepdream.dreaming import dreamer as dreamer_module
 from deepdream.models import Network
-from deepdream.models.layers import evaluation_copy
+from deepdream.models.probing import evaluation_copy
 from tests.dreaming.networks import photo, small_network, wrap
 from tests.precisions import where_fast_bf16
 

@@ -127,7 +127,7 @@ def test_other_mistakes_are_errors_of_one_line() -> None:
         explain(network, scene(), checks=["deletion"])
     with pytest.raises(ValueError, match="precision is 'fp8'; it must be one of auto, fp32, bf16, fp16"):
         explain(network, scene(), precision="fp8")
-    with pytest.raises(ValueError, match=r"no layer 'layr4' with a feature map\. Did you mean `layer4`"):
+    with pytest.raises(ValueError, match=r"no layer 'layr4'\. Did you mean `layer4`"):
         grad_cam(network, scene(), layer="layr4")
     assert hooks(network.model) == 0
 

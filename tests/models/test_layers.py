@@ -8,7 +8,8 @@ import torchvision
 from torch import Tensor, nn
 
 from deepdream.models import Network, ResNet
-from deepdream.models.layers import Layer, choose_layers, feature_maps, list_layers, probe
+from deepdream.models.layers import Layer, choose_layers
+from deepdream.models.probing import list_layers, probe
 
 
 def hooks(model: nn.Module) -> int:
@@ -89,13 +90,14 @@ def test_listing_layers_changes_nothing_of_the_model() -> None:
 
 def test_hooks_are_removed_where_the_model_raises() -> None:
     model = Fixed()
-    with pytest.raises(RuntimeError):
-        feature_maps(model, torch.zeros(1, 3, 64, 64))
+    with pytest.raises(ValueError, match=r"Fixed refuses an image of 64x64 pixels \(.*\); give the image_size that it"):
+        probe(model, 64)
     assert hooks(model) == 0
+    assert model.training
 
 
 def test_chosen_layers_come_without_repeats_and_a_missing_one_is_named_with_similar_ones() -> None:
-    layers = probe(ResNet(10, 3).eval(), 64)
+    layers = probe(ResNet(10, 3).eval(), 64).layers
     assert [layer.name for layer in choose_layers(["layer3", "layer1", "layer3"], layers)] == ["layer3", "layer1"]
     with pytest.raises(ValueError, match=r"no layer 'layr3'\. Did you mean `layer3`.*mode=layers"):
         choose_layers(["layr3"], layers)
