@@ -8,6 +8,7 @@ file of the user.
 from __future__ import annotations
 
 import ast
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +40,24 @@ def locate(key: str, target: str) -> Any:
             f"{key} is {target}, which cannot be imported: {error}; its file must be in the folder of the command or "
             "on PYTHONPATH"
         ) from error
+
+
+def build_target(key: str, target: str, arguments: Mapping[str, Any]) -> Any:
+    """What the user's class or function `target` returns for `arguments`. key: "model" or "data", for error messages.
+
+    Its code is run: pass a target that the user has named, never one that only a file names. Arguments are passed as
+    they are: a `_target_` inside them is not built.
+    Raises ValueError, in one line, where it cannot be imported or does not take the arguments.
+    """
+    make = locate(f"{key}._target_", target)
+    try:
+        inspect.signature(make).bind(**arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"{target} cannot be called with {', '.join(arguments) or 'no arguments'}: {error}; {key}=custom begins "
+            "without arguments of other choices"
+        ) from error
+    return make(**arguments)
 
 
 class Registry(Mapping[str, Any]):

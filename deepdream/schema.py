@@ -48,6 +48,8 @@ SUGGESTIONS = 3
 MUCH_CLOSER = 0.1  # a key that is closer by this makes the others not worth suggesting
 
 
+BELOW_NULL = "an override sets a key below one that is null, as data.rooms.size without data=rooms"
+
 COMPOSING = (HydraException, OmegaConfBaseException, AssertionError)  # what composing a configuration raises
 
 
@@ -197,6 +199,8 @@ def as_value_error(error: Exception, *, group: str = "") -> ValueError:
     """An error of COMPOSING as a ValueError in one line that names the full key."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
+        if not cause.parent_node and "." in str(cause.parent_node._get_full_key("")):  # null, in which a key was tried
+            return ValueError(BELOW_NULL)
         root = cause.parent_node._get_root()
         inside = ".".join(filter(None, [group, cause.full_key or str(cause.key)]))
         argument = re.search(r"^To append to your config use \+(.*)", str(error), re.MULTILINE)
@@ -211,7 +215,7 @@ def as_value_error(error: Exception, *, group: str = "") -> ValueError:
         full_key = ".".join(filter(None, [group, cause.full_key]))
         return ValueError(f"{full_key}: {text}" if full_key and full_key not in text else text)
     if isinstance(error, AssertionError):  # of OmegaConf, which does not name the key
-        return ValueError("an override sets a key below one that is null, as data.rooms.size without data=rooms")
+        return ValueError(BELOW_NULL)
     if isinstance(error, MissingConfigException) and "/" in (error.missing_cfg_file or ""):
         return _unknown_choice(error)
     return ValueError(" ".join(str(error).partition("Config search path:")[0].split()))

@@ -27,6 +27,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from deepdream.apps.renamed import new_name
+from deepdream.apps.run_folder import remove_unused
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
 from deepdream.console import invocation, print_error, printable, relative
 from deepdream.hardware import let_pages_be_large, let_threads_sleep
@@ -118,8 +119,11 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *
     if not wants_traceback:
         threading.excepthook = _log_thread_failure
         logging.raiseExceptions = False  # the log is in the run folder too, and its disk may be full
+    is_refused = True
     try:
-        run(checked(config), folder)
+        valid = checked(config)
+        is_refused = False
+        run(valid, folder)
     except KeyboardInterrupt as stop:
         sys.exit(_interrupted(stop))
     except BrokenPipeError:  # the reader has gone: `python dream.py | head -1`
@@ -137,6 +141,8 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise  # the sweep continues with its other jobs, and fails at the end
         print_error(f"{describe(error)}{_way_out(error, folder)}")
+        if is_refused:
+            remove_unused()
         sys.exit(1)
 
 

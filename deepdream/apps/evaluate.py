@@ -13,13 +13,14 @@ from rich.table import Table
 from deepdream import evaluating, models, scenes
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command
-from deepdream.apps.own_data import OwnTestImages
+from deepdream.apps.own_data import OwnTestImages, recorded_test_images
 from deepdream.apps.renamed import translate
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
 from deepdream.hardware import best_device, best_dtype
 from deepdream.scenes.config import DataConfig
 from deepdream.schema import as_data
+from deepdream.training.config import TARGET
 
 
 @command("evaluate")
@@ -30,11 +31,18 @@ def main(config: EvaluateConfig, folder: Path) -> None:
     evaluations = []
     for name, each_folder in zip(names, folders, strict=True):
         network = chosen_network(name or LAST, config)
-        data = data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
+        data = _data(network, config)
         evaluations.append(evaluate_network(network, data, each_folder, config))
     if len(evaluations) > 1:
         _compare(evaluations, folder)
     print(f"look:       tensorboard --logdir {relative(folder)}")
+
+
+def _data(network: models.Network, config: EvaluateConfig) -> scenes.SceneDataModule | OwnTestImages:
+    record = (network.hyper_parameters or {}).get("data")
+    if isinstance(record, dict) and TARGET in record:
+        return recorded_test_images(record, config.ckpt_data, network.source)
+    return data_of(network, root=config.root, batch_size=config.batch_size, workers=config.workers)
 
 
 def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule:

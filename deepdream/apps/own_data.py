@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.utils import instantiate
-
-from deepdream.registry import locate
+from deepdream.registry import build_target
+from deepdream.schema import as_data
 from deepdream.training.config import TARGET, OwnDataConfig
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ def own_data(values: Mapping[str, Any]) -> tuple[pl.LightningDataModule, OwnData
     import pytorch_lightning as pl
 
     target = values[TARGET]
-    locate(f"data.{TARGET}", target)
-    data = instantiate(dict(values))
+    arguments = {key: value for key, value in values.items() if key != TARGET}
+    data = build_target("data", target, arguments)
     if not isinstance(data, pl.LightningDataModule):
         raise ValueError(f"data._target_ is {target}, which made a {type(data).__name__}, not a LightningDataModule")
     data.prepare_data()
@@ -40,14 +39,31 @@ def own_data(values: Mapping[str, Any]) -> tuple[pl.LightningDataModule, OwnData
         raise ValueError(f"{target} has no list of names `classes`; give it one, in the order of the labels")
     images = _images(next(iter(data.train_dataloader())), data, target)
     config = OwnDataConfig(
-        arguments={key: value for key, value in values.items() if key != TARGET},
         target=target,
+        arguments=arguments,
         image_size=int(getattr(data, "image_size", images.shape[-1])),
         mean=_color(data, "mean", 0.0),
         std=_color(data, "std", 1.0),
         batch_size=int(getattr(data, "batch_size", len(images))),
     )
     return data, config
+
+
+def recorded_test_images(record: Mapping[str, Any], named: str | None, source: str) -> OwnTestImages:
+    """The test images of the module that the checkpoint `source` was trained on, where the user has named it too.
+
+    Raises ValueError, in one line, where the user has not: a file alone never runs its code.
+    """
+    target = str(record[TARGET])
+    if target != named:
+        raise ValueError(
+            f"{source} was trained on {target}, which is no part of deepdream; if you trust its code, name it: "
+            f"ckpt_data={target}"
+        )
+    data, config = own_data(as_data(record, source))
+    if not has_test_images(data):
+        raise ValueError(f"{target} has no test_dataloader, and so no images to evaluate")
+    return OwnTestImages(data, config.target)
 
 
 class OwnTestImages:

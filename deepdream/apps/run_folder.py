@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import shutil
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,10 +26,13 @@ class RunFolders(Callback):
     """
 
     sweep: ClassVar[Path | None] = None  # the folder of the sweep that this process has started
+    made: ClassVar[Path | None] = None  # the folder of a run that this process has made
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Set hydra.run.dir."""
+        is_made_here = _is_named_by_clock(config.hydra.run)
         config.hydra.run.dir = _own_folder(config.hydra.run)
+        RunFolders.made = Path(config.hydra.run.dir) if is_made_here else None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Set hydra.sweep.dir, for the jobs too: a launcher composes each of them from the overrides."""
@@ -41,7 +45,7 @@ class RunFolders(Callback):
 def _own_folder(node: DictConfig) -> str:
     """The folder that `node.dir` names; one that the clock names is made, as name_2, name_3 ... where it exists."""
     wanted = str(node.dir)
-    if CLOCK not in str(OmegaConf.to_container(node, resolve=False)):
+    if not _is_named_by_clock(node):
         return wanted
     path = Path(wanted)
     try:
@@ -56,6 +60,24 @@ def _own_folder(node: DictConfig) -> str:
     except OSError:
         pass
     return wanted  # Hydra reports why it cannot be made, when it tries
+
+
+def _is_named_by_clock(node: DictConfig) -> bool:
+    return CLOCK in str(OmegaConf.to_container(node, resolve=False))
+
+
+def remove_unused() -> None:
+    """Remove the folder that this process has made for a run, and those above it, where only Hydra has written there.
+
+    For a run that ends before it begins: its configuration is refused.
+    """
+    folder = RunFolders.made
+    if folder is None or {path.name for path in folder.iterdir() if path.suffix != ".log"} - {".hydra"}:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # not empty: another run is there
+        for above in (folder.parent, folder.parent.parent):
+            above.rmdir()
 
 
 def alone_in(folder: Path) -> AbstractContextManager[None]:

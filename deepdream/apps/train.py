@@ -69,8 +69,8 @@ def main(config: TrainConfig, folder: Path) -> None:
     data, record = _build_data(config)
     classifier = training.SceneClassifier(config, data.classes, data_record=record)
     source = config.model.pretrained
-    described = config.model.record
-    started = models.start_from(classifier.model, source, data.classes, record=described) if source else None
+    about = {"record": config.model.record, "mean": config.data.mean, "std": config.data.std}
+    started = models.start_from(classifier.model, source, data.classes, **about) if source else None
     if config.trainer.compile:
         classifier.model.compile()  # in place: the names of the weights stay
     if trainer.is_global_zero:

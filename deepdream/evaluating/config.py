@@ -38,6 +38,7 @@ class EvaluateConfig(WeightsConfig, EvaluationOptions):
     root: str | None
     batch_size: int | None
     workers: int | None
+    ckpt_data: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

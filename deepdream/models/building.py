@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from deepdream.models import architectures
+from deepdream.models.matching import shapes_of
 from deepdream.models.resnet import ResNet
-from deepdream.registry import locate
+from deepdream.registry import build_target
 
 ARCHITECTURE = "architecture"
 TARGET = "_target_"
@@ -36,23 +36,12 @@ def build_model(record: Mapping[str, Any], classes: int) -> nn.Module:
 
 def head_names(record: Mapping[str, Any], classes: int) -> set[str]:
     """The names of the tensors of `record`'s model that depend on the number of classes."""
-    states = []
-    for count in (classes, classes + 1):
-        with torch.device("meta"):
-            states.append({name: value.shape for name, value in build_model(record, count).state_dict().items()})
-    return {name for name, shape in states[0].items() if states[1][name] != shape}
+    few, more = (shapes_of(partial(build_model, record, count)) for count in (classes, classes + 1))
+    return {name for name, value in few.items() if value.shape != more[name].shape}
 
 
 def _own_model(target: str, arguments: dict[str, Any]) -> nn.Module:
-    make = locate("model._target_", target)
-    try:
-        inspect.signature(make).bind(**arguments)
-    except TypeError as error:
-        raise ValueError(
-            f"{target} cannot be called with {', '.join(arguments)}: {error}; begin with model=custom, which has no "
-            "arguments but num_classes"
-        ) from error
-    model = make(**arguments)
+    model = build_target("model", target, arguments)
     if not isinstance(model, nn.Module):
         raise ValueError(f"{target} returned a {type(model).__name__}; it must return a torch.nn.Module")
     return model

@@ -1,4 +1,4 @@
-"""A network of anybody's weights: the architecture is named by the user, everything else is told or usual."""
+"""A network of anybody's weights: the user names the architecture, and what differs from its published weights."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from deepdream.models.building import TARGET, head_names
@@ -85,15 +86,22 @@ def _renamed(network: Network, names: Sequence[str]) -> Network:
 
 
 def start_from(
-    model: nn.Module, source: str, classes: Sequence[str], *, record: Mapping[str, Any] | None = None
+    model: nn.Module,
+    source: str,
+    classes: Sequence[str],
+    *,
+    record: Mapping[str, Any] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> str:
-    """Load the weights of `source` into `model`, in place. Returns one line that says whether the head was kept.
+    """Load the weights of `source` into `model`, in place. Returns a line that says whether the head was kept.
 
     source: "imagenet" or "places365" for the network of the model's depth, a name ("places365/resnet50"), or the path
         of a checkpoint.
     record: describes a model that is not our ResNet, as for `build_model`.
     classes: the names of the model's outputs. If those of `source` differ, or its head is of another kind or size, the
         model keeps its own, fresh head. So do auxiliary classifiers that `source` lacks.
+    mean, std: of the images of the training; a second line is returned where the weights are used to others.
 
     Raises ValueError if any other part does not fit, and what `load_network` raises.
     """
@@ -114,12 +122,21 @@ def start_from(
     kept = head_fits and list(classes) == network.classes
     model.load_state_dict({**ours, **(theirs if kept else _without(head, theirs))})
     if kept:
-        return f"started from {name}, with its head: it has the same {len(classes)} classes"
-    if not head_fits and list(classes) == network.classes:
-        return f"started from {name}; its head was replaced: it is of another kind or size"
-    return (
-        f"started from {name}; its head of {len(network.classes)} classes was replaced by one for these {len(classes)}"
-    )
+        said = f"started from {name}, with its head: it has the same {len(classes)} classes"
+    elif not head_fits and list(classes) == network.classes:
+        said = f"started from {name}; its head was replaced: it is of another kind or size"
+    else:
+        count = len(network.classes)
+        said = f"started from {name}; its head of {count} classes was replaced by one for these {len(classes)}"
+    return said + _other_colors(network, mean, std)
+
+
+def _other_colors(network: Network, mean: Sequence[float] | None, std: Sequence[float] | None) -> str:
+    """A line that names the normalisation of `network`, where that of the training is another one."""
+    if mean is None or std is None or np.allclose([network.mean, network.std], [mean, std], atol=1e-3):
+        return ""
+    theirs = [f"[{','.join(f'{value:.4g}' for value in values)}]" for values in (network.mean, network.std)]
+    return f"\nnote: these weights expect data.mean={theirs[0]} data.std={theirs[1]}"
 
 
 def _without(head: set[str], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

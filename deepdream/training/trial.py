@@ -20,7 +20,7 @@ def require_logits(model: nn.Module, *, classes: int, image_size: int) -> None:
         try:
             outputs = model(images)
         except Exception as error:  # of the network's own code, which may fail in any way
-            cause = str(error).partition("\n")[0] or type(error).__name__
+            cause = str(error).partition("\n")[0].rstrip(".! ") or type(error).__name__
             raise ValueError(
                 f"the network does not take images of {image_size}x{image_size} px: {cause}. Choose another "
                 f"data.image_size, or an argument that sets its size, such as +model.image_size={image_size} or "

@@ -42,6 +42,7 @@ def test_a_mistake_is_one_line_before_torch_is_imported(
 ) -> None:
     result = start_app(app, *arguments, cwd=tmp_path, **without_torch)
     assert (result.returncode, result.stderr) == (1, f"error: {message}\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("flag", ["job", "hydra", "all"])

@@ -122,6 +122,7 @@ def test_a_training_starts_from_the_body_of_a_checkpoint_with_other_classes(
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
     said = start_from(model, str(tmp_path / "best.ckpt"), classes, record=record)
     assert f"its head of 3 classes was replaced by one for these {len(classes)}" in said
+    assert "note" not in said
     head = head_names(record, 3)
     assert len(head) == 2
     for name, value in model.state_dict().items():
@@ -131,7 +132,9 @@ def test_a_training_starts_from_the_body_of_a_checkpoint_with_other_classes(
 def test_a_training_from_the_same_classes_keeps_the_head(tmp_path: Path) -> None:
     theirs = write_checkpoint(tmp_path / "best.ckpt", OWN, CLASSES).state_dict()
     model = build_model(OWN, 3)
-    assert "with its head" in start_from(model, str(tmp_path / "best.ckpt"), CLASSES, record=OWN)
+    said = start_from(model, str(tmp_path / "best.ckpt"), CLASSES, record=OWN, mean=[0.485] * 3, std=[0.2] * 3)
+    assert said.splitlines()[0].endswith("with its head: it has the same 3 classes")
+    assert said.splitlines()[1] == "note: these weights expect data.mean=[0.5,0.5,0.5] data.std=[0.2,0.2,0.2]"
     assert all(torch.equal(value, theirs[name]) for name, value in model.state_dict().items())
     with pytest.raises(ValueError, match=r"does not fit: 0\.weight is 8x3x3x3 in the file and 4x3x3x3 in the model"):
         start_from(build_model({**OWN, "width": 4}, 3), str(tmp_path / "best.ckpt"), CLASSES, record=OWN)
