@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-all test-gpu lint format architecture \
+.PHONY: help setup demo test test-fast test-all test-gpu lint format architecture method-table \
 	train dream evaluate explain tensorboard bench clean
 
 help:  ## print this list
@@ -63,6 +63,9 @@ format: setup  ## fix style: imports, layout, what ruff can fix
 
 architecture: setup  ## redraw docs/images/architecture.svg from the imports
 	$(BIN)/python tools/architecture.py
+
+method-table: setup  ## write the attribution methods into docs/understanding.md
+	$(BIN)/python tools/method_table.py
 
 train: setup  ## python train.py; make train ARGS="model=resnet50"
 	$(BIN)/python train.py $(ARGS)

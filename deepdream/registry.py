@@ -19,6 +19,8 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from omegaconf import OmegaConf
+
 from deepdream.schema import did_you_mean
 
 P = ParamSpec("P")
@@ -121,10 +123,13 @@ class OpenRegistry(Mapping[str, Any], Generic[P, D]):
 
     A file of the user registers with the same decorator. Its function is named "file.function" in a configuration,
     which imports the file; after an import the function's own name is enough, in Python.
+
+    `${registered:METHODS}` in a YAML file of conf/ is the list of all entries, for --help.
     """
 
     def __init__(self, variable: str, key: str, package: str, details: Callable[P, D]) -> None:
         self._variable, self._key, self._package, self._details = variable, key, package, details
+        _open_registries[variable] = self
 
     def register(self, *args: P.args, **kwargs: P.kwargs) -> Callable[[F], F]:
         """A decorator that registers a function; the arguments are those of `details`.
@@ -158,7 +163,10 @@ class OpenRegistry(Mapping[str, Any], Generic[P, D]):
                 f"{did_you_mean(name, self)}"
             )
         if _only_ours.get():
-            raise ValueError(f"{self._key} is {name!r}, which is not part of deepdream; a file cannot ask to run it")
+            raise ValueError(
+                f"{self._key} is {name!r}, which is not part of deepdream; if you trust it, "
+                f"write {self._key}={name} on the command line too"
+            )
         try:
             import_module(module)
         except ImportError as error:
@@ -174,6 +182,12 @@ class OpenRegistry(Mapping[str, Any], Generic[P, D]):
     def details(self, name: str) -> D:
         """What the decorator of `name` says. Raises ValueError as `check`."""
         return self.entry(name).details
+
+    def listing(self, indent: int = 2) -> str:
+        """A line for each name: what its details say, or else the first line of its docstring."""
+        width = max(map(len, self))
+        lines = (f"{name:{width}}  {entry.details or entry.summary}" for name, entry in self._entries.items())
+        return f"\n{' ' * indent}".join(lines)
 
     def __getitem__(self, name: str) -> Any:
         return _imported(self.entry(name).target)
@@ -194,6 +208,10 @@ class OpenRegistry(Mapping[str, Any], Generic[P, D]):
             for variable, name, target, args, kwargs, summary in _decorated(self._package)
             if variable == self._variable
         }
+
+
+_open_registries: dict[str, OpenRegistry[..., Any]] = {}
+OmegaConf.register_new_resolver("registered", lambda variable: _open_registries[variable].listing(), replace=True)
 
 
 @contextmanager

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -24,6 +22,7 @@ FILES = {match[1]: match[0] for match in re.finditer(r"(?<=\n)# ([\w/]+\.(?:py|y
 COMMANDS = re.findall(r"^    python (.+)$", PAGE.replace("\\\n", " "), re.MULTILINE)
 QUICK = {
     "train.py": [key for key in TINY if not key.startswith(("data=", "data.root", "data.rooms"))] + ["evaluate=false"],
+    "explain.py": ["explain.integrated_gradients_steps=4", "explain.completeness=1", "explain.confidence_samples=8"],
     "dream.py": ["ckpt=best.ckpt", "dream.width=160", "dream.steps=2"],
 }
 
@@ -32,7 +31,7 @@ def test_each_addition_is_short() -> None:
     assert sorted(FILES) == [
         *("contrast.py", "focal.py", "largest.py"),
         *("mine/callbacks/pets.yaml", "mine/data/pets.yaml", "mine/dream/embers.yaml"),
-        *("pets.py", "tiny.py"),
+        *("pets.py", "rise.py", "tiny.py"),
     ]
     for name in ("pets.py", "tiny.py", "focal.py", "mine/data/pets.yaml", "mine/dream/embers.yaml"):
         lines = FILES[name].splitlines()[1:]  # without the comment that names the file
@@ -42,7 +41,7 @@ def test_each_addition_is_short() -> None:
         assert len(text.splitlines()) < 30
 
 
-def test_the_page_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_works_as_written(tmp_path: Path) -> None:
     _write_photos(tmp_path / "photos")
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +65,8 @@ def test_the_page_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     logged = [EventAccumulator(str(run / "tensorboard")).Reload() for run in runs]
     largest = [events.Scalars("largest/fc") for events in logged if "largest/fc" in events.Tags()["scalars"]]
     assert [[event.value > 0 for event in events] for events in largest] == [[True]]
+    (explanations,) = tmp_path.glob("outputs/*/*/explanations.csv")
+    assert "rise.rise" in explanations.read_text(encoding="utf-8")
     for name in ("embers.png", "contrast.png"):
         assert np.asarray(Image.open(tmp_path / name)).std() > 10
 

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from deepdream.dreaming.config import OBJECTIVES
 from deepdream.explaining.config import CHECKS, METHODS
 from deepdream.registry import OpenRegistry, only_ours
+from tools.method_table import PAGE, with_table
 
 MINE = '''
 from deepdream.explaining import METHODS
@@ -72,7 +74,7 @@ def test_a_name_that_is_nowhere_is_an_error_of_one_line(mine: str) -> None:
 
 
 def test_a_name_from_a_file_imports_nothing_of_a_user(mine: str) -> None:
-    with only_ours(), pytest.raises(ValueError, match="not part of deepdream; a file cannot ask to run it"):
+    with only_ours(), pytest.raises(ValueError, match="not part of deepdream; if you trust it, write method=mine"):
         METHODS.check(f"{mine}.brightness")
     assert mine not in sys.modules
 
@@ -84,3 +86,11 @@ def test_names_are_checked_without_torch() -> None:
         "assert not {'torch', 'captum'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_help_and_documentation_list_every_method() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_table(page) == page, "run `make method-table`"
+    assert all(f"| `{name}` |" in page for name in METHODS)
+    help_text = str(OmegaConf.load(PAGE.parents[1] / "conf" / "explain.yaml").hydra.help.template)
+    assert all(f"\n  {name} " in help_text for name in METHODS)

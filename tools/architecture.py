@@ -20,7 +20,7 @@ CAPTIONS = {
     "callbacks": "every Lightning callback of a run",
     "evaluating": "how good: metrics, intervals, plots, report.html",
     "dreaming": "art: objectives, octaves, tiles, films",
-    "explaining": "why: nine attribution methods, five checks",
+    "explaining": "why: attribution methods and checks of them",
     "training": "SceneClassifier, losses, optimizers, schedulers",
     "scenes": "SceneDataModule: download, check, cache, augment",
     "rooms": "synthetic rooms: renderer and data set",

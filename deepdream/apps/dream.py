@@ -47,7 +47,7 @@ def _without_aliases(arguments: list[str]) -> list[str]:
 def main(config: DreamAppConfig, folder: Path) -> None:
     """Dream an image, a folder of images or a film; or show the channels of a layer, or list the layers."""
     if config.reproduce is not None:
-        reproduce.check_overrides()
+        reproduce.check_overrides(config)
         config = reproduce.reproduced(config)
     source = Path(config.image) if config.image is not None and Path(config.image).is_dir() else None
     is_film = config.film.kind != "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from deepdream import __version__, dreaming
 from deepdream.apps.renamed import translate
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.provenance import read_provenance
+from deepdream.registry import only_ours
 from deepdream.schema import as_data, typed
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 OLD_KEYS = "0.1."  # versions whose configuration has the names in `renamed`
 BESIDE = ("reproduce", "ckpt", "output")  # keys that may be given together with reproduce
+TRUSTED = "dream.objective"  # may be too, to trust the user's own objective that the image names
 
 
 def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
@@ -32,10 +35,11 @@ def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> di
     }
 
 
-def check_overrides() -> None:
+def check_overrides(config: DreamAppConfig) -> None:
     """Raises ValueError for a key of the command line that would have no effect beside reproduce."""
     for override in HydraConfig.get().overrides.task:
-        if override.lstrip("+~").partition("=")[0] not in BESIDE:
+        key = override.lstrip("+~").partition("=")[0]
+        if key not in BESIDE and not (key == TRUSTED and _names_objective(_stored_config(config), config)):
             raise ValueError(f"from= makes an image again with its own configuration; leave {override} out")
 
 
@@ -46,12 +50,11 @@ def reproduced(config: DreamAppConfig) -> DreamAppConfig:
     is not the configuration of a dream, or one of an earlier version that this version computes otherwise.
     """
     path = Path(str(config.reproduce))
-    stored = _stored(path)
-    if not isinstance(stored.get("config"), dict):
-        raise ValueError(f"{path} was not made by dream.py: its provenance has no config")
+    stored, stored_config = _stored(path), _stored_config(config)
     version = str(stored.get("version"))
     try:
-        before = _typed(stored["config"], path, is_old=version.startswith(OLD_KEYS))
+        with contextlib.nullcontext() if _names_objective(stored_config, config) else only_ours():
+            before = _typed(stored_config, path, is_old=version.startswith(OLD_KEYS))
     except ValueError as error:
         if version in (__version__, "None"):
             raise
@@ -60,6 +63,19 @@ def reproduced(config: DreamAppConfig) -> DreamAppConfig:
     checkpoint = stored.get("checkpoint")
     name = checkpoint.get("name") if isinstance(checkpoint, dict) else None
     return dataclasses.replace(before, ckpt=config.ckpt or name, output=output, reproduce=config.reproduce)
+
+
+def _stored_config(config: DreamAppConfig) -> dict[str, Any]:
+    stored = _stored(Path(str(config.reproduce))).get("config")
+    if not isinstance(stored, dict):
+        raise ValueError(f"{config.reproduce} was not made by dream.py: its provenance has no config")
+    return stored
+
+
+def _names_objective(stored: dict[str, Any], config: DreamAppConfig) -> bool:
+    """Whether the command line names the objective that is stored."""
+    dream = stored.get("dream")
+    return isinstance(dream, dict) and dream.get("objective") == config.dream.objective
 
 
 def _typed(stored: dict[str, Any], path: Path, *, is_old: bool) -> DreamAppConfig:

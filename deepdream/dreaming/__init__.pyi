@@ -1,5 +1,6 @@
 from .channel_grid import strongest_channels as strongest_channels
 from .channel_grid import visualize_channels as visualize_channels
+from .config import OBJECTIVES as OBJECTIVES
 from .config import DreamConfig as DreamConfig
 from .config import FilmConfig as FilmConfig
 from .dreamer import Dreamer as Dreamer
@@ -10,6 +11,7 @@ from .films import write_frames as write_frames
 from .layer_descriptions import describe_layer as describe_layer
 from .objectives import Activations as Activations
 from .objectives import Objective as Objective
+from .objectives import term as term
 from .report import dream_report as dream_report
 from .report import objective_gains as objective_gains
 from .terms import channel as channel

@@ -126,9 +126,10 @@ def each_channel(layer: str, channels: Sequence[int]) -> Objective:
 
 @OBJECTIVES.register()
 def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: float = 2) -> Objective:
-    """How far activations point along `vector` (channels,): mean over positions of dot * max(cosine, 0.1)^power.
+    """How far activations point along `vector`: mean over positions of dot * max(cosine, 0.1)^power.
 
-    Source: Carter et al., "Activation Atlas" (2019); lucid, objectives.direction. Power 0 is the dot product.
+    vector: (channels,). Power 0 is the dot product. Source: Carter et al., "Activation Atlas" (2019); lucid,
+    objectives.direction.
     """
     given = torch.as_tensor(vector, dtype=torch.float64)
 
@@ -178,7 +179,7 @@ def l2(activations: Activations, selections: Sequence[Selection]) -> Tensor:
 
 @OBJECTIVES.register()
 def guide(similarity: str = "dot") -> Objective:
-    """At every position the guide's feature with the largest product is the target: sum_i max_j x_i . y_j.
+    """The guide's feature with the largest product is the target of a position: sum_i max_j x_i . y_j.
 
     similarity: "dot", or "cosine", for which every feature has length 1, so that the guide's brightest spot does not
     win everywhere. Source: google/deepdream, dream.ipynb, objective_guide (the dot product).
@@ -213,7 +214,7 @@ def gram(a: Tensor) -> Tensor:
 @term("layers", "guide")
 @OBJECTIVES.register()
 def style(activations: Activations, selections: Sequence[Selection]) -> Tensor:
-    """Minus the squared difference of Gram matrices from the guide's, over the guide's own: 0 is the guide's style.
+    """Minus the squared difference of Gram matrices from the guide's, over the guide's own.
 
     Source: Gatys, Ecker, Bethge, "Image Style Transfer Using Convolutional Neural Networks" (2016). Departs from the
     paper: divided by the guide's size in each layer, so that weights mean the same in every layer.
@@ -229,7 +230,10 @@ def style(activations: Activations, selections: Sequence[Selection]) -> Tensor:
 @term("layers", "content")
 @OBJECTIVES.register()
 def content(activations: Activations, selections: Sequence[Selection]) -> Tensor:
-    """Minus the squared difference of feature maps from the photo's, over the photo's own. Source: as for `style`."""
+    """Minus the squared difference of feature maps from the photo's, over the photo's own.
+
+    Source: as for `style`.
+    """
     losses = []
     for s in selections:
         target = s.of(activations.content[s.layer])

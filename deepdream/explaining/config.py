@@ -24,6 +24,9 @@ class Method:
     cost: str
     is_grainy: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.question}; {self.cost}"
+
 
 METHODS = OpenRegistry("METHODS", "method", "deepdream.explaining", Method)
 

@@ -50,7 +50,7 @@ def input_x_gradient(context: AttributionContext) -> Tensor:
 @METHODS.register(
     "integrated gradients",
     "how the pixels add up to the logit (within 1%)",
-    "64 passes, at most 1,024",
+    "64 to 1,024 passes",
     is_grainy=True,
 )
 def integrated_gradients(context: AttributionContext) -> Tensor:

@@ -44,7 +44,7 @@ def deep_lift(context: AttributionContext) -> Tensor:
     return over_channels(context.image * multiplier)
 
 
-@METHODS.register("LRP", "which pixels the logit is made of, layer by layer", "3 passes")
+@METHODS.register("LRP", "which pixels the logit is made of, layer by layer", "3 passes", is_grainy=True)
 def lrp(context: AttributionContext) -> Tensor:
     """Layer-wise relevance propagation (Bach et al. 2015): epsilon rule in linear layers, gamma in convolutions.
 
