@@ -75,9 +75,11 @@ def randomized(network: Network, image: Tensor, seed: int) -> Network:
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
+        model.eval()  # an auxiliary classifier of training needs larger images
+        for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.momentum = None  # the running statistics are then those of the image
-    model.train()(network.model_input(image))
+                module.train().momentum = None  # the running statistics are then those of the image
+        model(network.model_input(image))
     return dataclasses.replace(network, model=model.eval(), source=f"{network.source}, random weights", digest="")
 
 

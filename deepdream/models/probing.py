@@ -72,11 +72,6 @@ class _Run:
     weighted: int
 
 
-def list_layers(model: nn.Module, image_size: int) -> list[Layer]:
-    """All layers of `model` with their receptive fields, in the order of their last run in a forward pass."""
-    return with_receptive_fields(model, probe(model, image_size).layers)
-
-
 def with_receptive_fields(model: nn.Module, layers: Sequence[Layer]) -> list[Layer]:
     """`layers` with the receptive field of each."""
     with evaluating(model):

@@ -9,11 +9,15 @@ from torch import Tensor, nn
 
 from deepdream.models import Network, ResNet
 from deepdream.models.layers import Layer, choose_layers
-from deepdream.models.probing import list_layers, probe
+from deepdream.models.probing import probe
 
 
 def hooks(model: nn.Module) -> int:
     return sum(len(module._forward_hooks) for module in model.modules())
+
+
+def listed(model: nn.Module, image_size: int) -> list[Layer]:
+    return Network(model, ["a", "b"], (0.5,) * 3, (0.2,) * 3, image_size, "mine").layers()
 
 
 class Reused(nn.Module):
@@ -51,7 +55,7 @@ class Branching(nn.Module):
 
 
 def test_layers_are_listed_in_the_order_of_their_last_run() -> None:
-    assert list_layers(Reused(), 32) == [
+    assert listed(Reused(), 32) == [
         Layer("first", "Conv2d", 4, 1, 1),
         Layer("second", "Conv2d", 5, 2, 1),
         Layer("relu", "ReLU", 5, 2, 2),
@@ -60,19 +64,19 @@ def test_layers_are_listed_in_the_order_of_their_last_run() -> None:
 
 
 def test_a_network_of_one_image_size_is_measured_at_that_size() -> None:
-    assert list_layers(Fixed(), 32) == [Layer("conv", "Conv2d", 4, 4, 1)]
+    assert listed(Fixed(), 32) == [Layer("conv", "Conv2d", 4, 4, 1)]
 
 
 def test_the_receptive_fields_of_resnet18_are_those_of_its_arithmetic() -> None:
     """Each 3x3 convolution adds twice the stride before it: 11 + 4 * 8, + 8 + 3 * 16, + 16 + 3 * 32, + 32 + 3 * 64."""
-    fields = {layer.name: layer.receptive_field for layer in list_layers(torchvision.models.resnet18(), 224)}
+    fields = {layer.name: layer.receptive_field for layer in listed(torchvision.models.resnet18(), 224)}
     assert [fields[name] for name in ("conv1", "maxpool", "layer1", "layer2", "layer3", "layer4")] == [
         7, 11, 43, 99, 211, 435,
     ]  # fmt: skip
 
 
 def test_a_network_that_cannot_be_traced_has_layers_of_unknown_receptive_field() -> None:
-    assert {layer.name: layer.receptive_field for layer in list_layers(Branching(), 32)} == {"conv": 0}
+    assert {layer.name: layer.receptive_field for layer in listed(Branching(), 32)} == {"conv": 0}
 
 
 def test_listing_layers_changes_nothing_of_the_model() -> None:
