@@ -20,8 +20,7 @@ SUBCOMMANDS = {
     ),
     "evaluate": ("deepdream.apps.evaluate", "measure checkpoints on the test images, and compare them"),
     "data": ("deepdream.apps.data", "prepare a data set, count its images and plot samples of it"),
-    "folders": ("deepdream.apps.class_folders", "make a data set from one folder of photos per class"),
-    "download": ("deepdream.apps.download", "download MIT Indoor Scenes"),
+    "download": ("deepdream.apps.download", "download a public data set"),
     "compare": ("deepdream.apps.compare", "compare the runs of sweeps in a table and a plot"),
     "pack": ("deepdream.apps.pack", "write a checkpoint with 8-bit weights, at a tenth of its size"),
 }
