@@ -120,7 +120,11 @@ def _trainer(**overrides: object) -> TrainerConfig:
         ("data.url.images=3", "an override sets a key below one that is null, as data.rooms.size without data=rooms"),
         ("optimizer.betas=[0,1]", "unknown key `optimizer.betas`; to add it, write +optimizer.betas=VALUE"),
         ("data=room", "unknown choice `data=room`. Did you mean `data=rooms`?"),
-        ("data=photos", "unknown choice `data=photos`; choose one of custom, mit_indoor, rooms"),
+        (
+            "data=photos",
+            "unknown choice `data=photos`; choose one of custom, folder, imagenette, imagenette_320, miniplaces, "
+            "mit_indoor, rooms",
+        ),
     ],
 )
 def test_an_unknown_key_or_choice_fails_at_every_depth_with_close_names_only(override: str, message: str) -> None:

@@ -63,6 +63,7 @@ def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule
     values |= {key: value for key, value in overrides.items() if value is not None}
     if "root" not in values:
         raise ValueError(f"{network.source} has no record of the folder of its data; name it with root=PATH")
+    values["against"] = [source for source in values.get("against", []) if Path(source).exists()]
     # Keys that are younger than the checkpoint have the values of the YAML. Nothing is downloaded into a folder that
     # only the checkpoint names.
     config = DataConfig.preset(**{**values, "download": False, "url": None})

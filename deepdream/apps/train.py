@@ -98,7 +98,8 @@ def _build_data(config: TrainConfig) -> tuple[Any, dict[str, Any]]:
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
     """What a checkpoint keeps of its data: how to find it and split it again, and a fingerprint of the splits."""
-    paths = {"root": str(data.root.resolve()), "cache_dir": str(Path(config.cache_dir).resolve())}
+    paths: dict[str, Any] = {"root": str(data.root.resolve()), "cache_dir": str(Path(config.cache_dir).resolve())}
+    paths["against"] = [str(Path(source).resolve()) for source in config.against]
     return {**asdict(config), **paths, "seed": seed, "fingerprint": data.fingerprint}
 
 

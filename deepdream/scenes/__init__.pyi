@@ -1,4 +1,3 @@
-from .class_folders import write_layout as write_layout
 from .config import AugmentConfig as AugmentConfig
 from .config import DataAppConfig as DataAppConfig
 from .config import DataConfig as DataConfig
@@ -6,6 +5,7 @@ from .config import RoomsConfig as RoomsConfig
 from .config import UrlConfig as UrlConfig
 from .data_plots import write_data_plots as write_data_plots
 from .datamodule import SceneDataModule as SceneDataModule
-from .layout import read_lists as read_lists
-from .mit_indoor import ensure_mit_indoor as ensure_mit_indoor
-from .mit_indoor import official_url as official_url
+from .duplicates import Duplicate as Duplicate
+from .layout import read_data as read_data
+from .public_data import ensure_downloaded as ensure_downloaded
+from .statistics import measure_mean_and_std as measure_mean_and_std

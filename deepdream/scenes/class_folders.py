@@ -1,108 +1,129 @@
-"""From photos sorted into one folder per class to a data set in the official layout.
+"""Photos sorted into one folder per class, read as they are: nothing is copied, linked or written.
 
-The photos stay where they are: root/Images holds links to them, root/TrainImages.txt and root/TestImages.txt name them.
+root/<class>/<file>             split by a seeded draw
+root/train/<class>/<file>       with root/test, root/val, or both; other usual names of the three are known
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from deepdream.files import atomic_folder
 from deepdream.images import IMAGE_SUFFIXES
+from deepdream.scenes.splits import SceneLists, class_names
 
-Photos = Mapping[str, Sequence[Path]]  # class: its files
+# The usual names of the folders of a split, in lower case.
+SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+
+_EXPECTED = "it must hold one folder of photos for each class, or train/ and test/ that do"
+
+Photos = dict[str, list[str]]  # class, by its path below the folder of the split: its photos, by their paths below root
 
 
-def write_layout(
-    photos: Path, root: Path, *, test: Path | None = None, test_share: float = 0.2, seed: int = 0, copy: bool = False
-) -> tuple[list[str], list[str]]:
-    """Make `root` a data set of photos/<class>/<file>; returns its training and test list.
+def read_class_folders(root: str | Path, *, test_share: float = 0.2, class_depth: int | None = None) -> SceneLists:
+    """The photos of class folders, by their suffixes; hidden files and folders are ignored.
 
-    test: a folder of the same form with the test photos; without one, `test_share` of each class is drawn, from
-        (seed, class). copy: copy the files instead of linking them.
+    test_share: fraction of each class to test on where there are neither test nor validation images.
+    class_depth: how many levels of folders name a class; None: each folder that holds photos is a class.
 
-    `root` is new or empty, and appears whole or not at all. Raises ValueError, in one line, where there are no class
-    folders, where a class is too small to be split, and for test classes without training photos; FileExistsError
-    where `root` is not empty.
+    With validation but no test images the former are the test images, as in ImageNet, and validation images are held
+    out of the training images. Classes are sorted by their folders and named by `class_names`.
+
+    Raises FileNotFoundError where `root` is no folder, and ValueError where it holds no class folders, where a class is
+    too small to be split, and for classes without training photos.
     """
-    if not 0 < test_share < 1:
-        raise ValueError(f"test_share is {test_share}; it must be more than 0 and less than 1")
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise FileExistsError(f"{root} is not empty; name a new folder for the data set")
-    train_files = find_photos(photos)
-    if test is None:
-        train_files, test_files = _split(train_files, test_share, seed)
-    else:
-        test_files = find_photos(test)
-        if unknown := set(test_files) - set(train_files):
-            raise ValueError(f"{test} has classes that {photos} lacks: {', '.join(sorted(unknown))}")
-    # Where two folders are merged, their files may have the same names.
-    prefixes = ("", "") if test is None else ("train_", "test_")
-    with atomic_folder(root) as folder:
-        lists = [
-            _add_images(files, folder / "Images", prefix, copy=copy)
-            for files, prefix in zip((train_files, test_files), prefixes, strict=True)
-        ]
-        for name, entries in zip(("TrainImages.txt", "TestImages.txt"), lists, strict=True):
-            (folder / name).write_text("\n".join(entries) + "\n", encoding="utf-8")
-        if root.exists():
-            root.rmdir()  # raises where somebody has written to it meanwhile
-    return lists[0], lists[1]
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"data.root is {root}, which is not a folder; {_EXPECTED}")
+    folders = find_splits(root)
+    photos = {split: _find_photos(root, folder, class_depth) for split, folder in folders.items()}
+    notes = []
+    for split in ("val", "test"):
+        if split in photos and not photos[split]:
+            notes.append(f"{folders[split]} has no class folders; it is not used")
+            del photos[split]
+    if not photos["train"]:
+        raise ValueError(f"{folders['train']} holds no folder with photos; {_EXPECTED}")
+    if "test" not in photos and "val" in photos:
+        notes.append(f"{folders['val']} is the test set; validation images are held out of {folders['train']}")
+        photos["test"] = photos.pop("val")
+    if "test" not in photos:
+        photos["train"], photos["test"] = _split(photos["train"], test_share)
+        notes.append(f"{test_share:.0%} of each class in {folders['train']} are the test images (data.test_share)")
+    train = sorted(photos["train"])
+    for split, found in photos.items():
+        if unknown := sorted(set(found) - set(train)):
+            raise ValueError(f"{folders[split]} has classes that {folders['train']} lacks: {', '.join(unknown)}")
+    labels = {file: train.index(name) for found in photos.values() for name, files in found.items() for file in files}
+    entries = {split: tuple(file for files in found.values() for file in files) for split, found in photos.items()}
+    return SceneLists(root, tuple(class_names(train).values()), labels, notes=tuple(notes), **entries)
 
 
-def find_photos(folder: Path) -> Photos:
-    """The photos of each class folder below `folder`, by their suffixes, both sorted; hidden ones are ignored.
+def find_splits(root: Path) -> dict[str, Path]:
+    """The folder of each split in `root`, or in its only folder; without a training folder, all is "train".
 
-    Raises ValueError where there are none, and FileNotFoundError where `folder` is not a folder.
+    A folder of photos is a class, whatever its name: train, beside bus and tram.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder; name one that holds a folder of photos for each class")
-    found = {
-        path.name: [file for file in sorted(path.iterdir()) if _is_photo(file)]
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and not path.name.startswith(".")
-    }
-    found = {name: files for name, files in found.items() if files}
-    if not found:
-        raise ValueError(f"{folder} holds no folder with photos; it needs one for each class: {folder}/<class>/<file>")
+    subfolders = _subfolders(root)
+    found = {split: path for split, names in SPLITS.items() for path in subfolders if path.name.lower() in names}
+    if "train" in found and _subfolders(found["train"]):
+        return found
+    if len(subfolders) == 1 and _subfolders(subfolders[0]) and not any(map(_is_photo, os.listdir(subfolders[0]))):
+        return find_splits(subfolders[0])
+    return {"train": root}
+
+
+def find_images_below(folder: Path) -> Iterator[str]:
+    """The path below `folder` of every image file, by its suffix, in sorted folders; hidden ones are ignored."""
+    above: dict[str, tuple[str, ...]] = {}  # the folders above each folder, without links: none is entered again
+    for path, subfolders, files in os.walk(folder, followlinks=True):
+        chain = (*above.pop(path, ()), os.path.realpath(path))
+        inside = {os.path.join(path, name): name for name in sorted(subfolders) if not name.startswith(".")}
+        subfolders[:] = [name for sub, name in inside.items() if os.path.realpath(sub) not in chain]
+        above |= dict.fromkeys(inside, chain)
+        below = Path(path).relative_to(folder).as_posix()
+        for name in sorted(files):
+            if _is_photo(name) and os.path.isfile(os.path.join(path, name)):
+                yield name if below == "." else f"{below}/{name}"
+
+
+def _is_photo(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+
+
+def _find_photos(root: Path, folder: Path, class_depth: int | None) -> Photos:
+    """The photos of each class in the folder of a split; photos that lie beside the class folders are ignored."""
+    above = folder.relative_to(root).as_posix()
+    found: Photos = {}
+    for path in find_images_below(folder):
+        label = "/".join(path.split("/")[:-1][:class_depth])
+        if label:
+            found.setdefault(label, []).append(path if above == "." else f"{above}/{path}")
     return found
 
 
-def _is_photo(file: Path) -> bool:
-    return file.is_file() and not file.name.startswith(".") and file.name.lower().endswith(IMAGE_SUFFIXES)
+def _split(photos: Photos, test_share: float) -> tuple[Photos, Photos]:
+    """Training and test photos of each class, at least one of each.
 
-
-def _split(photos: Photos, test_share: float, seed: int) -> tuple[Photos, Photos]:
-    """Training and test photos of each class, at least one of each."""
+    A photo's place follows from a hash of its name: it stays there when others are added or removed, but for a few at
+    the border.
+    """
     train, test = {}, {}
-    for number, (name, files) in enumerate(photos.items()):
+    for label, files in photos.items():
         if len(files) < 2:
-            raise ValueError(f"class {name} has only {len(files)} photo; training and test need 2 or more")
+            raise ValueError(f"class {label} has only {len(files)} photo; training and test need 2 or more")
         count = min(len(files) - 1, max(1, round(test_share * len(files))))
-        drawn = set(np.random.default_rng([seed, number]).choice(len(files), count, replace=False).tolist())
-        train[name] = [file for i, file in enumerate(files) if i not in drawn]
-        test[name] = [file for i, file in enumerate(files) if i in drawn]
+        drawn = set(sorted(files, key=lambda file: hashlib.sha256(os.fsencode(file)).digest())[:count])
+        train[label] = [file for file in files if file not in drawn]
+        test[label] = [file for file in files if file in drawn]
     return train, test
-
-
-def _add_images(photos: Photos, images: Path, prefix: str, *, copy: bool) -> list[str]:
-    """Link or copy the files to images/<class>/<prefix><file>; returns their entries for a list."""
-    entries = []
-    for name, file in _each(photos):
-        entry = f"{name}/{prefix}{file.name}"
-        (images / name).mkdir(parents=True, exist_ok=True)
-        if copy:
-            shutil.copy2(file, images / entry)
-        else:
-            os.symlink(file.resolve(), images / entry)
-        entries.append(entry)
-    return entries
-
-
-def _each(photos: Photos) -> Iterator[tuple[str, Path]]:
-    return ((name, file) for name, files in photos.items() for file in files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Self
 
 from deepdream.checks import above, addresses, at_least, finite, fraction
@@ -30,23 +31,35 @@ class RoomsConfig:
 
 @dataclass
 class UrlConfig:
-    """Addresses and expected content of MIT Indoor Scenes (conf/data/mit_indoor.yaml)."""
+    """A public data set: its addresses and their expected content (conf/data/mit_indoor.yaml explains each key)."""
 
+    name: str
+    size: str
+    file: str
+    folder: str
     archive: list[str]
-    train_list: list[str]
-    test_list: list[str]
+    checksum: str | None
+    train_list: list[str] | None
+    test_list: list[str] | None
     train_sha256: str | None
     test_sha256: str | None
     classes: int | None
     images: int | None
 
     def __post_init__(self) -> None:
+        for key in ("file", "folder"):
+            name = getattr(self, key)
+            if PurePath(name).name != name:
+                raise ValueError(f"data.url.{key} is {name!r}; it must be a name without a path")
         for key in ("archive", "train_list", "test_list"):
-            addresses(f"data.url.{key}", getattr(self, key))
+            if key == "archive" or getattr(self, key) is not None:
+                addresses(f"data.url.{key}", getattr(self, key))
         for key in ("train_sha256", "test_sha256"):
             digest = getattr(self, key)
             if digest is not None and not re.fullmatch("[0-9a-f]{64}", digest):
                 raise ValueError(f"data.url.{key} is {digest!r}; it must be 64 digits of 0-9 and a-f, or null")
+        if self.checksum is not None and not re.fullmatch("sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", self.checksum):
+            raise ValueError(f"data.url.checksum is {self.checksum!r}; it must be sha256:DIGITS, md5:DIGITS or null")
         for key in ("classes", "images"):
             if getattr(self, key) is not None:
                 at_least(f"data.url.{key}", getattr(self, key), 1)
@@ -62,9 +75,16 @@ class DataConfig:
     root: str
     download: bool
     url: UrlConfig | None
-    train_list: str
-    test_list: str
+    train_list: str | None
+    test_list: str | None
+    allow_missing: bool
+    test_share: float
+    class_depth: int | None
+    class_names: dict[str, str] | None
     rooms: RoomsConfig | None
+    against: list[str]
+    drop_duplicates: bool
+    balance: bool
     val_per_class: int
     image_size: int
     resize: int
@@ -77,6 +97,12 @@ class DataConfig:
     workers: int
 
     def __post_init__(self) -> None:
+        if (self.train_list is None) != (self.test_list is None):
+            raise ValueError("data.train_list and data.test_list belong together: name both, or none (class folders)")
+        if not 0 < self.test_share < 1:
+            raise ValueError(f"data.test_share is {self.test_share}; it must be more than 0 and less than 1")
+        if self.class_depth is not None:
+            at_least("data.class_depth", self.class_depth, 1)
         at_least("data.val_per_class", self.val_per_class, 1)
         at_least("data.image_size", self.image_size, 16)
         at_least("data.batch_size", self.batch_size, 1)

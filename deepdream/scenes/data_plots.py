@@ -10,22 +10,28 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from deepdream.images import denormalize, to_image
+from deepdream.images import decode, denormalize, to_image
 from deepdream.plots import COLORS, contact_sheet, figure_style
 from deepdream.provenance import write_png
 from deepdream.scenes.datamodule import SceneDataModule
-from deepdream.scenes.integrity import ImageRecord
+from deepdream.scenes.integrity import MIN_SHARE, ImageRecord
 
 _RAW_IMAGES = 96  # about as many on the sheet of raw images
 _BATCH_IMAGES = 64  # at most, of a batch
+_PAIRS = 48  # at most, of near-duplicates
 
 
 def write_data_plots(data: SceneDataModule, folder: Path) -> list[Path]:
-    """Write raw.png, augmented.png, class_counts.png and image_sizes.png into `folder`; returns their paths."""
+    """Write raw.png, augmented.png, class_counts.png and image_sizes.png into `folder`; returns their paths.
+
+    Where there are near-duplicates, also duplicates.png.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     images, labels, *_ = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     augmented = batch_sheet(images, labels, data.classes, mean=data.mean, std=data.std)
     written = [write_png(raw_sheet(data), folder / "raw.png"), write_png(augmented, folder / "augmented.png")]
+    if data.duplicates:
+        written.append(write_png(duplicates_sheet(data), folder / "duplicates.png"))
     for name, figure in (("class_counts", plot_class_counts(data)), ("image_sizes", plot_image_sizes(data.records))):
         written.append(folder / f"{name}.png")
         figure.savefig(written[-1])
@@ -45,6 +51,20 @@ def raw_sheet(data: SceneDataModule) -> Image.Image:
         [data.classes[label] for _, label in chosen],
         columns=8 if count > 2 else 12,
         title=f"{data.root.name}: training images before augmentation",
+    )
+
+
+def duplicates_sheet(data: SceneDataModule) -> Image.Image:
+    """Near-duplicates side by side, the training image first: the closest pairs, and the least close ones."""
+    pairs = data.duplicates
+    if len(pairs) > _PAIRS:
+        pairs = pairs[: _PAIRS // 2] + pairs[-_PAIRS // 2 :]
+    files = [(data.images / path, pair.bits) for pair in pairs for path in (pair.train, pair.test)]
+    return contact_sheet(
+        [decode(file, least=MIN_SHARE).image for file, _ in files],
+        [f"{file.parent.name}/{file.name}\n{bits} bits" for file, bits in files],
+        columns=8,
+        title=f"{data.root.name}: {len(data.duplicates)} near-duplicates, on the left the training image",
     )
 
 

@@ -1,4 +1,4 @@
-"""SceneDataModule: from a data set in the official layout to batches for training, validation and test."""
+"""SceneDataModule: from a data set on the disk to batches for training, validation and test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import dataclasses
 import hashlib
 import math
 import signal
+from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities import rank_zero_only
@@ -22,10 +22,12 @@ from deepdream.hardware import cores
 from deepdream.rooms import write_rooms
 from deepdream.scenes.config import AugmentConfig, DataConfig
 from deepdream.scenes.dataset import EpochSampler, SceneDataset
+from deepdream.scenes.duplicates import Duplicate, find_duplicates
 from deepdream.scenes.image_cache import RECORDS, PreparedCache, prepare_cache
 from deepdream.scenes.integrity import ImageRecord, summarize
-from deepdream.scenes.layout import SceneLists, read_lists
-from deepdream.scenes.mit_indoor import ensure_mit_indoor
+from deepdream.scenes.layout import read_data, read_images
+from deepdream.scenes.public_data import ensure_downloaded
+from deepdream.scenes.splits import SceneLists, describe_imbalance, hold_out
 from deepdream.scenes.transforms import (
     BatchDraws,
     Mixing,
@@ -43,7 +45,7 @@ _print_on_rank_zero = rank_zero_only(partial(print, flush=True))
 
 
 class SceneDataModule(pl.LightningDataModule):
-    """Batches of a data set in the official layout of MIT Indoor Scenes.
+    """Batches of a data set: lists and images in the layout of MIT Indoor Scenes or MiniPlaces, or class folders.
 
     config: which photos, their size and batches; `DataConfig.preset` has the defaults of the command line.
     augment: augmentation of training images; None trains on the centre crops of evaluation.
@@ -72,12 +74,12 @@ class SceneDataModule(pl.LightningDataModule):
 
     @property
     def classes(self) -> list[str]:
-        """The classes that the lists name, sorted."""
+        """The classes, in the order of their labels."""
         return list(self._lists.classes)
 
     @property
     def records(self) -> list[ImageRecord]:
-        """The integrity record of each listed file, train first."""
+        """The integrity record of each image, train first."""
         return self._prepare().records
 
     @property
@@ -115,7 +117,7 @@ class SceneDataModule(pl.LightningDataModule):
             with progress_bar("rendering rooms") as on_progress:
                 write_rooms(self.root, **dataclasses.asdict(self._config.rooms), on_progress=on_progress)
         elif self._config.download:
-            ensure_mit_indoor(self.root, self._config.url)
+            ensure_downloaded(self._config)
         self._prepare()
 
     def setup(self, stage: str | None = None) -> None:
@@ -164,38 +166,79 @@ class SceneDataModule(pl.LightningDataModule):
         return mixing(self._augment, len(self.classes)) if self._augment is not None else None
 
     @cached_property
+    def duplicates(self) -> list[Duplicate]:
+        """The training images that nearly equal a test image, or one of `data.against`; see `find_duplicates`.
+
+        Paths of test images are below the folder of the images, those of `data.against` absolute.
+        """
+        hashes = {record.path: record.hash for record in self.records}
+        tests = {entry: hashes[entry] for entry in self._found.test}
+        for source in self._config.against:
+            images = read_images(Path(source))
+            records = self._prepare_images(images, None).records
+            tests |= {str(images.images.absolute() / record.path): record.hash for record in records}
+        return find_duplicates({entry: hashes[entry] for entry in self._found.train}, tests)
+
+    @property
+    def images(self) -> Path:
+        """The folder that the paths of images start from."""
+        return self._found.images
+
+    @cached_property
+    def _found(self) -> SceneLists:
+        return read_data(self._config)
+
+    @cached_property
     def _lists(self) -> SceneLists:
-        """The lists without the skipped images."""
-        lists = self._read_lists()
-        used = {record.path for record in self.records if record.used}
-        train, test = (tuple(entry for entry in entries if entry in used) for entries in (lists.train, lists.test))
-        return dataclasses.replace(lists, train=train, test=test)
+        """What was found, without the skipped images, and with `drop_duplicates` without near-duplicates."""
+        skipped = {record.path for record in self.records if not record.used}
+        dropped = {pair.train for pair in self.duplicates} if self._config.drop_duplicates else set()
+        found = self._found
+        return dataclasses.replace(
+            found,
+            train=tuple(entry for entry in found.train if entry not in skipped | dropped),
+            val=tuple(entry for entry in found.val if entry not in skipped),
+            test=tuple(entry for entry in found.test if entry not in skipped),
+        )
 
     @cached_property
     def _entries(self) -> dict[str, list[str]]:
-        """The images of each split, as `class/file`."""
-        train, val = hold_out(self._lists, self._config.val_per_class, self._seed)
-        return {"train": train, "val": val, "test": list(self._lists.test)}
-
-    def _read_lists(self) -> SceneLists:
-        return read_lists(self.root, train_list=self._config.train_list, test_list=self._config.test_list)
+        """The images of each split, by their paths below the folder of the images."""
+        lists = self._lists
+        train, val = list(lists.train), list(lists.val)
+        if not val:
+            train, val = hold_out(lists, self._config.val_per_class, self._seed)
+        return {"train": train, "val": val, "test": list(lists.test)}
 
     def _prepare(self) -> PreparedCache:
-        """Check every image and fill the cache, unless that has been done."""
+        """Check every image and fill the cache, unless that has been done; then print what a user should know."""
         if self._prepared is None:
-            side = cached_side(self._config)
-            with progress_bar("decoding images" if side else "checking images") as on_progress:
-                self._prepared = prepare_cache(
-                    self._read_lists(),
-                    cache_dir=Path(self._config.cache_dir),
-                    shorter_side=side,
-                    on_progress=on_progress,
-                    on_wait=lambda folder: _print_on_rank_zero(f"waiting for another process that prepares {folder}"),
-                )
-            if summary := summarize(self._prepared.records):
-                table = self._prepared.folder / RECORDS
-                _print_on_rank_zero(f"{summary} of {len(self._prepared.records)} images: see {table}")
+            self._prepared = self._prepare_images(self._found, cached_side(self._config))
+            for line in self._notes():
+                _print_on_rank_zero(line)
         return self._prepared
+
+    def _prepare_images(self, images: SceneLists, shorter_side: int | None) -> PreparedCache:
+        with progress_bar("decoding images" if shorter_side else "checking images") as on_progress:
+            return prepare_cache(
+                images,
+                cache_dir=Path(self._config.cache_dir),
+                shorter_side=shorter_side,
+                on_progress=on_progress,
+                on_wait=lambda folder: _print_on_rank_zero(f"waiting for another process that prepares {folder}"),
+            )
+
+    def _notes(self) -> Iterator[str]:
+        yield from self._found.notes
+        prepared = self._prepare()
+        if summary := summarize(prepared.records):
+            yield f"{summary} of {len(prepared.records)} images: see {prepared.folder / RECORDS}"
+        if doubled := len({pair.train for pair in self.duplicates}):
+            others = " or of data.against" if self._config.against else ""
+            done = "they are left out" if self._config.drop_duplicates else "data.drop_duplicates=true leaves them out"
+            yield f"{doubled:,} training images are near-duplicates of test images{others}; {done}"
+        if (imbalance := describe_imbalance(self._lists)) and not self._config.balance:
+            yield f"{imbalance}; data.balance=true shows each class equally often"
 
     def _loader(self, dataset: SceneDataset, *, shuffle: bool, sharded: bool) -> DataLoader[Any]:
         trainer = self.trainer if sharded else None
@@ -203,6 +246,7 @@ class SceneDataModule(pl.LightningDataModule):
             dataset,
             seed=self._seed,
             shuffle=shuffle,
+            balance=shuffle and self._config.balance,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
@@ -236,25 +280,6 @@ def cached_side(config: DataConfig) -> int | None:
     if not config.cache_images:
         return None
     return config.cache_image_size or max(config.resize, 32 * math.ceil(1.14 * config.image_size / 32))
-
-
-def hold_out(lists: SceneLists, per_class: int, seed: int) -> tuple[list[str], list[str]]:
-    """The training list split in two: without, and only, `per_class` images of each class, drawn from (seed, class).
-
-    Raises ValueError where a class would have no training image left.
-    """
-    train: list[str] = []
-    val: list[str] = []
-    for number, name in enumerate(lists.classes):
-        entries = [entry for entry in lists.train if entry.partition("/")[0] == name]
-        if len(entries) <= per_class:
-            raise ValueError(
-                f"data.val_per_class is {per_class}, but class {name} has only {len(entries)} training images"
-            )
-        held = set(np.random.default_rng([seed, number]).choice(len(entries), per_class, replace=False).tolist())
-        train += [entry for i, entry in enumerate(entries) if i not in held]
-        val += [entry for i, entry in enumerate(entries) if i in held]
-    return train, val
 
 
 def _ignore_ctrl_c(worker: int) -> None:

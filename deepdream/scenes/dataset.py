@@ -6,10 +6,12 @@ workers or processes, and after a resume.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
@@ -19,7 +21,7 @@ from deepdream.images import decode
 from deepdream.scenes.config import AugmentConfig
 from deepdream.scenes.image_cache import DecodedImageCache
 from deepdream.scenes.integrity import MIN_SHARE
-from deepdream.scenes.layout import SceneLists
+from deepdream.scenes.splits import SceneLists
 from deepdream.scenes.transforms import BatchDraws, Transform, call_seeded, color_matrix, has_color_jitter
 
 Key = tuple[int, int]  # (epoch, index); an index alone with trainer.overfit_batches, which replaces EpochSampler
@@ -61,9 +63,13 @@ class SceneDataset(Dataset[tuple[Tensor, int]]):
         return pil_to_tensor(decode(self.paths[index], least=MIN_SHARE).image)  # type: ignore[no-any-return]
 
     def __getitem__(self, key: Key | int) -> tuple[Tensor, int]:
-        """The transformed image, uint8 (3, S, S), and its label. key: (epoch, index), or the index alone in epoch 0."""
+        """The transformed image, uint8 (3, S, S), and its label. key: (epoch, index), or the index alone in epoch 0.
+
+        An index of k * len(self) more is the same image with other draws, for the k-th repetition in an epoch.
+        """
         epoch, index = _epoch_and_index(key)
-        return call_seeded((self._seed, epoch, index), self._transform, self.raw(index)), self.labels[index]
+        row = index % len(self)
+        return call_seeded((self._seed, epoch, index), self._transform, self.raw(row)), self.labels[row]
 
     def __getitems__(self, keys: Sequence[Key | int]) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, BatchDraws]:
         """A whole batch: uint8 (N, 3, S, S), int64 (N,), and with on_device the draws for the device."""
@@ -91,12 +97,23 @@ class EpochSampler(DistributedSampler[Key]):
 
     Shuffled, every process gets the same number of images, so that none waits for another at the end of an epoch; the
     remainder is dropped, a different one each epoch. In order, every image is visited exactly once.
+    balance: every class is visited equally often (`balanced_order`); the epoch is as long as without.
     It derives from DistributedSampler so that Lightning sets its epoch and does not replace it.
     """
 
-    def __init__(self, dataset: SceneDataset, *, seed: int, shuffle: bool, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        dataset: SceneDataset,
+        *,
+        seed: int,
+        shuffle: bool,
+        balance: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
         super().__init__(dataset, world_size, rank, shuffle, seed)
         self._length = len(dataset)
+        self._labels = np.array(dataset.labels) if balance else None
 
     def __len__(self) -> int:
         if self.shuffle:
@@ -104,8 +121,28 @@ class EpochSampler(DistributedSampler[Key]):
         return len(range(self.rank, self._length, self.num_replicas))
 
     def __iter__(self) -> Iterator[Key]:
+        rng = np.random.default_rng([self.seed, self.epoch])
         order = np.arange(self._length)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self._length)
+        if self._labels is not None:
+            order = balanced_order(self._labels, rng)
+        elif self.shuffle:
+            order = rng.permutation(self._length)
         share = order[self.rank :: self.num_replicas][: len(self)]
         return iter([(self.epoch, int(index)) for index in share])
+
+
+def balanced_order(labels: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """As many indices as `labels`, shuffled, of each label equally many, or one more of some that are drawn.
+
+    Images of a frequent class are a random part of it; those of a rare one are repeated, all of them before any is
+    repeated again. The k-th repetition of an image is its index plus k * len(labels).
+    """
+    length, classes = len(labels), np.unique(labels)
+    counts = np.full(len(classes), length // len(classes))
+    counts[rng.permutation(len(classes))[: length % len(classes)]] += 1
+    chosen = []
+    for label, count in zip(classes, counts, strict=True):
+        members = np.flatnonzero(labels == label)
+        passes = math.ceil(count / len(members))
+        chosen.append(np.concatenate([rng.permutation(members) + k * length for k in range(passes)])[:count])
+    return rng.permutation(np.concatenate(chosen))

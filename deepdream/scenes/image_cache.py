@@ -28,7 +28,7 @@ from PIL import Image
 from deepdream.files import atomic_folder, exclusive
 from deepdream.hardware import cores
 from deepdream.scenes.integrity import ImageRecord, check_image, read_records, write_records
-from deepdream.scenes.layout import SceneLists
+from deepdream.scenes.splits import SceneLists
 
 if TYPE_CHECKING:  # building works without torch; only reading needs it
     from torch import Tensor
@@ -38,7 +38,7 @@ OnProgress = Callable[[int, int], None]
 Pixels = npt.NDArray[np.uint8]
 
 RECORDS = "integrity.csv"
-_FORMAT = 1  # goes up when the same files would give other bytes
+_FORMAT = 2  # goes up when the same files would give other bytes
 _CHUNK = 8  # images per task of a thread
 _CHUNKS_AHEAD = 2  # chunks in work per core: enough that no thread waits, few enough that memory stays flat
 
@@ -74,7 +74,7 @@ class DecodedImageCache:
 class PreparedCache:
     """The result of `prepare_cache`.
 
-    records: of each image of both lists, train first. images: the decoded images; None with shorter_side=None.
+    records: of each image, train first. images: the decoded images; None with shorter_side=None.
     built: whether this call did the work.
     """
 
@@ -101,8 +101,9 @@ def prepare_cache(
     otherwise. It appears whole or not at all; of several processes one builds it and the others wait. Raises OSError
     where `cache_dir` cannot be written.
     """
-    source = hashlib.sha256(repr([str(lists.images.resolve()), lists.train, lists.test]).encode()).hexdigest()[:8]
-    name = lists.images.resolve().parent.name
+    images = lists.images.resolve()
+    source = hashlib.sha256(repr([str(images), *lists.entries]).encode(errors="surrogateescape")).hexdigest()[:8]
+    name = images.parent.name if images.name.lower() == "images" else images.name
     folder = cache_dir / f"{name}-{shorter_side or 'check'}-{source}"
     key = _fingerprint(lists, shorter_side)
     built = False
@@ -114,14 +115,14 @@ def prepare_cache(
                 if not _is_complete(folder, key, shorter_side):
                     _build(folder, lists, shorter_side, key, on_progress)
                     built = True
-    images = None if shorter_side is None else DecodedImageCache(folder)
-    return PreparedCache(folder, read_records(folder / RECORDS), images, built)
+    decoded = None if shorter_side is None else DecodedImageCache(folder)
+    return PreparedCache(folder, read_records(folder / RECORDS), decoded, built)
 
 
 def _fingerprint(lists: SceneLists, shorter_side: int | None) -> str:
     """A hash of everything that determines the pixels: the files by name, size and date."""
     digest = hashlib.sha256(repr((_FORMAT, shorter_side)).encode())
-    for entry in lists.train + lists.test:
+    for entry in lists.entries:
         status = (lists.images / entry).stat()
         digest.update(repr((entry, status.st_size, status.st_mtime_ns)).encode(errors="surrogateescape"))
     return digest.hexdigest()
@@ -160,8 +161,8 @@ def _build(folder: Path, lists: SceneLists, shorter_side: int | None, key: str, 
 
 
 def _write(folder: Path, lists: SceneLists, shorter_side: int | None, on_progress: OnProgress | None) -> None:
-    """Check and, with a shorter side, decode every image of both lists."""
-    entries = lists.train + lists.test
+    """Check and, with a shorter side, decode every image."""
+    entries = lists.entries
     records, index, start = [], [], 0
     with contextlib.ExitStack() as stack:
         file = stack.enter_context((folder / "pixels.bin").open("wb")) if shorter_side is not None else None

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from deepdream.images import FORMATS, decode
+from deepdream.scenes.duplicates import perceptual_hash
 
 MIN_SHARE = 0.5  # fraction of its rows that a truncated image must hold to be used
 
@@ -24,6 +25,7 @@ class ImageRecord:
     path: `class/file`. size: "640x480", as stored. mode, format: Pillow's names.
     status: "ok"; "converted": its mode is not RGB, or its suffix is that of another format; "truncated", with the share
         of the rows that it holds; "skipped", with the reason.
+    hash: its perceptual hash (`deepdream.scenes.duplicates`); "" where it is skipped, or of one colour.
     """
 
     path: str
@@ -31,6 +33,7 @@ class ImageRecord:
     mode: str
     format: str
     status: str
+    hash: str = ""
 
     @property
     def used(self) -> bool:
@@ -55,7 +58,8 @@ def check_image(images: Path, entry: str, shorter_side: int | None = None) -> tu
     elif decoded.mode != "RGB" or not entry.lower().endswith(_suffixes(decoded.format)):
         status = CONVERTED
     size = f"{decoded.size[0]}x{decoded.size[1]}"
-    return ImageRecord(entry, size, decoded.mode, decoded.format, status), decoded.image
+    record = ImageRecord(entry, size, decoded.mode, decoded.format, status, perceptual_hash(decoded.image))
+    return record, decoded.image
 
 
 def _suffixes(kind: str) -> tuple[str, ...]:

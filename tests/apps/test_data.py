@@ -33,9 +33,27 @@ def test_without_plots_there_are_only_counts(tmp_path: Path) -> None:
     root = write_scenes(tmp_path / "rooms", {"bar": (9, 3), "library": (12, 4)})
     result = run_app("data", f"data.root={root}", "output=elsewhere", *SMALL, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-2:] == [f"{root}: 2 classes; 15 train, 6 val, 7 test", "  ok: 28"]
+    first, *rest = result.stdout.splitlines()[-4:]
+    assert first == f"{root}: 2 classes; 15 train, 6 val, 7 test"
+    assert rest[:2] == ["  ok: 28", "  training images of a class: 6 to 9"]
+    mean = np.mean([np.asarray(Image.open(path)) for path in root.glob("Images/*/train_*.png")], axis=(0, 1, 2)) / 255
+    found = [float(value) for value in rest[2].partition("data.mean=[")[2].partition("]")[0].split(",")]
+    assert np.allclose(found, mean, atol=0.06), "of 15 of the 21 images"
     assert not list((tmp_path / "elsewhere").glob("*.png"))
     assert not (tmp_path / "outputs" / "scenes").exists()
+
+
+def test_near_duplicates_are_listed_and_plotted(tmp_path: Path) -> None:
+    root = write_scenes(tmp_path / "rooms", {"bar": (9, 3), "library": (12, 4)})
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)).resize((64, 48))
+    for name, size in (("bar/train_3.png", (64, 48)), ("library/testi_1.png", (40, 40))):
+        noise.resize(size).save(root / "Images" / name)
+    result = run_app("data", "plots=true", f"data.root={root}", *SMALL, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "1 training images are near-duplicates of test images; data.drop_duplicates=true leaves" in result.stdout
+    table = (tmp_path / "outputs" / "scenes" / "duplicates.csv").read_text().splitlines()
+    assert table == ["train,test,bits", "bar/train_3.png,library/testi_1.png,0"]
+    assert (tmp_path / "outputs" / "scenes" / "duplicates.png").is_file()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from deepdream.scenes.archive import list_images, unpack
 from tests.scenes.archives import images, member, official_members, official_tar, tar
 
 
-@pytest.mark.parametrize("prefix", ["Images/", "indoorCVPR_09/Images/", "./Images/"])
+@pytest.mark.parametrize("prefix", ["Images/", "indoorCVPR_09/Images/", "./Images/", "./a/Images/"])
 def test_only_the_images_are_unpacked_with_their_content(tmp_path: Path, prefix: str) -> None:
     path = _written(tmp_path, official_tar(prefix))
     steps: list[tuple[int, int]] = []

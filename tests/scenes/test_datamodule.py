@@ -1,11 +1,14 @@
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from filelock import FileLock, Timeout
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from PIL import Image
 from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader, SequentialSampler
 
@@ -29,8 +32,8 @@ def _data(root: Path, *, augment: AugmentConfig | None = AUGMENT, seed: int = 0,
     return SceneDataModule(DataConfig.preset(root=str(root), **{**small, **options}), augment, seed=seed)
 
 
-@pytest.mark.parametrize("data", ["mit_indoor", "rooms"])
-@pytest.mark.parametrize("augment", ["plain", "strong", "color", "none"])
+@pytest.mark.parametrize("data", ["mit_indoor", "miniplaces", "imagenette", "imagenette_320", "folder", "rooms"])
+@pytest.mark.parametrize("augment", ["plain", "strong"])
 def test_python_and_the_command_line_have_the_same_defaults(data: str, augment: str) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = OmegaConf.to_container(compose(overrides=[f"+data={data}", f"+augment={augment}"]))
@@ -140,6 +143,51 @@ def test_training_shares_are_equally_long_and_disjoint(root: Path) -> None:
     shares = [[i for _, i in sampler] for sampler in samplers]
     assert [len(s) for s in samplers] == [len(s) for s in shares] == [5] * 4
     assert len({i for share in shares for i in share}) == 20
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_balanced_epochs_show_each_class_equally_often(tmp_path: Path, world_size: int) -> None:
+    root = write_scenes(tmp_path, {"bar": (5, 1), "library": (40, 1), "pantry": (16, 1)})
+    dataset = _data(root, val_per_class=1).split("train")
+    assert [dataset.labels.count(label) for label in range(3)] == [4, 39, 15]
+    seen: Counter[int] = Counter()
+    for epoch in range(12):
+        keys: list[tuple[int, int]] = []
+        for rank in range(world_size):
+            sampler = EpochSampler(dataset, seed=0, shuffle=True, balance=True, rank=rank, world_size=world_size)
+            sampler.set_epoch(epoch)
+            share = list(sampler)
+            assert len(share) == len(sampler) == 58 // world_size
+            keys += share
+        assert len(set(keys)) == len(keys), "a repeated image has draws of its own"
+        counts = Counter(dataset.labels[index % 58] for _, index in keys)
+        assert max(counts.values()) - min(counts.values()) <= 1 + 58 % world_size
+        rare = Counter(index % 58 for _, index in keys if dataset.labels[index % 58] == 0)
+        assert max(rare.values()) - min(rare.values()) <= 1 + 58 % world_size, "all are shown before one is repeated"
+        seen.update(index % 58 for _, index in keys)
+    assert len(seen) == 58, "over the epochs every image is shown"
+
+
+def test_balance_is_a_key_and_the_imbalance_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_scenes(tmp_path, {"bar": (4, 1), "library": (40, 1)})
+    _data(root, val_per_class=1).prepare_data()
+    line = "class library has 40 training images, class bar has 4; data.balance=true shows each class equally often"
+    assert line in capsys.readouterr().out
+    data = _data(root, val_per_class=1, balance=True, batch_size=42)
+    data.prepare_data()
+    assert capsys.readouterr().out == ""
+    (batch,) = data.train_dataloader()
+    assert batch[1].bincount().tolist() == [21, 21]
+
+
+def test_a_repetition_in_an_epoch_is_the_same_image_with_other_draws(root: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
+    for file in root.glob("Images/bar/train_*.png"):
+        Image.fromarray(noise).save(file)
+    dataset = _data(root).split("train")
+    (first, label), (second, same) = dataset[3, 0], dataset[3, len(dataset)]
+    assert label == same
+    assert not torch.equal(first, second)
 
 
 def test_one_batch_larger_than_the_set_is_kept(root: Path) -> None:

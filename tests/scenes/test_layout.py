@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from deepdream.scenes.layout import read_list, read_lists
+from deepdream.scenes import DataConfig
+from deepdream.scenes.layout import read_data, read_list, read_lists
 from tests.scenes.layout import write_scenes
 
 MIT67 = Path(__file__).parents[3] / "shared" / "mit67"
@@ -85,6 +86,47 @@ def test_listed_images_that_are_missing_are_counted(tmp_path: Path) -> None:
     (tmp_path / "Images" / "bar" / "train_1.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of 4 listed images are not in .*bar/train_1\.png"):
         read_lists(tmp_path)
+
+
+def write_miniplaces(root: Path) -> Path:
+    """Three classes in MiniPlaces' layout; 1 of 9 training images is absent."""
+    images = [f"train/{name}/{k:08d}.jpg" for name in ("a/abbey", "b/bakery/shop", "c/coast") for k in (1, 2, 3)]
+    tests = [f"val/{k:08d}.jpg" for k in range(1, 5)]
+    for entry in [*images[:-1], *tests]:
+        (root / "images" / entry).parent.mkdir(parents=True, exist_ok=True)
+        (root / "images" / entry).write_bytes(b"x")
+    (root / "train.txt").write_text("".join(f"{entry} {k // 3}\n" for k, entry in enumerate(images)))
+    (root / "val.txt").write_text(
+        "".join(f"{entry} {label}\n" for entry, label in zip(tests, (2, 0, 1, 1), strict=True))
+    )
+    return root
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["official", "nested in data"])
+def test_a_copy_of_miniplaces_is_read_in_place(tmp_path: Path, nested: bool) -> None:
+    write_miniplaces(tmp_path / "data" if nested else tmp_path)
+    config = DataConfig.preset("miniplaces", root=str(tmp_path))
+    lists = read_data(config)
+    assert lists.classes == ("abbey", "bakery_shop", "coast")
+    assert (len(lists.train), len(lists.test)) == (8, 4)
+    assert [lists.label(entry) for entry in lists.test] == [2, 0, 1, 1]
+    assert lists.notes == (f"1 of 13 listed images are not in {lists.images}; they are skipped",)
+    config.allow_missing = False
+    with pytest.raises(FileNotFoundError, match=r"1 of 13 listed images.*data\.allow_missing=true skips them"):
+        read_data(config)
+
+
+def test_numbered_classes_keep_their_order(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    train = [f"all/{k:02d}.jpg {k}" for k in (10, 2, 1)]
+    (tmp_path / "images" / "all").mkdir()
+    for line in [*train, "all/test.jpg 2"]:
+        (tmp_path / "images" / line.partition(" ")[0]).write_bytes(b"x")
+    (tmp_path / "TrainImages.txt").write_text("\n".join(train))
+    (tmp_path / "TestImages.txt").write_text("all/test.jpg 2")
+    lists = read_lists(tmp_path)
+    assert lists.classes == ("1", "2", "10")
+    assert lists.label("all/test.jpg") == 1
 
 
 @pytest.mark.skipif(not MIT67.exists(), reason="the official lists are not beside this checkout (../shared/mit67)")
