@@ -81,6 +81,18 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` a symbolic link to `source`; a hard link or a copy where the system allows none.
+
+    Windows reserves symbolic links for administrators, and hard links stay on one disk. Raises OSError.
+    """
+    for link in (os.symlink, os.link):
+        with contextlib.suppress(OSError, NotImplementedError):
+            link(source.resolve(), target)
+            return
+    shutil.copy2(source, target)
+
+
 def _partial_name(path: Path) -> str:
     """`.name.partial`; of a long name its hash, so that what is appended still fits the file system."""
     name = os.fsencode(path.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
     from deepdream.models import Network
 
 OLD_KEYS = "0.1."  # versions whose configuration has the names in `renamed`
-BESIDE = ("reproduce", "ckpt", "output")  # keys that may be given together with reproduce
+BESIDE = ("reproduce", "ckpt", "output", "logger", "tags")  # keys that may be given together with reproduce
 
 
 def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
     """What is stored inside an image: enough to reproduce it, bit for bit on the same machine."""
     used = dataclasses.replace(config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
+    config_of_image = dataclasses.asdict(used)
+    del config_of_image["logger"], config_of_image["tags"]  # of the run
     return {
-        "config": dataclasses.asdict(used),
+        "config": config_of_image,
         "checkpoint": {"name": network.source, "sha256": network.digest},
         "version": __version__,
     }
@@ -35,7 +38,7 @@ def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> di
 def check_overrides() -> None:
     """Raises ValueError for a key of the command line that would have no effect beside reproduce."""
     for override in HydraConfig.get().overrides.task:
-        if override.lstrip("+~").partition("=")[0] not in BESIDE:
+        if re.split("[.=]", override.lstrip("+~"), maxsplit=1)[0] not in BESIDE:
             raise ValueError(f"from= makes an image again with its own configuration; leave {override} out")
 
 
@@ -59,7 +62,14 @@ def reproduced(config: DreamAppConfig) -> DreamAppConfig:
     output = config.output or f"{path.stem}_reproduced{path.suffix}"
     checkpoint = stored.get("checkpoint")
     name = checkpoint.get("name") if isinstance(checkpoint, dict) else None
-    return dataclasses.replace(before, ckpt=config.ckpt or name, output=output, reproduce=config.reproduce)
+    return dataclasses.replace(
+        before,
+        ckpt=config.ckpt or name,
+        output=output,
+        reproduce=config.reproduce,
+        logger=config.logger,
+        tags=config.tags,
+    )
 
 
 def _typed(stored: dict[str, Any], path: Path, *, is_old: bool) -> DreamAppConfig:

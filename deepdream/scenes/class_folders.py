@@ -5,14 +5,13 @@ The photos stay where they are: root/Images holds links to them, root/TrainImage
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from deepdream.files import atomic_folder
+from deepdream.files import atomic_folder, link_or_copy
 from deepdream.images import IMAGE_SUFFIXES
 
 Photos = Mapping[str, Sequence[Path]]  # class: its files
@@ -99,7 +98,7 @@ def _add_images(photos: Photos, images: Path, prefix: str, *, copy: bool) -> lis
         if copy:
             shutil.copy2(file, images / entry)
         else:
-            os.symlink(file.resolve(), images / entry)
+            link_or_copy(file, images / entry)
         entries.append(entry)
     return entries
 
