@@ -141,7 +141,8 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     if config.evaluate and checkpoint is not None:
         evaluation = evaluate_network(models.load_network(checkpoint), data, folder, loggers=list(loggers.values()))
         metrics["hp/test_accuracy"] = evaluation.metrics["accuracy"]
-    log_hyper_parameters(loggers.values(), asdict(config), metrics, trainer.global_step)
+    scaled = training.learning_rate(config, world_size=trainer.world_size) or float("nan")
+    log_hyper_parameters(loggers.values(), {**asdict(config), "scaled_lr": scaled}, metrics, trainer.global_step)
     if checkpoint is not None:
         print(f"checkpoint: {relative(checkpoint)}")
         print(f"dream:      {invocation('dream')} ckpt={relative(checkpoint)} dream.layers=[layer3]")
