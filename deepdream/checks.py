@@ -61,3 +61,10 @@ def number(key: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{key} is {value!r}; it must be a number")
     at_least(key, value, 0)
+
+
+def paths(key: str, value: object) -> None:
+    """A text, a list of texts, or None; OmegaConf has no such type."""
+    several = value if isinstance(value, list) else [value or ""]
+    if not several or not all(isinstance(path, str) for path in several):
+        raise ValueError(f"{key} is {value!r}; it must be a path, or a list of paths: {key}=[PATH,PATH]")

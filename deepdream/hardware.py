@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,24 @@ def best_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def device_names() -> list[str]:
+    """What this process can compute on, for the record of a run: the GPUs by name, or the processor."""
+    import torch
+
+    if torch.cuda.is_available():
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        return ["mps"]
+    return [str(cpu_features().get("cpu_name") or platform.processor() or platform.machine())]
+
+
+def cpu_features() -> Mapping[str, Any]:
+    """The instruction sets of the processor by PyTorch's names; nothing before PyTorch had a function for it (2.6)."""
+    import torch
+
+    return dict(torch.cpu.get_capabilities()) if hasattr(torch.cpu, "get_capabilities") else {}
+
+
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is faster than float32: on a GPU since Ampere, on a CPU with AMX, on AMD's with AVX-512 BF16.
 
@@ -38,7 +57,7 @@ def has_fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        has = torch.cpu.get_capabilities()
+        has = cpu_features()
         return bool(has.get("amx_bf16") or (has.get("avx512_bf16") and "AMD" in str(has.get("cpu_name"))))
     return False
 
@@ -83,6 +102,14 @@ def let_threads_sleep() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def let_mps_fall_back() -> None:
+    """Let PyTorch compute on the CPU what it lacks on Apple's GPU. Call it before torch is imported.
+
+    Antialiased bicubic resizing is such an operation. PYTORCH_ENABLE_MPS_FALLBACK set by the user wins.
+    """
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 
 def let_pages_be_large() -> None:

@@ -81,21 +81,24 @@ def test_closed_writer_is_opened_again(tmp_path: Path, image: Image.Image) -> No
 def test_every_kind_of_lightning_logger(tmp_path: Path, image: Image.Image, encodings: list[Image.Image]) -> None:
     tensorboard = TensorBoardLogger(tmp_path, name="", version="tensorboard")
     table, hosted = CSVLogger(tmp_path, name="", version="csv"), ImageLogger()
-    log_image([table, tensorboard, hosted], "look", image, 2)
+    log_image([table, tensorboard, hosted], "look/layer3:55", image, 2)
     tensorboard.experiment.close()
-    ((step, pixels),) = images_in(tmp_path / "tensorboard", "look")
+    ((step, pixels),) = images_in(tmp_path / "tensorboard", "look/layer3:55")
     assert step == 2
     assert np.array_equal(pixels, np.asarray(image))
-    assert hosted.images == [("look", [image], 2)]
+    assert np.array_equal(Image.open(tmp_path / "csv" / "images" / "look" / "layer3_55" / "00000002.png"), image)
+    assert hosted.images == [("look/layer3:55", [image], 2)]
     assert len(encodings) == 1
 
 
-def test_loggers_without_images_skip_them(tmp_path: Path, image: Image.Image, encodings: list[Image.Image]) -> None:
-    table = CSVLogger(tmp_path, name="", version="csv")
-    log_image([table, object()], "look", image)
-    assert write_and_log_image(tmp_path / "look.png", [table], "look", image).is_file()
-    assert encodings == [image]
-    assert tensorboard_writer(table) is None
+def test_a_logger_without_images_is_named_once(image: Image.Image, capsys: pytest.CaptureFixture[str]) -> None:
+    class NumbersOnly:
+        def log_metrics(self, metrics: dict[str, float], step: int) -> None: ...
+
+    for step in range(2):
+        log_image([NumbersOnly(), NumbersOnly()], "look", image, step)
+    assert capsys.readouterr().out == "note: NumbersOnly takes no images; they are in the run folder only\n"
+    assert tensorboard_writer(NumbersOnly()) is None
 
 
 def test_metrics_reach_lightning_loggers_and_summary_writers(tmp_path: Path) -> None:

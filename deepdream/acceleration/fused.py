@@ -19,6 +19,8 @@ from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
 from torchvision.ops import StochasticDepth
 
+from deepdream.hardware import cpu_features
+
 OPERATORS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
 CHANNELS_LAST = torch.channels_last
 PASS_ON = (nn.Identity, nn.Dropout, StochasticDepth)  # in eval mode
@@ -31,7 +33,7 @@ def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     has_operators = all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
-    return has_operators and bool(torch.cpu.get_capabilities().get("avx512_f"))
+    return has_operators and bool(cpu_features().get("avx512_f"))
 
 
 def fuse_residual_blocks(model: nn.Module, keep: Collection[str] = ()) -> None:

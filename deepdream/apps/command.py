@@ -5,19 +5,19 @@ This folder is the only place that knows Hydra's command line.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import errno
 import io
 import logging
 import os
-import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -26,11 +26,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from deepdream.apps.overrides import CHECKPOINTS, with_keys
 from deepdream.apps.renamed import new_name
 from deepdream.apps.run_folder import remove_unused
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
 from deepdream.console import invocation, print_error, printable, relative
-from deepdream.hardware import let_pages_be_large, let_threads_sleep
+from deepdream.hardware import let_mps_fall_back, let_pages_be_large, let_threads_sleep
 from deepdream.schema import CONF, HYDRA_VERSION, UnknownName, as_value_error, checked, register
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ T = TypeVar("T")
 
 # What Hydra misses where the extra "sweep" is not installed.
 SWEEP_EXTRA = ("optuna", "joblib", "submitit_local", "submitit_slurm")
+
+SIGPIPE = 13  # Windows has no such signal, but a closed pipe has
 
 FULL_ERROR = "HYDRA_FULL_ERROR"  # "1": the user wants tracebacks. Hydra, which reads it too, then raises its errors
 
@@ -63,6 +66,7 @@ def command(
             users_wish = os.environ.get(FULL_ERROR)
             let_threads_sleep()
             let_pages_be_large()
+            let_mps_fall_back()
             if isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(errors="backslashreplace")  # so that any file name can be printed
 
@@ -76,14 +80,16 @@ def command(
                     return None
 
             try:
-                with _environment(FULL_ERROR, "1"):
+                with _environment(FULL_ERROR, "1"), _unchecked_help():
                     register(name)
-                    sys.argv[1:] = arguments(sys.argv[1:])
+                    sys.argv[1:] = arguments(with_keys(name, sys.argv[1:]))
                     hydra.main(version_base=HYDRA_VERSION, config_path=f"pkg://{CONF}", config_name=name)(job)()
                 if failed := failed_jobs():  # some sweepers ignore a failed job
                     raise failed
             except KeyboardInterrupt as stop:
                 sys.exit(_interrupted(stop))
+            except BrokenPipeError:
+                sys.exit(_reader_gone())
             except Exception as error:
                 if users_wish == "1":
                     raise
@@ -95,6 +101,21 @@ def command(
         return main
 
     return decorate
+
+
+@contextmanager
+def _unchecked_help() -> Iterator[None]:
+    """Python 3.14 checks the help text of an argument when it is added, and Hydra 1.3.8 gives an object, not a text."""
+    parser: Any = argparse.ArgumentParser
+    check = getattr(parser, "_check_help", None)
+    if check is None:
+        yield
+        return
+    parser._check_help = lambda self, action: None
+    try:
+        yield
+    finally:
+        parser._check_help = check
 
 
 @contextmanager
@@ -126,9 +147,8 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *
         run(valid, folder)
     except KeyboardInterrupt as stop:
         sys.exit(_interrupted(stop))
-    except BrokenPipeError:  # the reader has gone: `python dream.py | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(128 + signal.SIGPIPE)
+    except BrokenPipeError:
+        sys.exit(_reader_gone())
     except Exception as error:
         if wants_traceback:
             raise
@@ -160,14 +180,12 @@ def _way_out(error: BaseException, folder: Path) -> str:
 
 
 def _missing_key(app: str, error: Exception) -> str | None:
-    """For an argument without a key, `dream.py photo.jpg`: the key that it needs."""
+    """For an argument without a key that `with_keys` does not know: the key that may be meant."""
     if not isinstance(error, OverrideParseException) or not error.override or "=" in error.override:
         return None
     argument, path = error.override, Path(error.override)
-    if path.suffix == ".ckpt":
-        key = "model.pretrained" if app == "train" else "ckpt"
-    elif app in ("dream", "explain") and (path.suffix or path.exists()):
-        key = "image"
+    if app == "train" and path.suffix in CHECKPOINTS:
+        key = "model.pretrained"
     elif path.is_dir():
         key = "root" if app == "evaluate" else "resume" if (path / ".hydra").is_dir() else "data.root"
     else:
@@ -202,3 +220,9 @@ def is_expected(error: BaseException) -> bool:
 def _interrupted(stop: KeyboardInterrupt) -> int:
     print("; ".join(["interrupted", *map(str, stop.args)]), file=sys.stderr)
     return 130
+
+
+def _reader_gone() -> int:
+    """The status after a closed pipe, `python dream.py | head -1`; Python would fail once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 128 + SIGPIPE

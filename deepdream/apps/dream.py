@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from deepdream import dreaming, images, loggers
+from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import BOX, chosen_network
 from deepdream.apps.command import command
 from deepdream.apps.film import dream_film
 from deepdream.apps.folders import dream_folder
+from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.dreaming.config import CHANNELS, DreamAppConfig
+from deepdream.loggers import log_image, log_metrics
 from deepdream.provenance import write_image
 
 if TYPE_CHECKING:
@@ -49,37 +51,42 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     if config.reproduce is not None:
         reproduce.check_overrides(config)
         config = reproduce.reproduced(config)
-    source = Path(config.image) if config.image is not None and Path(config.image).is_dir() else None
+    paths = inputs.several(config.image)
     is_film = config.film.kind != "none"
-    if source is not None and (is_film or config.mode == "channels" or config.report):
+    if paths is not None and (is_film or config.mode == "channels" or config.report):
         other = f"film={config.film.kind}" if is_film else "report=true" if config.report else f"mode={config.mode}"
-        raise ValueError(f"image={config.image} is a folder and {other} takes one image; leave one of them out")
-    if source is None and config.devices > 1:
+        raise ValueError(f"image={config.image} are several and {other} takes one image; leave one of them out")
+    if paths is None and config.devices > 1:
         raise ValueError(f"devices={config.devices} shares out a folder of images; name one with image=FOLDER")
-    default = "dream.mp4" if is_film else "dreams" if source is not None else "dream.png"
+    default = "dream.mp4" if is_film else "dreams" if paths is not None else "dream.png"
     output = Path(config.output) if config.output else folder / default
-    if source is None and not is_film:
+    if paths is None and not is_film:
         _check_output(output)
     network = chosen_network(config.ckpt or BOX, config)
     if config.reproduce is not None:
         reproduce.check_same_network(config, network)
     if config.mode == "layers":
         _print_layers(network)
-    elif is_film:
-        dream_film(config, network, output)
-    elif config.mode == "channels":
-        _dream_channels(config, network, output)
-    elif source is not None:
-        dream_folder(config, network, source, output)
-    else:
-        _dream_image(config, network, output, folder)
-        if config.ckpt is None and config.image is None:  # a first dream
-            for number, (arguments, effect) in enumerate(TRY_NEXT):
-                line = f"{invocation('dream')} {arguments}"
-                print(f"{'' if number else 'try next:':12}{line:56}  {effect}")
+        return
+    built = open_loggers(config.logger, config.tags)
+    with recorded(built, dataclasses.asdict(config), folder) as loggers:
+        if is_film:
+            dream_film(config, network, output, loggers)
+        elif config.mode == "channels":
+            _dream_channels(config, network, output, loggers)
+        elif paths is not None:
+            dream_folder(config, network, paths, output, loggers)
+        else:
+            _dream_image(config, network, output, loggers)
+        for line in places_to_look(built, folder):
+            print(line)
+    if config.ckpt is None and config.image is None and not is_film and config.mode == "image":  # a first dream
+        for number, (arguments, effect) in enumerate(TRY_NEXT):
+            line = f"{invocation('dream')} {arguments}"
+            print(f"{'' if number else 'try next:':12}{line:56}  {effect}")
 
 
-def _dream_image(config: DreamAppConfig, network: Network, output: Path, folder: Path) -> None:
+def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
     source = inputs.source_image(config.image, config)
     before = images.to_tensor(source)
     guide, mask = inputs.guide(config), inputs.mask(config.mask, network, source)
@@ -89,7 +96,7 @@ def _dream_image(config: DreamAppConfig, network: Network, output: Path, folder:
     seconds = time.monotonic() - start
     write_image(after, output, provenance=reproduce.provenance(config, network, dreamer))
     layers = dreamer.config.layers
-    _log_images(folder, layers, before, after)
+    _log_pair(loggers, layers, before, after)
     height, width = before.shape[1:]
     print(f"dreamed {', '.join(layers)} of {network.source} in {seconds:.1f} s, {width}x{height} pixels")
     if dreamer.input_sizes.only is not None:
@@ -100,12 +107,13 @@ def _dream_image(config: DreamAppConfig, network: Network, output: Path, folder:
         found = dreaming.dream_report(dreamer, network, before, after, seconds=seconds, guide=guide, seed=config.seed)
         path = output.with_suffix(".json")
         path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        log_metrics(loggers, {f"dream/gain/{name}": gain for name, gain in dreaming.objective_gains(found).items()})
         print_table(_report_table(found))
         print(f"report:     {relative(path)}")
     print(f"image:      {relative(output)}")
 
 
-def _dream_channels(config: DreamAppConfig, network: Network, output: Path) -> None:
+def _dream_channels(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
     """A grid of the strongest channels of the first layer."""
     from deepdream.plots import contact_sheet
 
@@ -119,6 +127,7 @@ def _dream_channels(config: DreamAppConfig, network: Network, output: Path) -> N
     columns = max(1, round((len(channels) * 4 / 3) ** 0.5))  # about 4:3
     grid = contact_sheet([images.to_image(each) for each in found], captions, columns=columns, size=side)
     write_image(grid, output, provenance=reproduce.provenance(config, network, dreamer))
+    log_image(loggers, f"dream/channels/{layer}", grid)
     print(f"channels of {layer} of {network.source}: {', '.join(map(str, channels))}")
     print(f"image:      {relative(output)}")
 
@@ -144,14 +153,12 @@ def _with_progress(dreamer: Dreamer, image: Tensor, *, seed: int, **others: Tens
         return dreamer(image, seed=seed, on_step=show, **others)
 
 
-def _log_images(folder: Path, layers: Sequence[str], before: Tensor, after: Tensor) -> None:
-    """The image and its dream, one above the other, into TensorBoard."""
+def _log_pair(loggers: Sequence[Any], layers: Sequence[str], before: Tensor, after: Tensor) -> None:
+    """The image and its dream, one above the other."""
     import torch
-    from torch.utils.tensorboard import SummaryWriter
 
     pair = images.to_image(torch.cat([before, after.to(before)], dim=1))
-    with SummaryWriter(folder / "tensorboard") as writer:
-        loggers.log_image([writer], f"dream/{'+'.join(layers)}", pair)
+    log_image(loggers, f"dream/{'+'.join(layers)}", pair)
 
 
 def _report_table(found: dict[str, Any]) -> Table:

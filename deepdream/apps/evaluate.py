@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command
 from deepdream.apps.own_data import OwnTestImages, recorded_test_images
 from deepdream.apps.renamed import translate
+from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
 from deepdream.hardware import best_device, best_dtype
@@ -28,14 +28,18 @@ def main(config: EvaluateConfig, folder: Path) -> None:
     """Evaluate checkpoints on the test images of their data; compare several."""
     names = config.checkpoints
     folders = [folder] if len(names) == 1 else [folder / f"{i + 1}" for i in range(len(names))]
+    tags = ["evaluation"] if len(names) == 1 else [f"evaluation_{i + 1}" for i in range(len(names))]
+    loggers = open_loggers(config.logger, config.tags)
     evaluations = []
-    for name, each_folder in zip(names, folders, strict=True):
-        network = chosen_network(name or LAST, config)
-        data = _data(network, config)
-        evaluations.append(evaluate_network(network, data, each_folder, config))
-    if len(evaluations) > 1:
-        _compare(evaluations, folder)
-    print(f"look:       tensorboard --logdir {relative(folder)}")
+    with recorded(loggers, asdict(config), folder) as open_ones:
+        for name, each_folder, tag in zip(names, folders, tags, strict=True):
+            network = chosen_network(name or LAST, config)
+            data = _data(network, config)
+            evaluations.append(evaluate_network(network, data, each_folder, config, loggers=open_ones, tag=tag))
+        if len(evaluations) > 1:
+            _compare(evaluations, folder)
+        for line in places_to_look(loggers, folder):
+            print(line)
 
 
 def _data(network: models.Network, config: EvaluateConfig) -> scenes.SceneDataModule | OwnTestImages:
@@ -89,11 +93,12 @@ def evaluate_network(
     folder: Path,
     options: EvaluationOptions | None = None,
     *,
-    loggers: Sequence[Any] | None = None,
+    loggers: Sequence[Any] = (),
+    tag: str = "evaluation",
 ) -> evaluating.Evaluation:
     """Evaluate on the test images: figures/ and report.html in `folder`, a table on the console.
 
-    loggers: take the plots and metrics; None writes them to `folder`/tensorboard.
+    loggers: take the plots and metrics, as <tag>/confusion and so on.
     """
     options = options or EvaluationOptions()
     device = best_device(options.device)
@@ -107,19 +112,15 @@ def evaluate_network(
             on_batch=update,
         )
     metrics_csv = run_folder(network.source) / "metrics.csv"
-    with ExitStack() as stack:
-        if loggers is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            loggers = [stack.enter_context(SummaryWriter(folder / "tensorboard"))]
-        evaluation = evaluating.write_evaluation(
-            replace(predictions, paths=test.paths),
-            folder / "figures",
-            name=_name(network, data),
-            loggers=loggers,
-            metrics_csv=metrics_csv if metrics_csv.is_file() else None,
-            seed=options.seed,
-        )
+    evaluation = evaluating.write_evaluation(
+        replace(predictions, paths=test.paths),
+        folder / "figures",
+        name=_name(network, data),
+        loggers=loggers,
+        tag=tag,
+        metrics_csv=metrics_csv if metrics_csv.is_file() else None,
+        seed=options.seed,
+    )
     report = evaluating.write_report(folder / "report.html", [evaluation])
     _print_metrics(evaluation)
     print(f"report:     {relative(report)}")

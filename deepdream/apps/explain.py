@@ -7,8 +7,9 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.table import Table
@@ -17,16 +18,16 @@ from deepdream import explaining
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, describe
 from deepdream.apps.inputs import DEFAULT_PHOTO, read_photo
+from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.explaining.config import CHECKS, ExplainAppConfig
 from deepdream.hardware import best_device
-from deepdream.loggers import write_and_log_image
+from deepdream.loggers import log_metrics, write_and_log_image
 from deepdream.models.config import BUNDLED
 from deepdream.provenance import read_provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from torch.utils.tensorboard import SummaryWriter
 
     from deepdream.models import Network
 
@@ -36,31 +37,33 @@ MIN_SIDE = 16  # pixels of an image: one enlarged from less has no detail to exp
 @command("explain")
 def main(config: ExplainAppConfig, folder: Path) -> None:
     """Write a panel for each image, a table of numbers, and with score=true a ranking of the methods."""
-    from torch.utils.tensorboard import SummaryWriter
-
     images = images_at(config.image)
     network = chosen_network(config.ckpt or BUNDLED, config)
     network.model.to(best_device(config.device))
     for name in (config.target, config.against):
         if name is not None:
             network.class_index(name)
-    with SummaryWriter(folder / "tensorboard") as writer:
-        explained = _explain_all(config, network, images, folder, writer)
+    built = open_loggers(config.logger, config.tags)
+    with recorded(built, asdict(config), folder) as loggers:
+        explained = _explain_all(config, network, images, folder, loggers)
         _write_numbers(explained, folder / "explanations.csv")
         if config.score:
-            _write_ranking(explained, folder / "ranking.csv", writer)
-    print(f"panels:     {relative(folder / 'explanations')}")
-    print(f"look:       tensorboard --logdir {relative(folder)}")
+            _write_ranking(explained, folder / "ranking.csv", loggers)
+        print(f"panels:     {relative(folder / 'explanations')}")
+        for line in places_to_look(built, folder):
+            print(line)
     if config.ckpt is None:
         print(_try_next(explained[0], config.image))
 
 
-def images_at(image: str) -> dict[str, str]:
-    """The images to explain, by a name for each: one file or sample, or all in a folder and its subfolders.
+def images_at(image: str | list[str]) -> dict[str, str]:
+    """The images to explain, by a name for each: one file or sample, several, or all in a folder and its subfolders.
 
     A name is that of the file without its suffix, with its subfolders in front: "hotel/room.jpg" is "hotel_room". Two
     files of the same name keep their suffixes. Raises ValueError if a folder has no image.
     """
+    if isinstance(image, list):
+        return dict(zip(_unique_names([Path(each) for each in image]), image, strict=True))
     if not os.path.isdir(image):
         return {Path(image).name.rpartition(".")[0] or image: image}
     root = Path(image)
@@ -89,7 +92,7 @@ def _unique_names(paths: Sequence[PurePath]) -> list[str]:
 
 
 def _explain_all(
-    config: ExplainAppConfig, network: Network, images: dict[str, str], folder: Path, writer: SummaryWriter
+    config: ExplainAppConfig, network: Network, images: dict[str, str], folder: Path, loggers: Sequence[Any]
 ) -> list[explaining.ExplainedImage]:
     """Explain each image and write its panel. In a folder, images that cannot be explained are skipped and printed."""
     panels = folder / "explanations"
@@ -108,7 +111,8 @@ def _explain_all(
                     raise
                 print(f"skipped: {describe(error)}", file=sys.stderr)
                 continue
-            _write_plot(explaining.plot_panel(one), panels / f"{name}.png", writer, f"explanations/{name}")
+            _write_plot(explaining.plot_panel(one), panels / f"{name}.png", loggers, f"explanations/{name}")
+            log_metrics(loggers, {"explanations/confidence": one.confidence}, len(explained))
             explained.append(one)
             print(_line(one))
     if not explained:
@@ -188,8 +192,8 @@ def _write_numbers(explained: Sequence[explaining.ExplainedImage], path: Path) -
                 table.writerow([*image, each.method, each.target, each.against, f"{each.seconds:.3f}", *scores])
 
 
-def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, writer: SummaryWriter) -> None:
-    """Write the methods from the best to the worst: to the console, as CSV and PNG, and to TensorBoard."""
+def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, loggers: Sequence[Any]) -> None:
+    """Write the methods from the best to the worst: to the console, as CSV and PNG, and to the loggers."""
     ranking = explaining.rank_methods([one.explanations for one in explained])
     checks = list(ranking[0].means)
     header = ["method", "mean_rank", *(name for check in checks for name in (check, f"{check}_se")), "seconds"]
@@ -201,13 +205,8 @@ def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, w
             table.writerow([row.method, f"{row.mean_rank:.3f}", *values, f"{row.seconds:.3f}"])
     _print_ranking(ranking, checks, len(explained))
     plot = explaining.plot_ranking(ranking, image_count=len(explained))
-    _write_plot(plot, path.with_suffix(".png"), writer, "explanations/ranking")
-    cells = "\n".join(
-        f"|{row.method}|{row.mean_rank:.2f}|" + "|".join(f"{row.means[check]:.3g}" for check in checks) + "|"
-        for row in ranking
-    )
-    titles = "|".join(["method", "mean rank", *checks])
-    writer.add_text("explanations/ranking", f"|{titles}|\n|{'---|' * (len(checks) + 2)}\n{cells}")
+    _write_plot(plot, path.with_suffix(".png"), loggers, "explanations/ranking")
+    log_metrics(loggers, {f"explanations/mean_rank/{row.method}": row.mean_rank for row in ranking})
     print(f"ranking:    {relative(path)}, {path.with_suffix('.png').name}")
 
 
@@ -222,8 +221,8 @@ def _print_ranking(ranking: Sequence[explaining.MethodMetrics], checks: list[str
     print_table(table, width=140)
 
 
-def _write_plot(figure: Figure, path: Path, writer: SummaryWriter, tag: str) -> None:
+def _write_plot(figure: Figure, path: Path, loggers: Sequence[Any], tag: str) -> None:
     """Write a figure as PNG, and log it under `tag`."""
     from deepdream.plots import rendered
 
-    write_and_log_image(path, [writer], tag, rendered(figure))
+    write_and_log_image(path, loggers, tag, rendered(figure))

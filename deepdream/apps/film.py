@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
 from deepdream.console import progress_bar, relative
 from deepdream.dreaming.config import FILMS, DreamAppConfig
+from deepdream.loggers import log_image
 from deepdream.provenance import write_png
 
 if TYPE_CHECKING:
@@ -24,8 +27,8 @@ SETTINGS = "film.json"  # in the folder of frames: the settings that they were m
 FEW_CHECKPOINTS = 2
 
 
-def dream_film(config: DreamAppConfig, network: Network, output: Path) -> None:
-    """Make the missing frames in a folder beside `output`, and then the film."""
+def dream_film(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
+    """Make the missing frames in a folder beside `output`, and then the film. Its last frame is logged."""
     if output.suffix.lower() not in OUTPUTS:
         raise ValueError(f"output is {output}; a film must end in {' or '.join(OUTPUTS)}")
     source, count, fps = _plan(config)
@@ -47,6 +50,8 @@ def dream_film(config: DreamAppConfig, network: Network, output: Path) -> None:
         ) from stop
     sound = Path(str(config.image)) if config.film.kind == "video" else None
     dreaming.write_film(frames, output, fps=fps, sound=sound, provenance=stored)
+    with Image.open(frames[-1]) as last:
+        log_image(loggers, "dream/film", last.convert("RGB"))
     print(f"dreamed {len(frames)} frames, {fps:g} a second")
     print(f"frames:     {relative(folder)}")
     print(f"film:       {relative(output)}")

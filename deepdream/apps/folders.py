@@ -1,39 +1,42 @@
-"""A folder of images becomes a folder of dreams."""
+"""Several images become a folder of dreams."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from deepdream import hardware, images
 from deepdream.apps import inputs, reproduce
 from deepdream.console import relative
 from deepdream.dreaming.config import DreamAppConfig
+from deepdream.loggers import log_image
 from deepdream.provenance import write_png
 
 if TYPE_CHECKING:
-    from PIL import Image
     from torch import Tensor
 
     from deepdream.dreaming import Dreamer
     from deepdream.models import Network
 
 BATCH = 8  # images of one size that a GPU dreams at once; a CPU gains nothing from it
-Batch = list[tuple[Path, "Image.Image"]]
+Batch = list[tuple[Path, Image.Image]]
 
 
-def dream_folder(config: DreamAppConfig, network: Network, folder: Path, output: Path) -> None:
-    """Dream every image in `folder` into `output`, under its own name; unreadable files are skipped.
+def dream_folder(
+    config: DreamAppConfig, network: Network, paths: list[Path], output: Path, loggers: Sequence[Any] = ()
+) -> None:
+    """Dream every image of `paths` into `output`, under its own name, and log it; unreadable files are skipped.
 
     Each image dreams as it would alone, unless the objective compares images: then those of one size are dreamed
     together, on every device. Several devices share the work. Existing dreams are kept, so that an interrupted folder
     continues.
     """
-    paths = inputs.images_in(folder)
     if _compares_images(config):
         groups = _groups_of_one_size(paths, config)
         groups = [group for group in groups if not all(_target(output, path).exists() for path in group)]
@@ -51,8 +54,11 @@ def dream_folder(config: DreamAppConfig, network: Network, folder: Path, output:
         fabric.launch(share, config, network, groups, output)
     else:
         _dream_groups(config, network, groups, output)
-    made = sum(_target(output, path).exists() for group in groups for path in group)
-    print(f"dreamed {made} of {todo} images of {folder}")
+    made = [path for group in groups for path in group if _target(output, path).exists()]
+    for path in made:  # here, because the processes of other devices have no loggers
+        with Image.open(_target(output, path)) as dream:
+            log_image(loggers, f"dream/{path.stem}", dream)
+    print(f"dreamed {len(made)} of {todo} images")
     print(f"images:     {relative(output)}")
 
 

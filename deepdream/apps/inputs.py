@@ -75,6 +75,18 @@ def mask(name: str | None, network: Network, image: Image.Image) -> Tensor | Non
     return images.to_tensor(read_photo(name)).mean(dim=0)
 
 
+def several(image: str | list[str] | None) -> list[Path] | None:
+    """The files of a list or of a folder; None for a single image. Raises ValueError where two have the same name."""
+    if isinstance(image, str) or image is None:
+        return images_in(Path(image)) if image is not None and Path(image).is_dir() else None
+    paths = [Path(each) for each in image]
+    names = [path.name for path in paths]
+    for path in paths:
+        if names.count(path.name) > 1:
+            raise ValueError(f"image has two files called {path.name}; dream them one after the other")
+    return paths
+
+
 def images_in(folder: Path) -> list[Path]:
     """The image files of a folder, sorted. Raises ValueError where there is none."""
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)

@@ -16,6 +16,7 @@ RENAMED = {
     "average": "ema",
     "schedule": "scheduler",
     "trainer.extra": "trainer",
+    "logger=default": "logger=tensorboard",
     "experiment=box": "experiment=bundled",
     "experiment=box_adversary": "experiment=bundled_adversarial",
     "experiment=ablation/training/average": "experiment=ablation/training/ema",

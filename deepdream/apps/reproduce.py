@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from deepdream.models import Network
 
 OLD_KEYS = "0.1."  # versions whose configuration has the names in `renamed`
-BESIDE = ("reproduce", "ckpt", "output")  # keys that may be given together with reproduce
+BESIDE = ("reproduce", "ckpt", "output", "logger", "tags")  # keys that may be given together with reproduce
 TRUSTED = "dream.objective"  # may be too, to trust the user's own objective that the image names
 
 
 def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
     """What is stored inside an image: enough to reproduce it, bit for bit on the same machine."""
     used = dataclasses.replace(config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
+    config_of_image = dataclasses.asdict(used)
+    del config_of_image["logger"], config_of_image["tags"]  # of the run
     return {
-        "config": dataclasses.asdict(used),
+        "config": config_of_image,
         "checkpoint": {"name": network.source, "sha256": network.digest},
         "version": __version__,
     }
@@ -39,7 +41,8 @@ def check_overrides(config: DreamAppConfig) -> None:
     """Raises ValueError for a key of the command line that would have no effect beside reproduce."""
     for override in HydraConfig.get().overrides.task:
         key = override.lstrip("+~").partition("=")[0]
-        if key not in BESIDE and not (key == TRUSTED and _names_objective(_stored_config(config), config)):
+        is_trusted = key == TRUSTED and _names_objective(_stored_config(config), config)
+        if key.partition(".")[0] not in BESIDE and not is_trusted:
             raise ValueError(f"from= makes an image again with its own configuration; leave {override} out")
 
 
@@ -62,7 +65,14 @@ def reproduced(config: DreamAppConfig) -> DreamAppConfig:
     output = config.output or f"{path.stem}_reproduced{path.suffix}"
     checkpoint = stored.get("checkpoint")
     name = checkpoint.get("name") if isinstance(checkpoint, dict) else None
-    return dataclasses.replace(before, ckpt=config.ckpt or name, output=output, reproduce=config.reproduce)
+    return dataclasses.replace(
+        before,
+        ckpt=config.ckpt or name,
+        output=output,
+        reproduce=config.reproduce,
+        logger=config.logger,
+        tags=config.tags,
+    )
 
 
 def _stored_config(config: DreamAppConfig) -> dict[str, Any]:

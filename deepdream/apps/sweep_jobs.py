@@ -21,7 +21,7 @@ import deepdream
 from deepdream.apps.overrides import flags_of, quoted
 from deepdream.apps.run_folder import RunFolders
 
-FORWARDED = (signal.SIGTERM, signal.SIGUSR1)
+FORWARDED = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]  # Windows lacks one
 FAILED = "failed.txt"  # in the folder of a sweep: a line for each job that failed, whichever process it ran in
 LISTED = 5  # folders of failed jobs that an error names
 

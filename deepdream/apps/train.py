@@ -6,7 +6,7 @@ misspelled key are answered before any of them is loaded.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +20,15 @@ from deepdream.apps.evaluate import evaluate_network
 from deepdream.apps.own_data import OwnTestImages, has_test_images, own_data
 from deepdream.apps.resume import resumed
 from deepdream.apps.run_folder import alone_in
+from deepdream.apps.run_loggers import Loggers, build_loggers, places_to_look, recorded
 from deepdream.console import invocation, relative
+from deepdream.loggers import log_hyper_parameters
 from deepdream.models.config import ForeignModelConfig
 from deepdream.scenes.config import DataConfig
 from deepdream.training.config import TARGET, TrainConfig
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
-    from pytorch_lightning.loggers import Logger
 
     from deepdream.scenes import SceneDataModule
     from deepdream.training import SceneClassifier
@@ -61,10 +62,15 @@ def main(config: TrainConfig, folder: Path) -> None:
     training.quiet_lightning()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     last = _last_checkpoint(config, folder)
-    loggers = _build_loggers(config, last)
-    own_callbacks = list(instantiate(config.callbacks).values())
-    shards_loaders = not isinstance(config.data, DataConfig)
-    trainer = training.build_trainer(config.trainer, folder, own_callbacks, loggers, shards_loaders=shards_loaders)
+    resumed_at = _resumed_step(config, last)
+    loggers = build_loggers(config.logger, folder, config.tags, resumed_at=resumed_at)
+    trainer = training.build_trainer(
+        config.trainer,
+        folder,
+        list(instantiate(config.callbacks).values()),
+        list(loggers.values()),
+        shards_loaders=not isinstance(config.data, DataConfig),
+    )
     require_all(trainer.world_size)
     data, record = _build_data(config)
     classifier = training.SceneClassifier(config, data.classes, data_record=record)
@@ -80,10 +86,14 @@ def main(config: TrainConfig, folder: Path) -> None:
             print(note)
         if last:
             print(f"resuming after the last complete epoch, from {relative(last)}")
-    with alone_in(folder) if trainer.is_global_zero else nullcontext():
+    with ExitStack() as stack:
+        if trainer.is_global_zero:
+            stack.enter_context(alone_in(folder))
+            loggers = {} if config.trainer.fast_dev_run else loggers
+            stack.enter_context(recorded(loggers, asdict(config), folder, resumed_at=resumed_at))
         _fit(trainer, classifier, data, last)
         if trainer.is_global_zero:
-            _finish(config, folder, trainer, data)
+            _finish(config, folder, trainer, data, loggers)
 
 
 def _build_data(config: TrainConfig) -> tuple[Any, dict[str, Any]]:
@@ -109,17 +119,15 @@ def _last_checkpoint(config: TrainConfig, folder: Path) -> Path | None:
     return last if config.resume is not None and last.is_file() else None
 
 
-def _build_loggers(config: TrainConfig, last: Path | None) -> list[Logger]:
-    """The loggers of conf/logger. In a resumed run, TensorBoard drops what was logged after the checkpoint `last`."""
-    purge = {}
-    if last is not None:
-        import torch
+def _resumed_step(config: TrainConfig, last: Path | None) -> int | None:
+    """The step of the checkpoint that a resumed run continues from, 0 where it has none yet; None for a new run."""
+    if config.resume is None:
+        return None
+    if last is None:
+        return 0
+    import torch
 
-        purge = {"purge_step": torch.load(last, weights_only=True, mmap=True)["global_step"]}
-    return [
-        instantiate(entry, **(purge if str(entry.get("_target_")).endswith("TensorBoardLogger") else {}))
-        for entry in config.logger.values()
-    ]
+    return int(torch.load(last, weights_only=True, mmap=True)["global_step"])
 
 
 def _fit(trainer: pl.Trainer, classifier: SceneClassifier, data: SceneDataModule, last: Path | None) -> None:
@@ -148,7 +156,7 @@ def _fit(trainer: pl.Trainer, classifier: SceneClassifier, data: SceneDataModule
         ) from error
 
 
-def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneDataModule) -> None:
+def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneDataModule, loggers: Loggers) -> None:
     """Evaluate the best checkpoint, log its metrics with the hyper-parameters, and print what to look at next."""
     checkpoint = _best_checkpoint(folder, trainer)
     metrics = {}
@@ -157,16 +165,20 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     images = _test_images(config, data)
     if config.evaluate and checkpoint is not None and images is not None:
         network = models.load_network(checkpoint, model=config.model.record.get(TARGET))
-        evaluation = evaluate_network(network, images, folder)
+        evaluation = evaluate_network(network, images, folder, loggers=list(loggers.values()))
         metrics["hp/test_accuracy"] = evaluation.metrics["accuracy"]
-    _log_hyper_parameters(config, trainer, metrics)
+    scaled = training.learning_rate(config, world_size=trainer.world_size) or float("nan")
+    log_hyper_parameters(loggers.values(), {**asdict(config), "scaled_lr": scaled}, metrics, trainer.global_step)
     if checkpoint is not None:
         print(f"checkpoint: {relative(checkpoint)}")
         print(f"dream:      {invocation('dream')} ckpt={relative(checkpoint)} {_more_to_dream(config)}")
     else:
         print(f"no checkpoint was saved, so there is nothing to evaluate; the run is in {relative(folder)}")
-    for line in _places_to_look(config, folder, trainer):
+    for line in places_to_look(loggers, folder):
         print(line)
+    if config.trainer.profiler is not None:
+        for path in sorted(folder.glob("fit-profile*.txt")):
+            print(f"profile:    {relative(path)}")
 
 
 def _test_images(config: TrainConfig, data: Any) -> SceneDataModule | OwnTestImages | None:
@@ -192,52 +204,6 @@ def _best_checkpoint(folder: Path, trainer: pl.Trainer) -> Path | None:
         print("there was no validation to choose the best epoch: using the last one")
     other = Path(getattr(trainer.checkpoint_callback, "best_model_path", "") or best)  # of the user's own callback
     return next((path for path in (best, last, other) if path.is_file()), None)
-
-
-def _log_hyper_parameters(config: TrainConfig, trainer: pl.Trainer, metrics: dict[str, float]) -> None:
-    """Log the configured hyper-parameters with the final metrics, to every logger: TensorBoard's HPARAMS tab."""
-    from pytorch_lightning.loggers import TensorBoardLogger
-
-    chosen = {
-        **{
-            f"model.{key}": value if isinstance(value, int | float) else str(value)
-            for key, value in config.model.record.items()
-        },
-        "image_size": config.data.image_size,
-        "batch_size": config.data.batch_size * trainer.world_size,
-        "optimizer": config.optimizer["_target_"].rpartition(".")[2],
-        "lr": config.optimizer.get("lr", float("nan")),
-        "scaled_lr": training.learning_rate(config, world_size=trainer.world_size) or float("nan"),
-        "weight_decay": config.optimizer.get("weight_decay", 0.0),
-        "loss": config.loss_name,
-        "label_smoothing": config.label_smoothing,
-        "epochs": config.trainer.max_epochs,
-        "seed": config.seed,
-    }
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(chosen, metrics)
-            logger.save()
-            logger.experiment.close()  # Lightning had closed it, and logging has opened it again
-        else:
-            logger.log_hyperparams(chosen)
-            logger.log_metrics(metrics, step=trainer.global_step)
-            logger.save()
-
-
-def _places_to_look(config: TrainConfig, folder: Path, trainer: pl.Trainer) -> list[str]:
-    """Lines that name the metrics of each logger, and the profiler's report."""
-    from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-
-    lines = []
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            lines.append(f"look:       tensorboard --logdir {relative(folder)}")
-        elif isinstance(logger, CSVLogger):
-            lines.append(f"metrics:    {relative(Path(logger.log_dir) / logger.experiment.NAME_METRICS_FILE)}")
-    if config.trainer.profiler is not None:
-        lines += [f"profile:    {relative(path)}" for path in sorted(folder.glob("fit-profile*.txt"))]
-    return lines
 
 
 if __name__ == "__main__":

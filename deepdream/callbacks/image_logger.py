@@ -72,4 +72,5 @@ class ImageLogger(pl.Callback, ABC):
         image = self.render(network, epoch)
         self._folder.mkdir(parents=True, exist_ok=True)
         image.save(self._folder / f"epoch_{epoch:04d}.png")
-        log_image(trainer.loggers, f"images/{self._name}", image, trainer.global_step)
+        step = max(0, trainer.global_step - 1)  # the last one of the epoch: a resume drops later ones
+        log_image(trainer.loggers, f"images/{self._name}", image, step)

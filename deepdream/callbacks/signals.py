@@ -9,7 +9,8 @@ import pytorch_lightning as pl
 
 from deepdream.console import invocation
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+# Windows has no SIGUSR1.
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name)]
 
 
 class StopOnSignal(pl.Callback):

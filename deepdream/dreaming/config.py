@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of
+from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.registry import OpenRegistry, Registry
 from deepdream.schema import preset
@@ -235,7 +235,7 @@ class DreamAppConfig(WeightsConfig):
     """conf/dream.yaml."""
 
     ckpt: str | None
-    image: str | None
+    image: Any  # str, list[str] or None
     guide: str | None
     mask: str | None
     output: str | None
@@ -251,8 +251,11 @@ class DreamAppConfig(WeightsConfig):
     devices: int
     dream: DreamConfig
     film: FilmConfig
+    logger: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        paths("image", self.image)
         one_of("mode", self.mode, MODES)
         one_of("device", self.device, DEVICES)
         one_of("precision", self.precision, PRECISIONS)

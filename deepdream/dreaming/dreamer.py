@@ -245,7 +245,9 @@ class Dreamer:
             )
 
     def _ascent(self, dtype: torch.dtype) -> Ascent:
-        """The Ascent in `dtype`, made at the first dream that needs it."""
+        """The Ascent in `dtype`, made at the first dream that needs it. Raises ValueError for float64 on MPS."""
+        if dtype == torch.float64 and self.device.type == "mps":
+            raise ValueError("the image is float64, which mps lacks; give it as float32, or dream with device=cpu")
         if dtype not in self._ascents:
             network_dtype = dtype if dtype == torch.float64 else self._network_dtype
             logits = self.objective.needs(LOGITS)

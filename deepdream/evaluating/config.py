@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from deepdream.checks import DEVICES, PRECISIONS, at_least, one_of
+from deepdream.checks import DEVICES, PRECISIONS, at_least, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.scenes.config import TTA
 
@@ -39,12 +39,12 @@ class EvaluateConfig(WeightsConfig, EvaluationOptions):
     batch_size: int | None
     workers: int | None
     ckpt_data: str | None = None
+    logger: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = self.ckpt if isinstance(self.ckpt, list) else [self.ckpt or ""]
-        if not names or not all(isinstance(name, str) for name in names):  # OmegaConf has no type for "text or list"
-            raise ValueError(f"ckpt is {self.ckpt!r}; it must be a path, or a list of paths: ckpt=[a.ckpt,b.ckpt]")
+        paths("ckpt", self.ckpt)
 
     @property
     def checkpoints(self) -> list[str | None]:

@@ -60,13 +60,15 @@ def write_evaluation(
     *,
     name: str,
     loggers: Iterable[Any] = (),
+    tag: str = "evaluation",
     metrics_csv: Path | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Write tables (JSON, CSV) and plots (PNG) into `folder`; log the plots, METRICS and the features.
 
     predictions: with `paths`, there are contact sheets of the mistakes too. name: of the network, for the titles.
-    loggers: SummaryWriters or Lightning loggers. metrics_csv: of the training run; with it, there are learning curves.
+    loggers: SummaryWriters or Lightning loggers, which get <tag>/confusion and so on.
+    metrics_csv: of the training run; with it, there are learning curves.
     seed: of the bootstrap, of t-SNE, and of the sample of images that it shows.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,17 +84,17 @@ def write_evaluation(
         folder,
     )
     evaluation.files.extend(_write_tables(evaluation))
-    for key, plot in _plots(evaluation, metrics_csv, loggers, seed):
+    for key, plot in _plots(evaluation, metrics_csv, loggers, tag, seed):
         image = rendered(plot) if isinstance(plot, Figure) else plot
-        path = write_and_log_image(folder / f"{key}.png", loggers, f"evaluation/{key}", image)
+        path = write_and_log_image(folder / f"{key}.png", loggers, f"{tag}/{key}", image)
         evaluation.files.append(path)
     logged = (*METRICS, "expected_calibration_error")
-    log_metrics(loggers, {f"evaluation/{key}": evaluation.metrics[key] for key in logged})
+    log_metrics(loggers, {f"{tag}/{key}": evaluation.metrics[key] for key in logged})
     return evaluation
 
 
 def _plots(
-    evaluation: Evaluation, metrics_csv: Path | None, loggers: Sequence[Any], seed: int
+    evaluation: Evaluation, metrics_csv: Path | None, loggers: Sequence[Any], tag: str, seed: int
 ) -> Iterator[tuple[str, Plot]]:
     """The plots by name, one at a time. Adds a note for each that cannot be made."""
     name, metrics, predictions = evaluation.name, evaluation.metrics, evaluation.predictions
@@ -104,7 +106,7 @@ def _plots(
         yield "curves", plot_curves(curves, title=f"{name}: training")
     if predictions.paths is not None:
         yield from _mistakes(evaluation)
-    yield from _projections(evaluation, loggers, seed)
+    yield from _projections(evaluation, loggers, tag, seed)
 
 
 def _mistakes(evaluation: Evaluation) -> Iterator[tuple[str, Plot]]:
@@ -118,7 +120,7 @@ def _mistakes(evaluation: Evaluation) -> Iterator[tuple[str, Plot]]:
     yield "mistakes", plot_mistakes(predictions, mistakes, title="most confident mistakes")
 
 
-def _projections(evaluation: Evaluation, loggers: Sequence[Any], seed: int) -> Iterator[tuple[str, Plot]]:
+def _projections(evaluation: Evaluation, loggers: Sequence[Any], tag: str, seed: int) -> Iterator[tuple[str, Plot]]:
     name, predictions, notes = evaluation.name, evaluation.predictions, evaluation.notes
     if predictions.features is None:
         notes.append("no PCA, no t-SNE: the network has no linear layer, whose input they would show")
@@ -138,7 +140,7 @@ def _projections(evaluation: Evaluation, loggers: Sequence[Any], seed: int) -> I
     else:
         title = f"{name}: t-SNE, perplexity {projection.perplexity:.0f}"
         yield "tsne", plot_points(projection.tsne, labels, classes, title=title)
-    log_projector(loggers, predictions, projection)
+    log_projector(loggers, tag, predictions, projection)
 
 
 def _write_tables(evaluation: Evaluation) -> list[Path]:

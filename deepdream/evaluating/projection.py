@@ -117,7 +117,7 @@ def plot_points(
     return figure
 
 
-def log_projector(loggers: Iterable[Any], predictions: Predictions, projection: Projection) -> None:
+def log_projector(loggers: Iterable[Any], tag: str, predictions: Predictions, projection: Projection) -> None:
     """The features for TensorBoard's PROJECTOR tab, with thumbnails, true and predicted classes.
 
     The first PCA axes stand for all channels, which take ten times as long to write, and to load in a browser.
@@ -137,7 +137,7 @@ def log_projector(loggers: Iterable[Any], predictions: Predictions, projection: 
                 metadata=np.stack([labels, predicted, correct], axis=1).tolist(),
                 metadata_header=["class", "predicted", "correct"],
                 label_img=torch.from_numpy(predictions.thumbnails[indices]).float() / 255,
-                tag="features",
+                tag=f"{tag}/features",
             )
 
 

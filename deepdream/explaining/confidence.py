@@ -32,7 +32,7 @@ def attribution_confidence(
 
 def change_probabilities(attribution: Tensor, share: float) -> Tensor:
     """min(1, c |attribution|), (H, W), with c such that the mean is `share`; `share` everywhere for zeros."""
-    size = attribution.abs().double()
+    size = attribution.abs().cpu().double()  # MPS has no float64
     if not size.any():
         return torch.full_like(attribution, share)
     size = size / size.mean()

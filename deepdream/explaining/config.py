@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from deepdream.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of
+from deepdream.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.registry import OpenRegistry
 from deepdream.schema import preset
@@ -122,7 +122,7 @@ class ExplainAppConfig(WeightsConfig):
     """conf/explain.yaml."""
 
     ckpt: str | None
-    image: str
+    image: Any  # str or list[str]
     methods: list[str]
     target: str | None
     against: str | None
@@ -132,8 +132,11 @@ class ExplainAppConfig(WeightsConfig):
     device: str
     precision: str
     explain: ExplainConfig
+    logger: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        paths("image", self.image)
         if not self.methods:
             raise ValueError("methods is empty; name at least one, for example methods=[gradcam]")
         for method in self.methods:

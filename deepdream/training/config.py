@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deepdream.checks import above, at_least, fraction, number
@@ -161,8 +161,9 @@ class TrainConfig:
     scheduler: dict[str, Any]
     trainer: TrainerConfig
     callbacks: dict[str, Any]
-    logger: dict[str, Any]
     evaluate: bool
+    logger: dict[str, Any] = field(default_factory=dict)  # logger=none has no entry
+    tags: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)

@@ -31,10 +31,9 @@ def without_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ),
         ("evaluate", ("bach_size=2",), "unknown key `bach_size`. Did you mean `batch_size`?"),
         ("dream", ("dream=vivd",), "unknown choice `dream=vivd`. Did you mean `dream=vivid`?"),
-        ("dream", ("photo.jpg",), "`photo.jpg` has no key; write image=photo.jpg"),
-        ("explain", ("photo.jpg",), "`photo.jpg` has no key; write image=photo.jpg"),
-        ("evaluate", ("outputs/x/best.ckpt",), "`outputs/x/best.ckpt` has no key; write ckpt=outputs/x/best.ckpt"),
         ("train", ("best.ckpt",), "`best.ckpt` has no key; write model.pretrained=best.ckpt"),
+        ("train", (".",), "`.` has no key; write data.root=."),
+        ("evaluate", (".",), "`.` has no key; write root=."),
     ],
 )
 def test_a_mistake_is_one_line_before_torch_is_imported(

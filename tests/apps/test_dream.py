@@ -218,7 +218,8 @@ def test_a_folder_reads_its_guide_once(checkpoint: Path, tmp_path: Path, monkeyp
     config = DreamAppConfig(
         **paths, **machine, mode="image", channels=None, seed=0, report=False, dream=dream, film=film
     )
-    folders.dream_folder(config, load_network(checkpoint), tmp_path / "photos", tmp_path / "dreams")
+    paths = sorted((tmp_path / "photos").iterdir())
+    folders.dream_folder(config, load_network(checkpoint), paths, tmp_path / "dreams")
     assert len(list((tmp_path / "dreams").iterdir())) == 3
     assert read.count("flower") == 1
 

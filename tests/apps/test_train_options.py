@@ -293,7 +293,7 @@ def test_hyper_parameters_have_the_configured_and_the_scaled_rate(trained: Path,
     run, _ = train(trained, tmp_path, "scale_lr=true", "optimizer.lr=0.8", "evaluate=false")
     kept = OmegaConf.load(run / ".hydra" / "config.yaml").optimizer.lr
     logged = _hyper_parameters(run / "tensorboard")
-    assert logged["lr"].number_value == pytest.approx(kept) == pytest.approx(0.8)
+    assert logged["optimizer/lr"].number_value == pytest.approx(kept) == pytest.approx(0.8)
     assert logged["scaled_lr"].number_value == pytest.approx(0.8 * 16 / 256)
 
 
