@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from PIL import Image
 from deepdream.images import read_sample
 from deepdream.scenes.image_cache import PreparedCache, prepare_cache
 from deepdream.scenes.integrity import read_records
-from deepdream.scenes.layout import SceneLists, read_lists
+from deepdream.scenes.layout import read_lists
+from deepdream.scenes.splits import SceneLists
 from tests.scenes.layout import write_scenes
 
 
@@ -80,7 +82,7 @@ def test_a_stale_or_broken_cache_is_built_again(lists: SceneLists, tmp_path: Pat
     elif change == "date":
         os.utime(path, (1, 1))
     elif change == "list":
-        lists = SceneLists(lists.images, lists.classes, lists.train[1:], lists.test)
+        lists = replace(lists, train=lists.train[1:])
     elif change == "truncated":
         with (folder / "pixels.bin").open("r+b") as file:
             file.truncate(100)
