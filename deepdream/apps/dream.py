@@ -51,16 +51,17 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     if config.reproduce is not None:
         reproduce.check_overrides(config)
         config = reproduce.reproduced(config)
-    paths = inputs.several(config.image)
+    is_folder = isinstance(config.image, str) and Path(config.image).is_dir()
+    several = "a folder" if is_folder else "a list" if isinstance(config.image, list) else None
     is_film = config.film.kind != "none"
-    if paths is not None and (is_film or config.mode == "channels" or config.report):
+    if several is not None and (is_film or config.mode == "channels" or config.report):
         other = f"film={config.film.kind}" if is_film else "report=true" if config.report else f"mode={config.mode}"
-        raise ValueError(f"image={config.image} are several and {other} takes one image; leave one of them out")
-    if paths is None and config.devices > 1:
+        raise ValueError(f"image={config.image} is {several} and {other} takes one image; leave one of them out")
+    if several is None and config.devices > 1:
         raise ValueError(f"devices={config.devices} shares out a folder of images; name one with image=FOLDER")
-    default = "dream.mp4" if is_film else "dreams" if paths is not None else "dream.png"
+    default = "dream.mp4" if is_film else "dreams" if several is not None else "dream.png"
     output = Path(config.output) if config.output else folder / default
-    if paths is None and not is_film:
+    if several is None and not is_film:
         _check_output(output)
     network = chosen_network(config.ckpt or BOX, config)
     if config.reproduce is not None:
@@ -74,8 +75,8 @@ def main(config: DreamAppConfig, folder: Path) -> None:
             dream_film(config, network, output, loggers)
         elif config.mode == "channels":
             _dream_channels(config, network, output, loggers)
-        elif paths is not None:
-            dream_folder(config, network, paths, output, loggers)
+        elif several is not None:
+            dream_folder(config, network, inputs.images_in(config.image), output, loggers)
         else:
             _dream_image(config, network, output, loggers)
         for line in places_to_look(built, folder):

@@ -75,23 +75,19 @@ def mask(name: str | None, network: Network, image: Image.Image) -> Tensor | Non
     return images.to_tensor(read_photo(name)).mean(dim=0)
 
 
-def several(image: str | list[str] | None) -> list[Path] | None:
-    """The files of a list or of a folder; None for a single image. Raises ValueError where two have the same name."""
-    if isinstance(image, str) or image is None:
-        return images_in(Path(image)) if image is not None and Path(image).is_dir() else None
-    paths = [Path(each) for each in image]
-    names = [path.name for path in paths]
-    for path in paths:
-        if names.count(path.name) > 1:
-            raise ValueError(f"image has two files called {path.name}; dream them one after the other")
-    return paths
+def images_in(image: str | list[str]) -> list[Path]:
+    """The files of a list as given, or the image files of a folder, sorted.
 
-
-def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder, sorted. Raises ValueError where there is none."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    Raises ValueError where there is none, and where two files of a list have the same name.
+    """
+    if isinstance(image, list):
+        paths = [Path(each) for each in image]
+        if len({path.name for path in paths}) < len(paths):
+            raise ValueError(f"image={image} has two files of the same name; dream them one after the other")
+        return paths
+    found = sorted(path for path in Path(image).iterdir() if path.suffix.lower() in SUFFIXES)
     if not found:
-        raise ValueError(f"there is no image in {folder}; known suffixes are {', '.join(SUFFIXES)}")
+        raise ValueError(f"there is no image in {image}; known suffixes are {', '.join(SUFFIXES)}")
     return found
 
 
