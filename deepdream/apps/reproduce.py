@@ -23,8 +23,11 @@ BESIDE = ("reproduce", "ckpt", "output")  # keys that may be given together with
 
 
 def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
-    """What is stored inside an image: enough to reproduce it, bit for bit on the same machine."""
-    used = dataclasses.replace(config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
+    """What is stored inside an image: enough to reproduce it, bit for bit on the same machine.
+
+    Layers are stored by the names that they have in this network.
+    """
+    used = dataclasses.replace(config, dream=dreamer.config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
     return {
         "config": dataclasses.asdict(used),
         "checkpoint": {"name": network.source, "sha256": network.digest},
