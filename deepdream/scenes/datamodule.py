@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import math
 import signal
-from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -28,15 +27,17 @@ from deepdream.scenes.integrity import ImageRecord, summarize
 from deepdream.scenes.layout import SceneLists, read_lists
 from deepdream.scenes.mit_indoor import ensure_mit_indoor
 from deepdream.scenes.transforms import (
+    BatchDraws,
     Mixing,
     call_seeded,
     evaluation_transform,
+    has_color_jitter,
     mixing,
     normalize_uint8,
     training_transform,
 )
 
-Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[int]]
+Batch = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, BatchDraws]
 
 _print_on_rank_zero = rank_zero_only(partial(print, flush=True))
 
@@ -102,7 +103,7 @@ class SceneDataModule(pl.LightningDataModule):
             self._seed,
             cache=prepared.images,
             rows=[rows[entry] for entry in entries],
-            with_seeds=augmented and self._mixing is not None,
+            on_device=self._augment if augmented and self._finishes_on_device else None,
         )
 
     def prepare_data(self) -> None:
@@ -141,14 +142,22 @@ class SceneDataModule(pl.LightningDataModule):
         return self._loader(self.split(name, tta=tta), shuffle=False, sharded=False)
 
     def on_after_batch_transfer(self, batch: Batch | Tensor, dataloader_idx: int) -> Batch | Tensor:
-        """Normalise, and mix if CutMix or MixUp is on, on the device."""
+        """Colour jitter, normalisation, CutMix and MixUp, on the device."""
         if isinstance(batch, Tensor):  # the example input of Lightning's model summary
             return batch
-        images, labels, *seed = batch
-        images = normalize_uint8(images, self.mean, self.std)
-        if seed and self._mixing is not None:
-            images, labels = call_seeded(seed[0], self._mixing, images, labels)
+        images, labels, *rest = batch
+        if not rest:
+            return normalize_uint8(images, self.mean, self.std), labels
+        colors, seed = rest[0]
+        images = normalize_uint8(images, self.mean, self.std, colors)
+        if self._mixing is not None:
+            images, labels = call_seeded(seed, self._mixing, images, labels)
         return images, labels
+
+    @property
+    def _finishes_on_device(self) -> bool:
+        """Whether training images are augmented further on the device."""
+        return self._augment is not None and (has_color_jitter(self._augment) or self._mixing is not None)
 
     @cached_property
     def _mixing(self) -> Mixing | None:

@@ -16,10 +16,11 @@ from torch.utils.data import Dataset, DistributedSampler
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from deepdream.images import decode
+from deepdream.scenes.config import AugmentConfig
 from deepdream.scenes.image_cache import DecodedImageCache
 from deepdream.scenes.integrity import MIN_SHARE
 from deepdream.scenes.layout import SceneLists
-from deepdream.scenes.transforms import Transform, call_seeded
+from deepdream.scenes.transforms import BatchDraws, Transform, call_seeded, color_matrix, has_color_jitter
 
 Key = tuple[int, int]  # (epoch, index); an index alone with trainer.overfit_batches, which replaces EpochSampler
 
@@ -28,7 +29,7 @@ class SceneDataset(Dataset[tuple[Tensor, int]]):
     """The images of a split and their labels.
 
     cache: the decoded images, `rows` the row of each image in it; without a cache the files are read each time.
-    with_seeds: batches carry the seed of their own draws, for transforms of a whole batch on the device.
+    on_device: what the device adds to the augmentation of a batch, whose draws the batches then carry.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class SceneDataset(Dataset[tuple[Tensor, int]]):
         *,
         cache: DecodedImageCache | None = None,
         rows: Sequence[int] = (),
-        with_seeds: bool = False,
+        on_device: AugmentConfig | None = None,
     ) -> None:
         self.paths: list[Path] = [lists.images / entry for entry in entries]
         self.labels: list[int] = [lists.label(entry) for entry in entries]
@@ -48,7 +49,7 @@ class SceneDataset(Dataset[tuple[Tensor, int]]):
         self._seed = seed
         self._cache = cache
         self._rows = rows
-        self._with_seeds = with_seeds
+        self._on_device = on_device
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -64,12 +65,20 @@ class SceneDataset(Dataset[tuple[Tensor, int]]):
         epoch, index = _epoch_and_index(key)
         return call_seeded((self._seed, epoch, index), self._transform, self.raw(index)), self.labels[index]
 
-    def __getitems__(self, keys: Sequence[Key | int]) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, tuple[int, ...]]:
-        """A whole batch: uint8 (N, 3, S, S), int64 (N,), and with_seeds the seed of its own draws."""
+    def __getitems__(self, keys: Sequence[Key | int]) -> tuple[Tensor, Tensor] | tuple[Tensor, Tensor, BatchDraws]:
+        """A whole batch: uint8 (N, 3, S, S), int64 (N,), and with on_device the draws for the device."""
         images, labels = zip(*(self[key] for key in keys), strict=True)
         batch = torch.stack(images), torch.tensor(labels)
-        # The first image is in one batch per epoch; the 1 separates the batch's draws from those of that image.
-        return (*batch, (self._seed, *_epoch_and_index(keys[0]), 1)) if self._with_seeds else batch
+        return batch if self._on_device is None else (*batch, self._draws(keys, self._on_device))
+
+    def _draws(self, keys: Sequence[Key | int], augment: AugmentConfig) -> BatchDraws:
+        # The last number separates these draws from those of the image's own transform.
+        seeds = [(self._seed, *_epoch_and_index(key)) for key in keys]
+        colors = None
+        if has_color_jitter(augment):
+            matrices = [color_matrix(augment, np.random.default_rng((*seed, 2))) for seed in seeds]
+            colors = torch.from_numpy(np.stack(matrices))
+        return BatchDraws(colors, seed=(*seeds[0], 1))  # the first image is in one batch per epoch
 
 
 def _epoch_and_index(key: Key | int) -> Key:

@@ -1,12 +1,17 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2.functional import adjust_brightness, adjust_saturation
 
 from deepdream.scenes.config import AugmentConfig
 from deepdream.scenes.transforms import (
     Transform,
     call_seeded,
+    color_matrix,
     evaluation_transform,
+    has_color_jitter,
     normalize_uint8,
     training_transform,
 )
@@ -46,14 +51,40 @@ def test_half_of_the_images_are_mirrored() -> None:
     assert 70 < sum(seen) < 130
 
 
-def test_colour_jitter_follows_the_seed_and_is_off_by_default() -> None:
-    image = torch.tensor([200, 120, 40], dtype=torch.uint8).view(3, 1, 1).expand(3, 64, 64)
-    plain = call_seeded((0,), _training(), image)
-    assert plain.unique(dim=-1).flatten().tolist() == pytest.approx([200] * 32 + [120] * 32 + [40] * 32)
-    colored = [call_seeded((0, i), _training(**COLORS), image) for i in range(60)]
-    assert len({tuple(c[:, 0, 0].tolist()) for c in colored}) > 40
-    greys = sum(bool((c[0] == c[1]).all() and (c[1] == c[2]).all()) for c in colored)
+def _color_matrix(seed: int, **changes: float) -> torch.Tensor:
+    return torch.from_numpy(color_matrix(AugmentConfig.preset(**changes), np.random.default_rng(seed)))
+
+
+def _jittered(matrix: torch.Tensor) -> torch.Tensor:
+    """IMAGE, as 0 to 255."""
+    return normalize_uint8(IMAGE[None], (0, 0, 0), (1, 1, 1), matrix[None])[0] * 255
+
+
+def test_colour_jitter_is_off_by_default_and_differs_from_image_to_image() -> None:
+    assert not has_color_jitter(AugmentConfig.preset())
+    assert torch.allclose(_color_matrix(0), torch.eye(3), atol=1e-6)
+    matrices = [_color_matrix(seed, **COLORS) for seed in range(60)]
+    assert len({tuple(m.flatten().tolist()) for m in matrices}) == 60
+    greys = sum(torch.allclose(m[0], m[1], atol=1e-5) and torch.allclose(m[0], m[2], atol=1e-5) for m in matrices)
     assert 3 <= greys <= 24  # 20 % of them
+
+
+@pytest.mark.parametrize(("key", "adjust"), [("brightness", adjust_brightness), ("saturation", adjust_saturation)])
+def test_brightness_and_saturation_are_those_of_torchvision(
+    key: str, adjust: Callable[[torch.Tensor, float], torch.Tensor]
+) -> None:
+    draws = np.random.default_rng(5).uniform(-1, 1, 2).tolist()
+    factor = 1 + 0.4 * dict(zip(("brightness", "saturation"), draws, strict=True))[key]
+    expected = adjust(IMAGE / 255, factor) * 255
+    assert (_jittered(_color_matrix(5, **{key: 0.4})) - expected).abs().max() < 0.2  # its luma weights are rounded
+
+
+def test_a_turned_hue_keeps_the_luma_and_a_whole_turn_the_colours() -> None:
+    luma = torch.tensor([0.299, 0.587, 0.114])
+    turned = _color_matrix(3, hue=0.3)
+    assert torch.allclose(luma @ turned, luma, atol=1e-4)
+    assert torch.allclose(turned.sum(dim=1), torch.ones(3), atol=1e-3)  # grey stays grey
+    assert (turned - torch.eye(3)).abs().max() > 0.1
 
 
 def test_evaluation_crops_the_centre_of_the_resized_image() -> None:
