@@ -26,8 +26,11 @@ TRUSTED = "dream.objective"  # may be too, to trust the user's own objective tha
 
 
 def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
-    """What is stored inside an image: enough to reproduce it, bit for bit on the same machine."""
-    used = dataclasses.replace(config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
+    """What is stored inside an image: enough to reproduce it, bit for bit on the same machine.
+
+    Layers are stored by the names that they have in this network.
+    """
+    used = dataclasses.replace(config, dream=dreamer.config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
     config_of_image = dataclasses.asdict(used)
     del config_of_image["logger"], config_of_image["tags"]  # of the run
     return {
