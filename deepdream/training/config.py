@@ -7,19 +7,11 @@ from typing import Any
 
 from deepdream.checks import above, at_least, fraction, number
 from deepdream.models.config import model_config
-from deepdream.registry import Registry
+from deepdream.registry import OpenRegistry
 from deepdream.scenes.config import AugmentConfig, DataConfig
 from deepdream.schema import typed
 
-LOSSES = Registry(
-    "loss",
-    {
-        "cross_entropy": "deepdream.training.losses:cross_entropy",
-        "bce": "deepdream.training.losses:binary_cross_entropy",
-        "cosine": "deepdream.training.losses:cosine_and_cross_entropy",
-    },
-)
-
+LOSSES: OpenRegistry[[], None] = OpenRegistry("LOSSES", "loss", "deepdream.training", lambda: None)
 
 # Keys of conf/optimizer that are about the layers of the network; all others are arguments of the optimizer.
 LAYER_KEYS = ("freeze", "layer_decay")

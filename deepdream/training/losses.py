@@ -2,7 +2,8 @@
 
 A loss takes logits, float (N, classes), and labels: int64 (N,), or float (N, classes) where CutMix or MixUp has mixed
 images; each row of these then sums to 1. It returns the mean over the images, a scalar.
-`deepdream.training.config.LOSSES` lists the losses by name; `loss._target_` names one of the user's own.
+`@LOSSES.register()` makes a loss a choice of `loss=`, in a file of the user as `loss=file.function`; `loss._target_`
+names one with arguments.
 """
 
 from __future__ import annotations
@@ -75,13 +76,17 @@ def main_logits(outputs: Outputs) -> Tensor:
     return logits
 
 
+@LOSSES.register()
 def cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """-sum over the classes of label * log softmax(logits). Label smoothing: Szegedy et al. 2016."""
+    """Cross-entropy of the softmax, with label smoothing (Szegedy et al. 2016)."""
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
 
 
-def binary_cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """-sum over the classes of y log s + (1 - y) log(1 - s), s = sigmoid(logits): one binary decision per class.
+@LOSSES.register()
+def bce(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """Binary cross-entropy: one decision per class.
+
+    -sum over the classes of y log s + (1 - y) log(1 - s), s = sigmoid(logits).
 
     In a mixed image, each class with a share above `PRESENT` has y = 1. Source: Wightman et al. 2021, "ResNet strikes
     back", and its training code. Departs from it: summed over the classes, not averaged. The paper's optimizer (LAMB)
@@ -92,8 +97,9 @@ def binary_cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: flo
     return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / len(logits)
 
 
-def cosine_and_cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """1 - cosine similarity of logits and one-hot label, plus 0.1 * cross-entropy.
+@LOSSES.register()
+def cosine(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """1 - cosine of logits and one-hot label, plus 0.1 * cross-entropy; needs a larger learning rate.
 
     Source: Barz & Denzler 2020, "Deep Learning on Small Datasets without Pre-Training using Cosine Loss". The cosine
     is bounded and does not depend on the length of the logits, so correct predictions are not pushed further apart.
@@ -102,8 +108,8 @@ def cosine_and_cross_entropy(logits: Tensor, labels: Tensor, *, label_smoothing:
     probability.
     """
     targets = smoothed(_shares(labels, logits), label_smoothing)
-    cosine = F.cosine_similarity(logits, targets, dim=1)
-    return (1 - cosine).mean() + CROSS_ENTROPY_SHARE * F.cross_entropy(logits, targets)
+    similarity = F.cosine_similarity(logits, targets, dim=1)
+    return (1 - similarity).mean() + CROSS_ENTROPY_SHARE * F.cross_entropy(logits, targets)
 
 
 def smoothed(targets: Tensor, share: float) -> Tensor:
