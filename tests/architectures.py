@@ -133,6 +133,13 @@ def network(model: Callable[[], nn.Module], image_size: int = 32) -> Network:
         for module in made.modules():
             if isinstance(module, nn.Linear) and not module.weight.any():  # the head of a fresh ViT
                 nn.init.normal_(module.weight, std=0.1)
+        norms = [module for module in made.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.train().momentum = None  # the running statistics are then those of noise: no map fades away
+        if norms:
+            with torch.no_grad():
+                made(torch.randn(2, 3, image_size, image_size))
+            made.eval()
     return Network(made, CLASSES, (0.48, 0.45, 0.4), (0.23, 0.22, 0.21), image_size, "test")
 
 
