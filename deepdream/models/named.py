@@ -29,7 +29,11 @@ from deepdream.models.preprocessing import Preprocessing, published_preprocessin
 from deepdream.models.weights_file import read_weights_file, state_dict_in
 from deepdream.schema import did_you_mean
 
-BUNDLED_SHA256 = "0fae598b00bbd6b8993b47077a9575137e0040dca5305ed30e5a92acbcc03312"
+# The networks that come with the package, deepdream/weights/NAME.ckpt: the SHA-256 of each file.
+BUNDLED_SHA256 = {
+    BUNDLED: "0fae598b00bbd6b8993b47077a9575137e0040dca5305ed30e5a92acbcc03312",
+    "miniplaces": "cb0539d3ac3bf326127a3ed5530f6aaf92ca055062cc651b458ef56710275b66",
+}
 
 PLACES365_URL = "http://places2.csail.mit.edu/models_places365/{name}_places365.pth.tar"
 PLACES365 = ("resnet18", "resnet50", "alexnet", "densenet161")  # the networks that CSAIL has published
@@ -41,35 +45,35 @@ FAMILIES = ("imagenet", "places365")
 LIBRARIES = ("torchvision", "timm")
 
 
-def bundled() -> Network:
-    """The network that comes with the package: trained by our own train.py, see deepdream/weights/README.md."""
-    path = bundled_path()
+def bundled(name: str = BUNDLED) -> Network:
+    """A network that comes with the package: trained by our own train.py, see deepdream/weights/README.md."""
+    path = bundled_path(name)
     checkpoint, digest = read_checkpoint_file(path)
-    if digest != BUNDLED_SHA256:
+    if digest != BUNDLED_SHA256[name]:
         raise ValueError(f"{path} is not the file of this version (SHA-256 {digest}); reinstall deepdream")
-    return network_from_checkpoint(path, checkpoint, digest, name=BUNDLED)
+    return network_from_checkpoint(path, checkpoint, digest, name=name)
 
 
-def bundled_path() -> Path:
-    """The checkpoint of the bundled network, with 8-bit weights."""
-    return Path(str(files("deepdream.weights") / "box.ckpt"))
+def bundled_path(name: str = BUNDLED) -> Path:
+    """The checkpoint of a bundled network, with 8-bit weights."""
+    return Path(str(files("deepdream.weights") / f"{name}.ckpt"))
 
 
 def is_named(name: str) -> bool:
-    """Whether `name` is "box", or begins with a family or a library: "places365/...", "torchvision/..."."""
+    """Whether `name` is a bundled network, or begins with a family or a library: "places365/...", "torchvision/..."."""
     family, slash, _ = name.partition("/")
-    return name == BUNDLED or bool(slash and family in (*FAMILIES, *LIBRARIES))
+    return name in BUNDLED_SHA256 or bool(slash and family in (*FAMILIES, *LIBRARIES))
 
 
 def named_network(name: str) -> Network:
     """The network called `name`, with its published weights, downloaded at the first use.
 
-    name: "box", "torchvision/convnext_tiny" (any classification model), "timm/resnet50.a1_in1k" (the tag may be left
-        out), "imagenet/resnet50" (our ResNet with torchvision's weights), "places365/resnet18" ...
+    name: "box", "miniplaces", "torchvision/convnext_tiny" (any classification model), "timm/resnet50.a1_in1k" (the tag
+        may be left out), "imagenet/resnet50" (our ResNet with torchvision's weights), "places365/resnet18" ...
     Raises ValueError, in one line, for a name that does not exist, and where its weights cannot be had.
     """
-    if name == BUNDLED:
-        return bundled()
+    if name in BUNDLED_SHA256:
+        return bundled(name)
     family, _, rest = name.partition("/")
     if family == "timm":
         return _of_timm(name)

@@ -18,7 +18,7 @@ from deepdream.models.preprocessing import Preprocessing, published_preprocessin
 from tests.models.published import write_on_hub, write_places365, write_torchvision
 from tests.scenes.server import Answer, Server
 
-MOST_BYTES = 12_000_000
+MOST_BYTES = {"box": 12_000_000, "miniplaces": 26_000_000}
 
 
 def test_the_bundled_model_loads_by_name_with_its_classes() -> None:
@@ -28,17 +28,24 @@ def test_the_bundled_model_loads_by_name_with_its_classes() -> None:
     assert all(value.isfinite().all() for value in network.model.state_dict().values())
 
 
-def test_the_bundled_file_is_small_and_has_the_recorded_hash() -> None:
-    content = bundled_path().read_bytes()
-    assert len(content) <= MOST_BYTES
-    assert hashlib.sha256(content).hexdigest() == BUNDLED_SHA256
+@pytest.mark.parametrize("name", BUNDLED_SHA256)
+def test_the_bundled_files_are_small_and_have_the_recorded_hash(name: str) -> None:
+    content = bundled_path(name).read_bytes()
+    assert len(content) <= MOST_BYTES[name]
+    assert hashlib.sha256(content).hexdigest() == BUNDLED_SHA256[name]
+
+
+def test_miniplaces_knows_a_hundred_places() -> None:
+    network = load_network("miniplaces")
+    assert (network.source, len(network.classes), network.image_size) == ("miniplaces", 100, 112)
+    assert {"lighthouse", "volcano", "bookstore"} <= set(network.classes)
 
 
 def test_a_changed_bundled_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = torch.load(bundled_path(), weights_only=True)
     content["state_dict"]["model.fc.bias"][0] += 1
     torch.save(content, tmp_path / "box.ckpt")
-    monkeypatch.setattr("deepdream.models.named.bundled_path", lambda: tmp_path / "box.ckpt")
+    monkeypatch.setattr("deepdream.models.named.bundled_path", lambda name: tmp_path / f"{name}.ckpt")
     with pytest.raises(ValueError, match=r"box\.ckpt is not the file of this version .*; reinstall deepdream"):
         load_network("box")
 
