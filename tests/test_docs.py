@@ -82,7 +82,7 @@ def _commands() -> list[tuple[str, str, list[str]]]:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         for script, rest in re.findall(rf"(?<!\$ )python ({'|'.join(SCRIPTS)})\.py([^\n`|;]*)", text):
             arguments = shlex.split(rest, comments=True)
-            if page.name == HISTORY or "--config-dir" in arguments:
+            if page.name in (HISTORY, "extending.md") or "--config-dir" in arguments:
                 continue
             overrides = [
                 argument if "-m" not in arguments else re.sub(r"=([^\[{,]*),.*", r"=\1", argument)

@@ -14,10 +14,12 @@ from deepdream.console import print_error
 from deepdream.scenes.config import DataConfig
 from deepdream.schema import choices
 
+NO_ADDRESS = ("custom", "folder")  # the user's own: they need more keys
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Download unless it is there. Returns the exit status: 1 after a one-line error, 130 after Ctrl-C."""
-    names = [name for name in choices("data") if name != "folder" and DataConfig.preset(name).url is not None]
+    names = [name for name in choices("data") if name not in NO_ADDRESS and DataConfig.preset(name).url]
     parser = argparse.ArgumentParser(
         prog="python -m deepdream download",
         description="Download a public data set: MIT Indoor Scenes takes 2.4 GB, and twice that until it is unpacked. "

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from deepdream.acceleration.frozen import fold_batch_norm
+from deepdream.acceleration import fold_batch_norm
 from deepdream.explaining.config import METHODS
 from deepdream.explaining.context import AttributionContext
 from deepdream.explaining.gradient_methods import over_channels

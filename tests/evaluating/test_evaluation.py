@@ -5,17 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from deepdream.evaluating import Predictions, predict, write_evaluation
-from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
+from deepdream.evaluating.config import EvaluationOptions
 from deepdream.evaluating.curves import plot_curves, read_curves
 from deepdream.models import Network
-from tests.conftest import ROOT
+from deepdream.schema import compose
 
 METRICS = """epoch,step,train/accuracy,train/loss,val/accuracy,val/loss,test/accuracy,test/loss
 0,9,,,0.25,1.5,0.2,1.6
@@ -136,7 +135,6 @@ def test_predictions_are_averaged_over_the_views_of_an_image() -> None:
 
 
 def test_python_and_command_line_have_the_same_defaults() -> None:
-    values = OmegaConf.load(ROOT / "conf" / "evaluate.yaml")
-    of_command = EvaluateConfig(**{str(key): values[key] for key in EvaluateConfig.__dataclass_fields__})
+    of_command = compose("evaluate", [])
     of_python = EvaluationOptions()
     assert {key: getattr(of_command, key) for key in vars(of_python)} == vars(of_python)

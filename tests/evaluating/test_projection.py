@@ -65,7 +65,7 @@ def test_projector_gets_pca_axes_class_names_and_thumbnails(tmp_path: Path) -> N
     probabilities = np.eye(3, dtype=np.float32)[labels]
     predictions = Predictions(probabilities, labels, ["bar", "pub", "den"], features, thumbnails)
     with SummaryWriter(tmp_path) as writer:
-        log_projector([object(), writer], predictions, project(features))
+        log_projector([object(), writer], "evaluation", predictions, project(features))
     (axes,) = tmp_path.rglob("tensors.tsv")
     assert np.loadtxt(axes)[:, :2] == pytest.approx(project(features).pca, rel=1e-4)
     (table,) = tmp_path.rglob("metadata.tsv")
@@ -74,4 +74,4 @@ def test_projector_gets_pca_axes_class_names_and_thumbnails(tmp_path: Path) -> N
     with Image.open(sprite) as image:
         assert image.width == 48 * 4
         assert image.convert("RGB").getpixel((5, 5))[1] == 200
-    assert "features" in (tmp_path / "projector_config.pbtxt").read_text()
+    assert "evaluation/features" in (tmp_path / "projector_config.pbtxt").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 # Files that hold a time or a process: never the same twice.
-CLOCKED = ("tfevents", ".log", ".running", "hydra", ".lock")
+CLOCKED = ("tfevents", ".log", ".running", "hydra", ".lock", "environment.json")
 
 
 def content(folder: Path) -> dict[str, str]:

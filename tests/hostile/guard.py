@@ -28,7 +28,7 @@ _seen: list[str] | None = None  # what happens while a guard is up
 def _notice(event: str, arguments: tuple[Any, ...]) -> None:
     if _seen is None:
         return
-    if event in FORBIDDEN:
+    if event in FORBIDDEN and arguments[0] != "git":  # a run notes the commit of our code (deepdream.environment)
         _seen.append(f"{event} {arguments!r}"[:300])
     elif event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         path = os.path.abspath(os.fsdecode(arguments[0]))

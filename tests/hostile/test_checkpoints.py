@@ -107,7 +107,7 @@ FILES: dict[str, tuple[Callable[[], Any], str]] = {
     "a head of ten billion places": (lambda: model(head="wise", head_size=10**10), UNKNOWN),
     "a block by a module's name": (lambda: model(block="os.system"), "model.block is 'os.system'"),
     "an argument given twice": (lambda: model(num_classes=3), UNKNOWN),
-    "a target": (lambda: model(_target_="os.system"), UNKNOWN),
+    "a target": (lambda: model(_target_="os.system"), "has a network of the class os.system, which is no part of"),
 }
 
 

@@ -94,7 +94,11 @@ def test_records_are_read_as_they_were_written_with_any_names(tmp_path: Path) ->
     records = [check_image(tmp_path, name)[0] for name in names]
     write_records(tmp_path / "integrity.csv", records)
     assert read_records(tmp_path / "integrity.csv") == records
-    assert (tmp_path / "integrity.csv").read_text(errors="surrogateescape").startswith("path,size,mode,format,status\n")
+    assert (
+        (tmp_path / "integrity.csv")
+        .read_text(errors="surrogateescape")
+        .startswith("path,size,mode,format,status,hash\n")
+    )
     assert summarize(records) == "5 skipped"
 
 
