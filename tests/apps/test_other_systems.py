@@ -52,7 +52,7 @@ def test_every_command_runs_without_what_windows_lacks(workers: int, tmp_path: P
     ckpt = "ckpt=run/checkpoints/best.ckpt"
     small = ("dream.width=64", "dream.octaves=1", "dream.steps=1", "dream.layers=[layer2]")
     result = on_windows(
-        ["data", "data=folder", "data.root=photos", f"data.workers={workers}"],
+        ["data", "data=folder", "data.root=photos", "data.val_per_class=1", f"data.workers={workers}"],
         ["train", *TINY, f"data.workers={workers}", "hydra.run.dir=run", "evaluate=false"],
         ["evaluate", ckpt, f"workers={workers}"],
         ["dream", "photos/red/0.png", ckpt, *small, "output=dream.png"],
