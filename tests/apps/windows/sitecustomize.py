@@ -10,7 +10,8 @@ import os
 import platform
 import signal
 
-SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGHUP", "SIGALRM", "SIGCHLD", "SIGQUIT")
+# SIGCHLD stays: by sys.platform, torch's loading processes need it.
+SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGHUP", "SIGALRM", "SIGQUIT")
 FUNCTIONS = (
     "posix_fallocate",
     "sched_getaffinity",
