@@ -6,6 +6,7 @@ misspelled key are answered before any of them is loaded.
 
 from __future__ import annotations
 
+import traceback
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -147,13 +148,21 @@ def _fit(trainer: pl.Trainer, classifier: SceneClassifier, data: SceneDataModule
             f"data.batch_size is {size}, and the network reduces an image to a single position: batch norm "
             "needs more than one value per channel; use a larger data.batch_size or data.image_size"
         ) from error
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, OSError, EOFError) as error:
+        if "DataLoader worker" not in str(error) and not _came_from_a_loading_process(error):
             raise
         raise ChildProcessError(
             "a data-loading process was ended, as the system does with one that takes too much memory (fewer "
             f"data.workers take less); {callbacks.how_to_resume(trainer)}"
         ) from error
+
+
+def _came_from_a_loading_process(error: BaseException) -> bool:
+    """Whether it was raised while a batch was received: from a process that ended before it had handed it over."""
+    return any(
+        frame.f_globals.get("__name__") == "torch.multiprocessing.reductions"
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneDataModule, loggers: Loggers) -> None:
