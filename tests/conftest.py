@@ -46,7 +46,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         import torch
 
         if not torch.cuda.is_available():
-            pytest.skip("needs a GPU, and `make test-gpu`")
+            pytest.skip("needs a GPU; `make test-gpu` runs it where there is one")
 
 
 RunApp = Callable[..., subprocess.CompletedProcess[str]]

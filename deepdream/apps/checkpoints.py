@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 BEST = ("outputs/*/*/checkpoints/best.ckpt", "multirun/*/*/*/checkpoints/best.ckpt")
 LAST = "last"
-BOX = "box"  # the bundled model, as load_network calls it
 
 
 def chosen_checkpoint(ckpt: str, folder: Path | None = None) -> str:

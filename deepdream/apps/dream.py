@@ -13,7 +13,7 @@ from rich.table import Table
 
 from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
-from deepdream.apps.checkpoints import BOX, chosen_network
+from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
 from deepdream.apps.film import dream_film
 from deepdream.apps.folders import dream_folder
@@ -21,6 +21,7 @@ from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.dreaming.config import CHANNELS, DreamAppConfig
 from deepdream.loggers import log_image, log_metrics
+from deepdream.models.config import BUNDLED
 from deepdream.provenance import write_image
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     output = Path(config.output) if config.output else folder / default
     if several is None and not is_film:
         _check_output(output)
-    network = chosen_network(config.ckpt or BOX, config)
+    network = chosen_network(config.ckpt or BUNDLED, config)
     if config.reproduce is not None:
         reproduce.check_same_network(config, network)
     if config.mode == "layers":

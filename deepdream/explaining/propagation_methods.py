@@ -12,6 +12,7 @@ pooling stands beside an activation; its LRP counts both branches of a residual 
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -62,15 +63,27 @@ def lrp(context: AttributionContext) -> Tensor:
     return over_channels(context.image * gradient)
 
 
-class _Rescale(TorchFunctionMode):
-    """The rescale rule, for a batch of an image and its baseline; gradients are those of the image alone."""
+class _Rules(TorchFunctionMode, ABC):
+    """Inside, `apply` computes each function of PyTorch whose first argument depends on the image."""
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        name, kwargs = getattr(function, "__name__", ""), _out_of_place(kwargs)
-        if not args or not _is_active(args[0]):
-            return function(*args, **kwargs)
+        out_of_place = {key: value for key, value in (kwargs or {}).items() if key != "inplace"}
+        if args and _is_active(args[0]):
+            return self.apply(getattr(function, "__name__", ""), function, args, out_of_place)
+        return function(*args, **out_of_place)
+
+    @abstractmethod
+    def apply(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of `function`, called `name`; never in place."""
+
+
+class _Rescale(_Rules):
+    """The rescale rule, for a batch of an image and its baseline; gradients are those of the image alone."""
+
+    def apply(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`function`, by its rule where it has one."""
         if name in ACTIVATIONS:
             return _rescaled(args[0], function(*args, **kwargs))
         if name == "max_pool2d":
@@ -102,19 +115,15 @@ def _both_means(x: Tensor) -> Tensor:
     return torch.cat([mean, mean])
 
 
-class _Relevance(TorchFunctionMode):
+class _Relevance(_Rules):
     """The gamma rule for convolutions; activations and batch norms pass relevance on unchanged, gates get none."""
 
     def __init__(self, gamma: float) -> None:
         super().__init__()
         self._gamma = gamma
 
-    def __torch_function__(
-        self, function: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        name, kwargs = getattr(function, "__name__", ""), _out_of_place(kwargs)
-        if not args or not _is_active(args[0]):
-            return function(*args, **kwargs)
+    def apply(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`function`, by its rule where it has one."""
         if name == "mul" and len(args) == 2 and _is_active(args[1]):
             gate, signal = sorted(args, key=Tensor.numel)  # as Arras et al. 2017 do in an LSTM
             return function(gate.detach(), signal)
@@ -166,7 +175,3 @@ def _instead(value: Tensor, surrogate: Tensor) -> Tensor:
 def _is_active(x: Any) -> bool:
     """Whether `x` depends on the image; parameters do not."""
     return isinstance(x, Tensor) and x.requires_grad
-
-
-def _out_of_place(kwargs: dict[str, Any] | None) -> dict[str, Any]:
-    return {key: value for key, value in (kwargs or {}).items() if key != "inplace"}

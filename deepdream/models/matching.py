@@ -107,7 +107,7 @@ def shapes_of(make: Callable[[], nn.Module]) -> dict[str, Tensor]:
     try:
         with torch.device("meta"):
             return dict(make().state_dict())
-    except NotImplementedError:  # RegNet computes its widths with tensors
+    except NotImplementedError:  # RegNet reads its widths back from tensors, and meta tensors hold no values
         return dict(make().state_dict())
 
 

@@ -1,7 +1,7 @@
 """Take from Python what Windows does not have; imported at the start of each process that has this folder on its path.
 
-What cannot be imitated: backslashes in paths, files that are locked while they are open, sys.platform, which the
-standard library itself reads.
+It does not imitate backslashes in paths, open files that cannot be removed, and sys.platform, which the standard
+library itself reads.
 """
 
 import multiprocessing
