@@ -27,6 +27,7 @@ from deepdream.models.receptive_fields import receptive_fields
 
 SIZES: tuple[Size, Size] = ((128, 192), (96, 160))  # width - height: 64; both sides 32 apart
 ODD_SIZE: Size = (97, 161)
+SMALL_SIDES = (32, 48, 64, 80)  # Inception v3 takes 75 pixels and more, AlexNet 63
 MOST_EXTRA_TOKENS = 16  # believed in a network that is probed at one size
 
 
@@ -36,15 +37,17 @@ class InputSizes:
 
     only: the side in pixels of squares, for a network that takes no others; None for all others.
     multiple: sides must be multiples of it; 1 for a network that takes any size.
+    least: sides must be as large; 1 for a network that takes images of 32 pixels.
     """
 
     only: int | None = None
     multiple: int = 1
+    least: int = 1
 
     def fitted(self, images: Tensor) -> Tensor:
         """`images` (N, 3, H, W), resized bilinearly where the network would not take them. Differentiable."""
         height, width = images.shape[2:]
-        size = [math.ceil(side / self.multiple) * self.multiple for side in (height, width)]
+        size = [math.ceil(max(side, self.least) / self.multiple) * self.multiple for side in (height, width)]
         if self.only is not None:
             size = [self.only, self.only]
         if size == [height, width]:
@@ -92,7 +95,7 @@ def probe(model: nn.Module, image_size: int) -> Probe:
             found = _layers_at_one_size(passes[0], image_size)
         else:
             found = _layers_at_two_sizes(*passes)
-            sizes = InputSizes(multiple=_multiple(model, found))
+            sizes = InputSizes(multiple=_multiple(model, found), least=_least(model, found))
     last = max((passes[0][layer.name].weighted for layer in found if layer.stride), default=0) or 1
     aliases = layer_aliases(model)
     return Probe(
@@ -168,6 +171,19 @@ def _multiple(model: nn.Module, layers: Sequence[Layer]) -> int:
     except Exception:
         return max(layer.stride for layer in layers)
     return 1
+
+
+def _least(model: nn.Module, layers: Sequence[Layer]) -> int:
+    """The side that an image must have, where the network refuses small ones: unpadded convolutions use up the map."""
+    if any(layer.layout == TOKENS for layer in layers):  # one patch is enough
+        return 1
+    for side in SMALL_SIDES:
+        try:
+            _runs(model, (side, side))
+        except Exception:  # each network refuses a size in its own way
+            continue
+        return 1 if side == SMALL_SIDES[0] else side
+    return min(min(size) for size in SIZES)
 
 
 def _layers_at_two_sizes(first: Mapping[str, _Run], second: Mapping[str, _Run]) -> list[Layer]:

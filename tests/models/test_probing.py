@@ -9,6 +9,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from deepdream.models import Network
 from deepdream.models.layers import NCHW, NHWC, TOKENS, layer_at
 from deepdream.models.probing import InputSizes
 from deepdream.models.taps import Taps
@@ -119,6 +120,22 @@ def test_an_image_of_another_size_is_resized_for_a_network_of_one() -> None:
     assert in_patches.input_sizes == InputSizes(multiple=8)
     assert in_patches.model_input(torch.rand(3, 41, 48)).shape == (1, 3, 48, 48)
     assert in_patches.predict(torch.rand(3, 41, 50)).shape == (4,)
+
+
+def test_a_small_image_is_enlarged_for_a_network_that_refuses_it() -> None:
+    unpadded = [
+        nn.Conv2d(3, 3, 15),
+        nn.Conv2d(3, 4, 7, 4),
+        nn.Conv2d(4, 4, 7, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    ]
+    made = Network(nn.Sequential(*unpadded), list("abcd"), (0.5,) * 3, (0.25,) * 3, 96, "mine")
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+        made.model(torch.zeros(1, 3, 32, 32))
+    assert made.input_sizes == InputSizes(least=48)
+    assert made.input_sizes.fitted(torch.zeros(1, 3, 20, 90)).shape[2:] == (48, 90)
+    assert made.input_sizes.fitted(torch.zeros(1, 3, 50, 90)).shape[2:] == (50, 90)
 
 
 def test_a_depth_is_the_block_that_ends_there() -> None:
