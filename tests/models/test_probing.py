@@ -123,16 +123,11 @@ def test_an_image_of_another_size_is_resized_for_a_network_of_one() -> None:
 
 
 def test_a_small_image_is_enlarged_for_a_network_that_refuses_it() -> None:
-    unpadded = [
-        nn.Conv2d(3, 3, 15),
-        nn.Conv2d(3, 4, 7, 4),
-        nn.Conv2d(4, 4, 7, 2),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    ]
-    made = Network(nn.Sequential(*unpadded), list("abcd"), (0.5,) * 3, (0.25,) * 3, 96, "mine")
+    unpadded = nn.Sequential(nn.Conv2d(3, 3, 15), nn.Conv2d(3, 4, 7, 4), nn.Conv2d(4, 4, 7, 2))
+    model = nn.Sequential(unpadded, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    made = Network(model, list("abcd"), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 96, "mine")
     with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
-        made.model(torch.zeros(1, 3, 32, 32))
+        model(torch.zeros(1, 3, 32, 32))
     assert made.input_sizes == InputSizes(least=48)
     assert made.input_sizes.fitted(torch.zeros(1, 3, 20, 90)).shape[2:] == (48, 90)
     assert made.input_sizes.fitted(torch.zeros(1, 3, 50, 90)).shape[2:] == (50, 90)
