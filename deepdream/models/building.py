@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from deepdream.models import architectures
 from deepdream.models.matching import shapes_of
@@ -34,10 +34,14 @@ def build_model(record: Mapping[str, Any], classes: int) -> nn.Module:
     return ResNet(num_classes=classes, **arguments)
 
 
-def head_names(record: Mapping[str, Any], classes: int) -> set[str]:
-    """The names of the tensors of `record`'s model that depend on the number of classes."""
-    few, more = (shapes_of(partial(build_model, record, count)) for count in (classes, classes + 1))
-    return {name for name, value in few.items() if value.shape != more[name].shape}
+def shapes_and_head(record: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """The weights of the model of `record`, and by name the axis that is as long as it has classes."""
+    two, three = (shapes_of(partial(build_model, record, count)) for count in (2, 3))
+    axes = {
+        name: next((axis for axis, length in enumerate(value.shape) if length != three[name].shape[axis]), None)
+        for name, value in two.items()
+    }
+    return two, {name: axis for name, axis in axes.items() if axis is not None}
 
 
 def _own_model(target: str, arguments: dict[str, Any]) -> nn.Module:

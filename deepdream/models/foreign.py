@@ -10,13 +10,13 @@ from typing import Any
 
 from torch import Tensor
 
-from deepdream.models.building import ARCHITECTURE, TARGET, build_model
+from deepdream.models.building import ARCHITECTURE, TARGET, build_model, shapes_and_head
 from deepdream.models.class_names import default_classes
 from deepdream.models.config import DEPTHS
-from deepdream.models.matching import by_order, loaded, shapes_of, under_names_of
+from deepdream.models.matching import by_order, loaded, under_names_of
 from deepdream.models.network import Network
 from deepdream.models.plausibility import sees_nothing, statistics_agree
-from deepdream.models.preprocessing import IMAGENET_MEAN, Color, published_preprocessing
+from deepdream.models.preprocessing import IMAGENET_MEAN, Color, network_with, published_preprocessing
 
 OUR_RESNETS = {f"torchvision/resnet{depth}": depth for depth in DEPTHS if depth in (18, 34, 50, 101, 152)}
 IN_255: Color = (1 / 255, 1 / 255, 1 / 255)  # the std of a network whose input is in [0, 255]
@@ -65,18 +65,7 @@ def foreign_network(
     built = loaded(partial(build_model, record, max(1, count)), matched, misfit)
     names = default_classes(count) if classes is None else list(classes)
     usual = published_preprocessing(model)
-    network = Network(
-        built,
-        names,
-        usual.mean,
-        usual.std,
-        usual.image_size,
-        str(path),
-        digest,
-        {"model": record},
-        resize=usual.resize,
-        interpolation=usual.interpolation,
-    )
+    network = network_with(usual, built, names, source=str(path), digest=digest, record=record)
     network = with_input(network, mean=mean, std=std, image_size=image_size)
     if mean is None:
         network = _in_the_right_range(network)
@@ -123,16 +112,6 @@ def _color(key: str, values: Sequence[float], scale: float) -> Color:
         raise ValueError(f"ckpt_{key} is {list(values)}; it must be three numbers, for red, green and blue")
     red, green, blue = (float(value) / scale for value in values)
     return red, green, blue
-
-
-def shapes_and_head(record: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """The weights of the model of `record`, and by name the axis that is as long as it has classes."""
-    two, three = (shapes_of(partial(build_model, record, count)) for count in (2, 3))
-    axes = {
-        name: next((axis for axis, length in enumerate(value.shape) if length != three[name].shape[axis]), None)
-        for name, value in two.items()
-    }
-    return two, {name: axis for name, axis in axes.items() if axis is not None}
 
 
 def _outputs(head: Mapping[str, int], weights: Mapping[str, Tensor]) -> int:

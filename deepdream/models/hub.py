@@ -21,7 +21,7 @@ from deepdream.models.checkpoint_file import CHECKPOINT_KEYS, network_of_record,
 from deepdream.models.class_names import default_classes
 from deepdream.models.matching import loaded, shapes_of, under_names_of
 from deepdream.models.network import Network
-from deepdream.models.preprocessing import timm_preprocessing
+from deepdream.models.preprocessing import network_with, timm_preprocessing
 from deepdream.models.weights_file import read_weights_file, state_dict_in
 
 HUB = "hf://"
@@ -114,18 +114,9 @@ def _of_timm(
     except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"the {CONFIG} of {name} is damaged: {error}") from error
     make = partial(build_model, record, count)
-    network = Network(
-        loaded(make, under_names_of(shapes_of(make), weights), f"the weights in {path} do not fit its {CONFIG}"),
-        classes or default_classes(count),
-        usual.mean,
-        usual.std,
-        usual.image_size,
-        name,
-        digest,
-        {"model": record},
-        resize=usual.resize,
-        interpolation=usual.interpolation,
-    )
+    misfit = f"the weights in {path} do not fit its {CONFIG}"
+    model = loaded(make, under_names_of(shapes_of(make), weights), misfit)
+    network = network_with(usual, model, classes or default_classes(count), source=name, digest=digest, record=record)
     if len(network.classes) != count:
         raise ValueError(f"the {CONFIG} of {name} has {len(network.classes)} label_names for {count} classes")
     return network

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from deepdream.models.building import TARGET, head_names
+from deepdream.models.building import TARGET, shapes_and_head
 from deepdream.models.checkpoint_file import is_ours, network_from_checkpoint
 from deepdream.models.class_names import read_classes
 from deepdream.models.foreign import foreign_network, with_input
@@ -109,7 +109,7 @@ def start_from(
     name = f"{source}/resnet{model.depth}" if source in FAMILIES and isinstance(model, ResNet) else source
     network = load_network(name, model=record.get(TARGET))
     theirs, ours = network.model.state_dict(), model.state_dict()
-    head = (head_names(record, len(classes)) if record else set()) | {
+    head = (set(shapes_and_head(record)[1]) if record else set()) | {
         key for key in ours if key.partition(".")[0] in HEAD
     }
     difference = first_difference(_without(head, theirs), _without(head, ours))

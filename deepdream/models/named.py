@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -25,7 +23,7 @@ from deepdream.models.config import BUNDLED
 from deepdream.models.foreign import OUR_RESNETS, model_record
 from deepdream.models.matching import loaded, shapes_of, under_names_of
 from deepdream.models.network import Network
-from deepdream.models.preprocessing import Preprocessing, published_preprocessing
+from deepdream.models.preprocessing import Preprocessing, network_with, published_preprocessing
 from deepdream.models.weights_file import read_weights_file, state_dict_in
 from deepdream.schema import did_you_mean
 
@@ -117,7 +115,7 @@ def _published(
     misfit = f"{path} does not hold the weights of {name}; remove it to download it again from {url}"
     weights = under_names_of(shapes_of(make), state_dict_in(content, path))
     usual = preprocessing or published_preprocessing(official)
-    return _network(loaded(make, weights, misfit), classes, usual, name, digest, record)
+    return network_with(usual, loaded(make, weights, misfit), classes, source=name, digest=digest, record=record)
 
 
 def _of_timm(name: str) -> Network:
@@ -138,24 +136,8 @@ def _of_timm(name: str) -> Network:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"the weights of {name} could not be loaded: {reason}") from error
     classes = list(config.label_names or default_classes(config.num_classes))
-    return _network(model.eval(), classes, published_preprocessing(name), name, digest_of(model), build_only)
-
-
-def _network(
-    model: nn.Module, classes: list[str], usual: Preprocessing, name: str, digest: str, record: Mapping[str, Any]
-) -> Network:
-    return Network(
-        model,
-        classes,
-        usual.mean,
-        usual.std,
-        usual.image_size,
-        name,
-        digest,
-        {"model": dict(record)},
-        resize=usual.resize,
-        interpolation=usual.interpolation,
-    )
+    usual = published_preprocessing(name)
+    return network_with(usual, model.eval(), classes, source=name, digest=digest_of(model), record=build_only)
 
 
 def _unknown(name: str, names: list[str]) -> ValueError:

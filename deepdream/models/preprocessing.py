@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torch import nn
 from torchvision.models import get_model_weights
 
 from deepdream.models.architectures import import_timm
+from deepdream.models.network import Network
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -32,6 +35,30 @@ class Preprocessing:
     mean: Color = IMAGENET_MEAN
     std: Color = IMAGENET_STD
     interpolation: str = "bilinear"
+
+
+def network_with(
+    preprocessing: Preprocessing,
+    model: nn.Module,
+    classes: Sequence[str],
+    *,
+    source: str,
+    digest: str,
+    record: Mapping[str, Any],
+) -> Network:
+    """The network `model`, which `building.build_model` makes of `record`, with its weights and its preprocessing."""
+    return Network(
+        model,
+        list(classes),
+        preprocessing.mean,
+        preprocessing.std,
+        preprocessing.image_size,
+        source,
+        digest,
+        {"model": dict(record)},
+        resize=preprocessing.resize,
+        interpolation=preprocessing.interpolation,
+    )
 
 
 def published_preprocessing(architecture: str) -> Preprocessing:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deepdream.models import ResNet, build_model, load_network, start_from
-from deepdream.models.building import head_names
+from deepdream.models.building import shapes_and_head
 from deepdream.models.config import ForeignModelConfig, model_config
 from deepdream.schema import compose
 
@@ -123,7 +123,7 @@ def test_a_training_starts_from_the_body_of_a_checkpoint_with_other_classes(
     said = start_from(model, str(tmp_path / "best.ckpt"), classes, record=record)
     assert f"its head of 3 classes was replaced by one for these {len(classes)}" in said
     assert "note" not in said
-    head = head_names(record, 3)
+    _, head = shapes_and_head(record)
     assert len(head) == 2
     for name, value in model.state_dict().items():
         assert torch.equal(value, fresh[name] if name in head else theirs[name]), name
