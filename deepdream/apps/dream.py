@@ -94,9 +94,17 @@ def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers
     guide, mask = inputs.guide(config), inputs.mask(config.mask, network, source)
     start = time.monotonic()
     dreamer = inputs.dreamer(config, network)
-    after = _with_progress(dreamer, before, seed=config.seed, guide=guide, mask=mask)
+    transparency = dreaming.Transparency()
+    after = _with_progress(dreamer, before, transparency, seed=config.seed, guide=guide, mask=mask)
     seconds = time.monotonic() - start
-    write_image(after, output, provenance=reproduce.provenance(config, network, dreamer))
+    result = images.to_image(after)
+    if (share := config.dream.transparency) is not None:
+        opacity = transparency.opacity(1 - share)
+        if output.suffix.lower() == ".png":
+            result.putalpha(images.to_image(opacity.expand(3, -1, -1)).getchannel(0))
+        else:
+            result = images.to_image(dreaming.over(after[None], opacity)[0])
+    write_image(result, output, provenance=reproduce.provenance(config, network, dreamer))
     layers = dreamer.config.layers
     _log_pair(loggers, layers, before, after)
     height, width = before.shape[1:]
@@ -144,11 +152,15 @@ def _check_output(path: Path) -> None:
         raise ValueError(f"output is {path}, which is a folder; name a file in it, for example {path}/dream.png")
 
 
-def _with_progress(dreamer: Dreamer, image: Tensor, *, seed: int, **others: Tensor | None) -> Tensor:
+def _with_progress(
+    dreamer: Dreamer, image: Tensor, transparency: dreaming.Transparency, *, seed: int, **others: Tensor | None
+) -> Tensor:
     config = dreamer.config
     with progress_bar("dreaming", total=config.octaves * config.steps) as update:
 
         def show(step: dreaming.StepReport) -> None:
+            if config.transparency is not None:
+                transparency(step)
             done = step.octave * step.steps + step.step + 1
             update(done, description=f"octave {step.octave + 1}/{step.octaves}, {step.size[1]}x{step.size[0]}")
 

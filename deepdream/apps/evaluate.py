@@ -62,6 +62,7 @@ def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule
     known = [field.name for field in fields(DataConfig)]
     values = translate({"data": as_data(record, network.source)})["data"]
     seed, fingerprint = values.pop("seed"), values.pop("fingerprint")
+    values.pop("spectrum", None)  # read by `Network.spectrum`
     if unknown := [str(key) for key in values if key not in known]:
         raise ValueError(f"{network.source} has a record of its data with unknown keys: {', '.join(unknown)}")
     values |= {key: value for key, value in overrides.items() if value is not None}

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from deepdream import dreaming, explaining, images, rooms
 from deepdream.dreaming.config import DreamAppConfig
@@ -21,6 +21,7 @@ DEFAULT_PHOTO = "china"
 ROOMS = {"bathroom": 8, "bedroom": 4, "kitchen": 20}  # rendered, each with a seed
 ROOM_SIDE = 448
 NOISE_WIDTH = 600  # of image=noise where dream.width is null
+GUIDE_SIDE = 224  # of the photos of a folder where dream.width is null
 HEAT = ("gradcam", "not-gradcam")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -42,7 +43,7 @@ def dreamer(config: DreamAppConfig, network: Network) -> Dreamer:
 def source_image(name: str | None, config: DreamAppConfig) -> Image.Image:
     """The image called `name` (a path, noise, a sample photo or a rendered room), resized to dream.width."""
     width = config.dream.width
-    if name is None and config.dream.init == "noise" and config.dream.parameterization == "fourier":
+    if name is None and config.dream.init == "noise":
         side = width or NOISE_WIDTH
         return Image.new("RGB", (side, side), "grey")  # only its size is used
     name = name or DEFAULT_PHOTO
@@ -54,10 +55,20 @@ def source_image(name: str | None, config: DreamAppConfig) -> Image.Image:
 
 
 def guide(config: DreamAppConfig) -> Tensor | None:
-    """The guide image resized to dream.width, (3, h, w), or None where there is none."""
+    """The guide image resized to dream.width, (3, h, w), or None where there is none.
+
+    Of a folder, all of its images, each cropped to a square of that side: (M, 3, side, side).
+    """
     if config.guide is None:
         return None
-    image, width = read_photo(config.guide), config.dream.width
+    width = config.dream.width
+    if Path(config.guide).is_dir():
+        import torch
+
+        side = width or GUIDE_SIDE
+        photos = (read_photo(str(path)) for path in images_in(config.guide))
+        return torch.stack([images.to_tensor(ImageOps.fit(photo, (side, side))) for photo in photos])
+    image = read_photo(config.guide)
     return images.to_tensor(image if width is None else images.resize_to_width(image, width))
 
 

@@ -108,10 +108,12 @@ def _build_data(config: TrainConfig) -> tuple[Any, dict[str, Any]]:
 
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
-    """What a checkpoint keeps of its data: how to find it and split it again, and a fingerprint of the splits."""
+    """What a checkpoint keeps of its data: how to find it and split it again, a fingerprint of the splits, its spectrum."""
     paths: dict[str, Any] = {"root": str(data.root.resolve()), "cache_dir": str(Path(config.cache_dir).resolve())}
     paths["against"] = [str(Path(source).resolve()) for source in config.against]
-    return {**asdict(config), **paths, "seed": seed, "fingerprint": data.fingerprint}
+    spectrum = scenes.measure_spectrum(data.split("train")).as_record()
+    measured = {"fingerprint": data.fingerprint, "spectrum": spectrum}
+    return {**asdict(config), **paths, "seed": seed, **measured}
 
 
 def _last_checkpoint(config: TrainConfig, folder: Path) -> Path | None:

@@ -12,6 +12,8 @@ from .layer_descriptions import describe_layer as describe_layer
 from .objectives import Activations as Activations
 from .objectives import Objective as Objective
 from .objectives import term as term
+from .photo_terms import accent as accent
+from .photo_terms import sorted_match as sorted_match
 from .report import dream_report as dream_report
 from .report import objective_gains as objective_gains
 from .terms import channel as channel
@@ -27,6 +29,8 @@ from .terms import mean_square as mean_square
 from .terms import style as style
 from .terms import total_variation as total_variation
 from .terms import unit as unit
+from .transparency import Transparency as Transparency
+from .transparency import over as over
 from .video import frame_rate as frame_rate
 from .video import read_film_provenance as read_film_provenance
 from .video import read_frames as read_frames

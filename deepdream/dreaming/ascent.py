@@ -68,18 +68,20 @@ class Ascent:
         self._normalize = build_normalization(config)
         self._graphs = GraphCache(numerics.device)
         self._guide: Maps = {}
-        self._undreamed: Tensor | None = None  # what the content of a tile is computed from, once in an octave
-        self._content: dict[tuple[int, int], Maps] = {}  # by the tile's corner
+        self._undreamed: Tensor | None = None  # as the network's input
+        self._compared: Tensor | None = None  # it, transformed: what the content of a tile is computed from
+        self._content: dict[tuple[int, int], Maps] = {}  # by the tile's corner; once in an octave without transforms
         colors = (network.mean, network.std, numerics.dtype, numerics.device)
         self._pixels = PixelImage(*colors)  # of images that are looked at, not dreamed
         self._network_input = NormalizedImage(*colors)  # of what the network gets after resampling
         self._parameterization: Parameterization = self._pixels
         self._optimizer: Optimizer
+        self.gradient: Tensor | None = None  # that the last step followed, at the image's values: (N, 3, H, W)
         self._preservation: Preservation | None = None
         self._mask: Mask | None = None
 
     def set_guide(self, guide: Tensor) -> None:
-        """Follow the guide image (1, 3, H, W) in [0, 1] from now on."""
+        """Follow the guide images (M, 3, H, W) in [0, 1] from now on."""
         network_input = self._pixels.network_input(self._pixels.encode(guide))
         parts = [network_input]
         if self.numerics.input_sizes.only is not None:
@@ -99,6 +101,7 @@ class Ascent:
             numerics.device,
             size=(base.shape[2], base.shape[3]),
             decay=config.decay,
+            spectrum=network.spectrum,
         )
         params = parameterization.encode(base)
         self._parameterization, self._mask = parameterization, mask
@@ -130,6 +133,8 @@ class Ascent:
         with torch.enable_grad():
             values = parameterization.values(params)
         jitter = Jitter(transform.shift, config.pad)
+        if self._undreamed is not None and (config.jitter or is_resampled(config)):
+            self._compare_with(self._transformed(jitter.apply(self._undreamed), transform))
         network_gradient = self._resampled_gradient if is_resampled(config) else self._tiled_gradient
         gradient, objective = network_gradient(jitter.apply(values.detach()), transform)
         gradient = self._normalize(self._smooth(jitter.crop(gradient), step))
@@ -138,6 +143,7 @@ class Ascent:
         gradient = jitter.undo(gradient)
         if self._mask is not None:
             gradient = self._mask.inside(gradient)
+        self.gradient = gradient
         if values is not params:
             (gradient,) = torch.autograd.grad(values, params, gradient)
         return gradient, objective
@@ -146,11 +152,16 @@ class Ascent:
         """The gradient at values (N, 3, H, W) through scaling, rotation or crops, and the objective."""
         values = values.detach().requires_grad_()
         with torch.enable_grad():
-            x = self._parameterization.network_input(values)
-            x = resample(x, transform, self._config, self._network.image_size)
+            x = self._transformed(self._parameterization.network_input(values), transform)
         gradient, objective = self._tiled_gradient(x.detach(), transform, is_input=True)
         (gradient,) = torch.autograd.grad(x, values, gradient)
         return gradient, objective.view(len(values), -1).mean(dim=1)
+
+    def _transformed(self, x: Tensor, transform: Transform) -> Tensor:
+        """The network's input `x` (N, 3, H, W), scaled, rotated or cropped where configured."""
+        if not is_resampled(self._config):
+            return x
+        return resample(x, transform, self._config, self._network.image_size)
 
     def _tiled_gradient(self, values: Tensor, transform: Transform, *, is_input: bool = False) -> tuple[Tensor, Tensor]:
         """The gradient of the objective at values (N, 3, H, W), tile by tile where they are many, and the objective.
@@ -233,16 +244,20 @@ class Ascent:
         if self._objective.needs("content"):
             parameterization = self._parameterization
             self._undreamed = parameterization.network_input(parameterization.values(params))
-            self._content.clear()
-            self._graphs.clear()
+            self._compare_with(self._undreamed)
+
+    def _compare_with(self, x: Tensor) -> None:
+        self._compared = x
+        self._content.clear()
+        self._graphs.clear()
 
     def _content_at(self, place: Place) -> Maps:
         """The feature maps of a tile of the undreamed image; none where nothing compares with them."""
-        if self._undreamed is None:
+        if self._compared is None:
             return {}
         corner = _corner(place)
         if corner not in self._content:
-            self._content[corner] = self._feature_maps(_cut(self._undreamed, place))
+            self._content[corner] = self._feature_maps(_cut(self._compared, place))
         return self._content[corner]
 
     def _feature_maps(self, x: Tensor) -> Maps:

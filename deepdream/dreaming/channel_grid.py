@@ -8,6 +8,7 @@ from torch import Tensor
 from deepdream.dreaming.dreamer import Dreamer
 from deepdream.dreaming.selection import resolved
 from deepdream.dreaming.terms import each_channel
+from deepdream.dreaming.transparency import Transparency, over
 from deepdream.models import Network
 from deepdream.models.layers import choose_layers
 from deepdream.models.probing import evaluating
@@ -29,6 +30,13 @@ def strongest_channels(network: Network, layer: str, image: Tensor, count: int) 
 
 
 def visualize_channels(dreamer: Dreamer, layer: str, channels: list[int], side: int, *, seed: int = 0) -> Tensor:
-    """A visualisation of each of `channels` of `layer`: (len(channels), 3, side, side) in [0, 1]."""
-    grey = torch.full((len(channels), 3, side, side), 0.5)
-    return dreamer.with_objective(each_channel(layer, channels))(grey, seed=seed)
+    """A visualisation of each of `channels` of `layer`: (len(channels), 3, side, side) in [0, 1].
+
+    Where `dreamer.config` asks for transparency they lie over white.
+    """
+    grey, share = torch.full((len(channels), 3, side, side), 0.5), dreamer.config.transparency
+    transparency = Transparency()
+    found = dreamer.with_objective(each_channel(layer, channels))(
+        grey, seed=seed, on_step=None if share is None else transparency
+    )
+    return found if share is None else over(found, transparency.opacity(1 - share))

@@ -99,6 +99,7 @@ class DreamConfig:
     rotate: float
     crops: int
     crop_size: float
+    crop_spread: float | None
     noise: float
     smoothing: str
     sigma: float
@@ -107,6 +108,7 @@ class DreamConfig:
     preserve: float
     band: float
     color: float
+    transparency: float | None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -127,6 +129,10 @@ class DreamConfig:
             at_least("dream.width", self.width, 1)
         for key in ("decay", "rotate", "noise"):
             at_least(f"dream.{key}", getattr(self, key), 0)
+        if self.crop_spread is not None:
+            above("dream.crop_spread", self.crop_spread, 0)
+        if self.transparency is not None:
+            fraction("dream.transparency", self.transparency)
         above("dream.octave_scale", self.octave_scale, 1)
         for key in ("step_size", "sigma", "band", "crop_size"):
             above(f"dream.{key}", getattr(self, key), 0)
@@ -143,13 +149,6 @@ class DreamConfig:
         if name in PIXELS and self.init == "noise":
             raise ValueError(
                 f"dream.init=noise needs dream.parameterization=fourier or phase; with {name} take image=noise"
-            )
-        terms = {entry["term"] for entry in self.terms()}
-        transforms = {"jitter": self.jitter, "scale": self.scale, "rotate": self.rotate, "crops": self.crops}
-        used = [key for key, value in transforms.items() if value]
-        if "content" in terms and used:
-            raise ValueError(
-                f"the objective content compares position by position; set {', '.join(f'dream.{k}=0' for k in used)}"
             )
 
     def terms(self) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ class StepReport:
     size: height and width of this octave.
     objective: of each image before the step: (N,) on the computing device; reading it waits for the device. For an
         image in tiles it is the mean over the tiles.
+    gradient: that the step followed, at the image: (N, 3, H, W), smoothed and normalised as configured.
     decode: computes `image`.
     """
 
@@ -46,6 +47,7 @@ class StepReport:
     steps: int
     size: Size
     objective: Tensor
+    gradient: Tensor
     decode: Callable[[], Tensor]
 
     @property
@@ -148,7 +150,8 @@ class Dreamer:
         seed: of all random numbers; step i uses (seed, i), on every device.
         mask: opacity of the dream, 1 fully and 0 not at all: (H, W) or (N, H, W), of any size, in [0, 1]. Where it is
             0 the image is returned unchanged.
-        guide: the image that the objectives guide and style follow: (3, h, w) in [0, 1].
+        guide: the image that the objectives guide, style and sorted_match follow, or several of one size: (3, h, w) or
+            (M, 3, h, w) in [0, 1].
         on_step: called with a StepReport after each step.
 
         Raises ValueError, before any step, for an image of another shape, type or range, for one that is too small
@@ -192,7 +195,10 @@ class Dreamer:
                     params, objective = ascent.step(params, step, next(transforms))
                     if on_step is not None:
                         decode = partial(finished, parameterization, params)
-                        on_step(StepReport(octave, len(sizes), step, config.steps, size, objective, decode))
+                        assert ascent.gradient is not None
+                        on_step(
+                            StepReport(octave, len(sizes), step, config.steps, size, objective, ascent.gradient, decode)
+                        )
                 dreamed = parameterization.image(parameterization.values(params))
         return finished(parameterization, params)
 

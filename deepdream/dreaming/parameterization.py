@@ -14,18 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# How the colours of natural images correlate: lightness first, then blue against yellow, then green against purple.
-# Source: lucid, color_correlation_svd_sqrt, here divided by its largest column's length.
-COLORS = ((0.5623, 0.1947, 0.0433), (0.5840, 0.0000, -0.1081), (0.5840, -0.1947, 0.0649))
+from deepdream.models.spectrum import COLORS, MARGIN, Spectrum, decorrelated
+
 LUCID_SCALE = 4.0  # lucid divides its images by this, to keep its step size of 0.05
-MARGIN = 0.01  # black and white of an image are mapped this far inside (0, 1), which the sigmoid can reach
 
 
 class Parameterization(ABC):
     """Params of an image, and the image's values (N, 3, H, W) in the units of the parameterization.
 
     mean, std: of the network's normalisation. size: height and width of the image; spectra need it. decay: of
-    spectra. Every method returns a new tensor, except that pixels are their own params.
+    spectra. spectrum: the mean one of the network's training images, for random phases. Every method returns a new
+    tensor, except that pixels are their own params.
     """
 
     per_unit: Tensor  # how much the values change where the image changes from 0 to 1: (1, 3, 1, 1)
@@ -39,11 +38,13 @@ class Parameterization(ABC):
         *,
         size: tuple[int, int] = (1, 1),
         decay: float = 1.0,
+        spectrum: Spectrum | None = None,
     ) -> None:
         self._mean = torch.tensor(list(mean), dtype=dtype, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(list(std), dtype=dtype, device=device).view(1, 3, 1, 1)
         self._size = size
         self._decay = decay
+        self._mean_spectrum = spectrum
 
     @abstractmethod
     def encode(self, image: Tensor) -> Tensor:
@@ -142,9 +143,7 @@ class FourierImage(Parameterization):
 
     def encode(self, image: Tensor) -> Tensor:
         """The spectrum of an image in [0, 1]."""
-        coloured = torch.logit(image * (1 - 2 * MARGIN) + MARGIN)
-        plain = torch.einsum("ij,njhw->nihw", torch.linalg.inv(self._mix), coloured)
-        return torch.view_as_real(torch.fft.rfft2(plain) / self._scale)
+        return torch.view_as_real(torch.fft.rfft2(decorrelated(image)) / self._scale)
 
     def noise(self, images: int, seed: int, *, sd: float = 0.01) -> Tensor:
         """A spectrum of Gaussian noise, with which lucid begins: a nearly even grey."""
@@ -174,41 +173,38 @@ class FourierImage(Parameterization):
 
 
 class PhaseImage(FourierImage):
-    """Only the phases of the spectrum (N, 3, H, W // 2 + 1, 1); its magnitudes stay those of the encoded image.
+    """Only the phases of the spectrum (N, 3, H, W // 2 + 1, 1); its magnitudes never change.
 
     Source: Fel et al., "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization"
-    (2023). Departs from the paper: the magnitudes are those of the given photo, not the mean of ImageNet's.
+    (MACO, 2023). Random phases have the magnitudes of the mean spectrum, as in the paper; those of an image keep its
+    own, so that a dream can begin with it. Departs from the paper: `deepdream.models.spectrum` says how.
     """
 
     def encode(self, image: Tensor) -> Tensor:
         """The phases; the magnitudes are stored in this object."""
         spectrum = torch.view_as_complex(super().encode(image))
         self._magnitude = spectrum.abs()
-        self._mean_phase = spectrum.angle()[:, :, 0, 0]
         return spectrum.angle()[..., None]
 
     def noise(self, images: int, seed: int, *, sd: float = 1.0) -> Tensor:
-        """Uniformly random phases with the mean colour of the encoded image: call `encode` first.
-
-        The magnitudes become alike in all directions, as the mean over many photos is: those of one photo go with its
-        own phases, and give others the streaks of its edges.
-        """
-        self._magnitude = self._ring_means(self._magnitude)
+        """Uniformly random phases; the magnitudes and the mean colour are those of the mean spectrum."""
+        if self._mean_spectrum is None:
+            raise ValueError("random phases need the mean spectrum of some images")
+        magnitude = self._mean_spectrum.magnitudes(self._size).to(self._scale)
+        mean = torch.tensor(self._mean_spectrum.mean, dtype=self._scale.dtype, device=self._scale.device)
+        magnitude[:, 0, 0] = mean.abs() * self._size[0] * self._size[1]
+        self._magnitude = (magnitude / self._scale).expand(images, -1, -1, -1)
         shape = (images, 3, self._size[0], self._size[1] // 2 + 1, 1)
         sample = torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         phases = (2 * torch.pi * sd * (sample - 0.5)).to(self._scale)
-        phases[:, :, 0, 0, 0] = self._mean_phase
+        phases[:, :, 0, 0, 0] = torch.where(mean < 0, torch.pi, 0.0)
         return phases
 
-    def _ring_means(self, magnitude: Tensor) -> Tensor:
-        """`magnitude` (N, 3, H, W // 2 + 1), each value replaced by the mean over all of about its frequency."""
-        unscaled = magnitude * self._scale
-        rings = (self._frequency * max(self._size)).round().long().flatten()  # (H * (W // 2 + 1),)
-        sums = unscaled.new_zeros(*magnitude.shape[:2], int(rings.max()) + 1)
-        sums.index_add_(2, rings, unscaled.flatten(2))
-        means = sums / torch.bincount(rings, minlength=sums.shape[2]).clamp(min=1)
-        ringed: Tensor = means[:, :, rings].view_as(magnitude) / self._scale
-        return ringed
-
     def _spectrum(self, params: Tensor) -> Tensor:
-        return torch.polar(self._magnitude, params[..., 0])
+        phases, height, width = params[..., 0], *self._size
+        # Where a spectrum holds a frequency twice, its phases are opposite; others would lose magnitude in `irfft2`.
+        rows = torch.arange(height, device=phases.device)
+        twice = (rows > height // 2)[:, None].repeat(1, phases.shape[3])
+        twice[:, 1 : (width + 1) // 2] = False
+        phases = torch.where(twice, -phases.index_select(2, -rows % height), phases)
+        return torch.polar(self._magnitude, phases)

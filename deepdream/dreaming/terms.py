@@ -188,7 +188,8 @@ def guide(similarity: str = "dot") -> Objective:
     def measure(activations: Activations, selections: Sequence[Selection]) -> Tensor:
         values = []
         for s in selections:
-            x, y = activations.select(s).flatten(2), s.of(activations.guide[s.layer]).flatten(2)[0]  # (N, C, P), (C, Q)
+            x = activations.select(s).flatten(2)  # (N, C, P)
+            y = s.of(activations.guide[s.layer]).transpose(0, 1).flatten(1)  # (C, Q), of all guide images
             if similarity == "cosine":
                 x, y = F.normalize(x, dim=1), F.normalize(y, dim=0)
             with torch.no_grad():
@@ -221,7 +222,7 @@ def style(activations: Activations, selections: Sequence[Selection]) -> Tensor:
     """
     losses = []
     for s in selections:
-        target = gram(s.of(activations.guide[s.layer]))
+        target = gram(s.of(activations.guide[s.layer])).mean(dim=0, keepdim=True)
         difference = (gram(activations.select(s)) - target).square().sum(dim=(1, 2))
         losses.append(s.weight * difference / target.square().sum().clamp_min(1e-12))
     return -torch.stack(losses).mean(dim=0)

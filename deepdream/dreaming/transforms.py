@@ -55,8 +55,11 @@ def _sample(config: DreamConfig, seed: int, step: int) -> Transform:
     crops = []
     for _ in range(config.crops):
         side = min(1.0, config.crop_size * random.uniform(0.5, 2))
-        # Up to half of a crop lies beyond an edge, on the mirror image: edges are covered as often as the middle.
-        top, left = random.uniform(-side / 2, 1 - side / 2, size=2)
+        if config.crop_spread is None:
+            # Up to half of a crop lies beyond an edge, on the mirror image: edges are covered as often as the middle.
+            top, left = random.uniform(-side / 2, 1 - side / 2, size=2)
+        else:
+            top, left = random.normal(0.5, config.crop_spread, size=2).clip(0, 1) - side / 2
         crops.append((float(top), float(left), float(side)))
     return Transform(
         (int(down), int(right)),

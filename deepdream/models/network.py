@@ -22,6 +22,7 @@ from torchvision.transforms.v2 import functional as transforms
 from deepdream.images import normalize, to_tensor
 from deepdream.models.layers import Layer, dtype_and_device
 from deepdream.models.probing import InputSizes, Probe, evaluating, probe, with_receptive_fields
+from deepdream.models.spectrum import SPECTRUM_OF_ROOMS, Spectrum, spectrum_of_record
 from deepdream.schema import did_you_mean
 
 RESIZE_OVER_CROP = 256 / 224  # torchvision's ratio, for a network whose own is not known
@@ -165,6 +166,15 @@ class Network:
     def input_sizes(self) -> InputSizes:
         """The sizes of the images that the model takes; its `fitted` resizes others."""
         return self.probe.input_sizes
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """The mean spectrum of its training images; of a network that does not know them, that of photos of rooms.
+
+        Raises ValueError where its checkpoint holds something else.
+        """
+        record = ((self.hyper_parameters or {}).get("data") or {}).get("spectrum")
+        return SPECTRUM_OF_ROOMS if record is None else spectrum_of_record(record)
 
     @property
     def resize_side(self) -> int:

@@ -9,3 +9,4 @@ from .duplicates import Duplicate as Duplicate
 from .layout import read_data as read_data
 from .public_data import ensure_downloaded as ensure_downloaded
 from .statistics import measure_mean_and_std as measure_mean_and_std
+from .statistics import measure_spectrum as measure_spectrum

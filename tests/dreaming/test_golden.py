@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).with_name("golden.json")
 TOLERANCE = 1e-6  # of values in [0, 1]
 SMALLER = {"octaves": 2, "steps": 3, "width": 112}
 ALSO = {"class": {"target": "a"}, "maco": {"target": "b"}, "visualize": {"layers": ["layer3:1"]}}
-GUIDED = ("guided", "style")
+GUIDED = ("guided", "style", "vital")
 PRESETS = [name for name in choices("dream") if "/" not in name]
 
 

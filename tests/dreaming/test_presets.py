@@ -62,12 +62,14 @@ def test_inceptionism_equals_the_independent_reference_after_every_octave(size):
         ("class", {"target": "a"}),
         ("visualize", {"layers": ["layer3:1"]}),
         ("maco", {"target": "b"}),
+        ("accentuate", {}),
         ("style", {}),
+        ("vital", {}),
     ],
 )
 def test_every_other_preset_dreams_and_repeats_itself(resnet, preset, values):
     image = photo(96, 112).float()
-    guide = photo(96, 96, seed=4).float() if preset in ("guided", "style") else None
+    guide = photo(96, 96, seed=4).float() if preset in ("guided", "style", "vital") else None
     config = DreamConfig.preset(preset, **{"steps": 2, **values})
     dream, again = (Dreamer(resnet, config, precision="fp32")(image, guide=guide, seed=1) for _ in range(2))
     assert torch.equal(dream, again)

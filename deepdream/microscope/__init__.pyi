@@ -1,0 +1,12 @@
+from .borowski import ForcedChoice as ForcedChoice
+from .borowski import Question as Question
+from .borowski import forced_choice as forced_choice
+from .borowski import judge_features as judge_features
+from .concepts import Concepts as Concepts
+from .concepts import concept_crops as concept_crops
+from .concepts import concept_importance as concept_importance
+from .concepts import find_concepts as find_concepts
+from .concepts import total_sobol as total_sobol
+from .trust import activation_percentile as activation_percentile
+from .trust import layer_means as layer_means
+from .trust import path_agreement as path_agreement
