@@ -108,7 +108,7 @@ def _build_data(config: TrainConfig) -> tuple[Any, dict[str, Any]]:
 
 
 def data_record(config: DataConfig, data: SceneDataModule, seed: int) -> dict[str, Any]:
-    """What a checkpoint keeps of its data: how to find it and split it again, a fingerprint of the splits, its spectrum."""
+    """What a checkpoint keeps of its data: how to find and split it again, its fingerprint, and its spectrum."""
     paths: dict[str, Any] = {"root": str(data.root.resolve()), "cache_dir": str(Path(config.cache_dir).resolve())}
     paths["against"] = [str(Path(source).resolve()) for source in config.against]
     spectrum = scenes.measure_spectrum(data.split("train")).as_record()

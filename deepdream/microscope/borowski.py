@@ -64,7 +64,7 @@ def judge_features(network: Network, images: Tensor, *, layer: str | None = None
     chosen = layer_at(1.0, layers) if layer is None else choose_layers([layer], layers)[0]
     parts = []
     with evaluating(network.model), Taps(network.model, [chosen]) as taps:
-        for batch in images.split(batch_size):
+        for batch in torch.split(images, batch_size):
             parts.append(taps.run(network.model_input(batch))[chosen.name].float().mean(dim=(2, 3)).cpu())
     return F.normalize(torch.cat(parts), dim=1)
 

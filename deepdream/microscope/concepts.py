@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy.stats import sobol_indices, uniform
-from sklearn.decomposition import NMF
+from sklearn.decomposition import NMF, non_negative_factorization
 from torch import Tensor, nn
 
 from deepdream.dreaming import Objective, direction
@@ -105,8 +105,8 @@ def concept_importance(
 
         def logit(masks: Floats, own: Tensor = own, amounts: Tensor = amounts) -> Floats:
             scaled = torch.from_numpy(masks.T.copy())[:, None] * amounts  # (M, positions, K)
-            rebuilt = (scaled @ directions).transpose(1, 2).unflatten(2, own.shape[1:])  # (M, C, H, W)
-            return _logits_behind(network, chosen, rebuilt.float())[:, target].double().numpy()  # type: ignore[no-any-return]
+            rebuilt = (scaled @ directions).transpose(1, 2).reshape(-1, *own.shape)  # (M, C, H, W)
+            return _logits_behind(network, chosen, rebuilt.float())[:, target].double().numpy()
 
         totals.append(total_sobol(logit, len(directions), designs=designs, seed=seed))
     importance: Floats = np.mean(totals, axis=0)
@@ -120,15 +120,12 @@ def total_sobol(function: Callable[[Floats], Floats], inputs: int, *, designs: i
         (inputs + 2) * designs samples. Source: scipy.stats.sobol_indices, with the estimator of Jansen (1999) that
         CRAFT uses. 0 for all inputs of a constant function.
     """
-    distributions = [uniform()] * inputs
-
-    def checked(samples: Floats) -> Floats:
-        return function(samples)[None]
-
-    probe = function(np.random.default_rng(seed).random((inputs, 8)))
-    if np.ptp(probe) == 0:
+    random = np.random.default_rng(seed)
+    if np.ptp(function(random.random((inputs, 8)))) == 0:
         return np.zeros(inputs)
-    found = sobol_indices(func=checked, n=designs, dists=distributions, random_state=np.random.default_rng(seed))
+    found = sobol_indices(
+        func=lambda samples: function(samples)[None], n=designs, dists=[uniform()] * inputs, random_state=random
+    )
     total: Floats = np.asarray(found.total_order, dtype=np.float64).reshape(inputs)
     return total
 
@@ -138,7 +135,9 @@ def _maps(network: Network, layer: str, images: Tensor, *, batch_size: int = 32)
     """The feature maps of `layer` (N, C, H, W), float32 on the CPU."""
     (chosen,) = choose_layers([layer], network.probe.layers)
     with evaluating(network.model), Taps(network.model, [chosen]) as taps:
-        parts = [taps.run(network.model_input(batch))[chosen.name].float().cpu() for batch in images.split(batch_size)]
+        parts = [
+            taps.run(network.model_input(batch))[chosen.name].float().cpu() for batch in torch.split(images, batch_size)
+        ]
     maps = torch.cat(parts)
     if (low := float(maps.min())) < 0:
         raise ValueError(f"{layer} has activations down to {low:.3g}; concepts need a layer behind a ReLU")
@@ -147,10 +146,14 @@ def _maps(network: Network, layer: str, images: Tensor, *, batch_size: int = 32)
 
 def _amounts(activations: Floats, directions: Floats) -> Floats:
     """The non-negative amounts of the concepts in activations (positions, C): (positions, K)."""
-    factorization = NMF(len(directions), init="custom", alpha_W=SPARSITY, max_iter=ITERATIONS)
-    factorization.components_, factorization.n_components_ = directions, len(directions)
-    factorization.n_features_in_ = directions.shape[1]
-    amounts: Floats = factorization.transform(activations)
+    amounts: Floats = non_negative_factorization(
+        activations,
+        H=directions,
+        n_components=len(directions),
+        update_H=False,
+        alpha_W=SPARSITY,
+        max_iter=ITERATIONS,
+    )[0]
     return amounts
 
 
@@ -178,6 +181,6 @@ def _logits_behind(network: Network, layer: Layer, maps: Tensor, *, batch_size: 
     side = network.image_size
     empty = network.model_input(torch.zeros(1, 3, side, side))
     with evaluating(network.model):
-        for batch in maps.split(batch_size):
+        for batch in torch.split(maps, batch_size):
             logits.append(replaced(batch).float().cpu())
     return torch.cat(logits)

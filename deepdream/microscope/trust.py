@@ -47,7 +47,7 @@ def layer_means(network: Network, layers: Sequence[str], images: Tensor, *, batc
     chosen = choose_layers(layers, network.probe.layers)
     found: dict[str, list[Tensor]] = {layer.name: [] for layer in chosen}
     with evaluating(network.model), Taps(network.model, chosen) as taps:
-        for batch in images.split(batch_size):
+        for batch in torch.split(images, batch_size):
             for name, maps in taps.run(network.model_input(batch)).items():
                 found[name].append(maps.float().mean(dim=(2, 3)).cpu())
     return {name: torch.cat(parts).double().numpy() for name, parts in found.items()}

@@ -53,7 +53,7 @@ class Spectrum:
         beyond = (at - ring[-1]).clamp_min(0) * slope[:, None, None]
         # A longer side has more frequencies, which share the same contrast.
         density = min(size) / max(size)
-        found = torch.exp2(inner + beyond) * density**0.5 * height * width
+        found: Tensor = torch.exp2(inner + beyond) * density**0.5 * height * width
         found[:, 0, 0] = 0
         return found
 
@@ -139,7 +139,8 @@ def _cycles(size: tuple[int, int]) -> Tensor:
     height, width = size
     rows = torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
     columns = torch.fft.rfftfreq(width, dtype=torch.float64)[None]
-    return (rows.square() + columns.square()).sqrt() * min(size)
+    radius: Tensor = (rows.square() + columns.square()).sqrt()
+    return radius * min(size)
 
 
 def _rounded(values: Sequence[float]) -> list[float]:
