@@ -47,7 +47,7 @@ class Concepts:
 
 
 def crops_of(images: Tensor, side: int) -> Tensor:
-    """Square crops of `side` pixels of images (N, 3, H, W), overlapping by a fifth: (N * crops, 3, side, side).
+    """Square crops of `side` pixels of images (N, 3, H, W), overlapping by 20 %: (N * crops, 3, side, side).
 
     Raises ValueError where an image is smaller than a crop.
     """
