@@ -48,6 +48,24 @@ def test_layers_presets_and_seeds_make_different_dreams_and_the_same_makes_the_s
     assert len(set(images.values())) == len(images)
 
 
+def test_a_visualisation_is_transparent_where_it_did_not_matter_and_is_reproduced(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    arguments = (f"ckpt={checkpoint}", "dream=maco", "target=0", "dream.width=64", "dream.steps=3")
+    assert run_app("dream", *arguments, "output=m.png", cwd=tmp_path).returncode == 0
+    assert run_app("dream", *arguments, "output=m.jpg", cwd=tmp_path).returncode == 0
+    assert run_app("dream", "from=m.png", "output=again.png", cwd=tmp_path).returncode == 0
+    with Image.open(tmp_path / "m.png") as image, Image.open(tmp_path / "again.png") as again:
+        assert image.mode == "RGBA"
+        low, high = image.getchannel("A").getextrema()
+        assert low < 200
+        assert high == 255
+        assert image.tobytes() == again.tobytes()
+        white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    with Image.open(tmp_path / "m.jpg") as flat:
+        assert np.abs(np.asarray(flat, float) - np.asarray(white, float)).mean() < 6
+
+
 def test_a_first_dream_needs_no_arguments_and_prints_commands_to_try(tmp_path: Path) -> None:
     result = run_app("dream", *QUICK, cwd=tmp_path)
     assert result.returncode == 0, result.stderr

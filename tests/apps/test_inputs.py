@@ -1,8 +1,12 @@
-import torch
+from pathlib import Path
 
-from deepdream.apps.inputs import mask, read_photo
+import torch
+from PIL import Image
+
+from deepdream.apps.inputs import guide, mask, read_photo
 from deepdream.images import resize_to_width
 from deepdream.models import load_network
+from deepdream.schema import compose
 
 
 def test_a_gradcam_mask_does_not_depend_on_the_width_of_the_dream() -> None:
@@ -15,3 +19,10 @@ def test_a_gradcam_mask_does_not_depend_on_the_width_of_the_dream() -> None:
     shrunk = torch.nn.functional.interpolate(heat[None, None], (128, 128), mode="bilinear", antialias=True)[0, 0]
     both = torch.stack([shrunk.flatten(), mask("gradcam", network, small).flatten()])
     assert torch.corrcoef(both)[0, 1] > 0.9
+
+
+def test_a_folder_of_photos_guides_a_dream(tmp_path: Path) -> None:
+    for name, size in {"a.png": (60, 40), "b.jpg": (40, 50)}.items():
+        Image.new("RGB", size, "red").save(tmp_path / name)
+    config = compose("dream", ["dream=vital", "dream.width=32", f"guide={tmp_path}"])
+    assert guide(config).shape == (2, 3, 32, 32)

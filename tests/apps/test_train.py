@@ -8,6 +8,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from deepdream.models import load_network
+from deepdream.models.spectrum import SPECTRUM_OF_ROOMS, spectrum_of_record
 from tests.conftest import ROOT, TINY, run_app, start_app
 
 
@@ -57,6 +58,7 @@ def test_the_checkpoint_opens_as_data_with_its_hyper_parameters(checkpoint: Path
     network = load_network(checkpoint)
     assert len(network.classes) == 12
     assert network.hyper_parameters["data"]["root"] == str((trained / "rooms").resolve())
+    assert network.spectrum == spectrum_of_record(network.hyper_parameters["data"]["spectrum"]) != SPECTRUM_OF_ROOMS
 
 
 def test_evaluate_gives_the_metrics_of_the_end_of_training(checkpoint: Path, trained: Path, tmp_path: Path) -> None:
