@@ -39,7 +39,9 @@ class Transparency:
         if self._total is None:
             raise ValueError("there is no step yet to take the transparency from; pass this object as on_step")
         smooth = blur(self._total, max(0.5, SIGMA * min(self._total.shape[2:])))[:, 0]  # (N, H, W)
-        opaque = torch.quantile(smooth.flatten(1).double(), 1 - share, dim=1).to(smooth)
+        flat = smooth.flatten(1)
+        rank = 1 + round((1 - share) * (flat.shape[1] - 1))
+        opaque = flat.kthvalue(rank, dim=1).values  # torch.quantile takes at most 16 million pixels
         return (smooth / opaque.clamp_min(torch.finfo(smooth.dtype).tiny)[:, None, None]).clamp(0, 1)
 
 
