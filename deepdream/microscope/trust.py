@@ -20,6 +20,7 @@ from deepdream.models.probing import evaluating
 from deepdream.models.taps import Taps
 
 Floats = npt.NDArray[np.float64]
+LEAST_LENGTH = 0.05  # between the correlations of exciting and of other images; shorter, the ratio is noise
 
 
 def activation_percentile(activation: float, real: Sequence[float] | Floats) -> float:
@@ -67,7 +68,7 @@ def path_agreement(
     visualizations" (ICML 2024), the sanity check. Departs from the paper: channels are averaged over positions, because
     a motif stands elsewhere in each image.
 
-    Where a layer does not tell exciting from other images the scale has no length, and its value is NaN.
+    NaN where a layer hardly tells exciting from other images, as the first of a network: the scale has no length there.
     Raises ValueError for fewer than two exciting images.
     """
     found = {}
@@ -79,7 +80,7 @@ def path_agreement(
         different = float(_rank_correlations(own, others[name]).mean())
         seen = float(_rank_correlations(visualizations[name], own).mean())
         length = same - different
-        found[name] = (seen - different) / length if abs(length) > 1e-9 else float("nan")
+        found[name] = (seen - different) / length if length > LEAST_LENGTH else float("nan")
     return found
 
 

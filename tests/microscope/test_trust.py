@@ -31,6 +31,11 @@ def test_images_of_the_same_kind_agree_by_one_others_by_zero_and_opposites_by_le
     assert path_agreement(around(-MOTIF), exciting, OTHERS)["a"] < -0.5
 
 
+def test_a_layer_that_does_not_tell_the_images_apart_says_nothing() -> None:
+    alike = {"a": RNG.normal(size=(30, 40))}
+    assert np.isnan(path_agreement(around(MOTIF), alike, OTHERS)["a"])
+
+
 def test_agreement_ignores_the_strength_of_a_visualisation() -> None:
     """Ranks: a visualisation excites every channel more than a real image does, which is no other path."""
     seen, exciting = around(MOTIF), around(MOTIF)
