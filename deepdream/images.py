@@ -1,57 +1,38 @@
-"""Read and resize image files; images to tensors and back.
-
-Every file is untrusted: its size is checked before its pixels are decoded, and every error is one line that names the
-file.
-"""
+"""Read and resize images; images to tensors and back."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
+import logging
 import math
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps
+
+from deepdream.color_profiles import plain_rgb, to_srgb
+from deepdream.image_formats import opened
 
 if TYPE_CHECKING:  # reading files works without torch, which takes seconds and 600 MB to import
     import torch
     from torch import Tensor
 
 SAMPLES = ("china", "flower")
-MAX_FILE_PIXELS = 178_000_000  # just under the size that Pillow itself refuses, 2 * Image.MAX_IMAGE_PIXELS
 MAX_PIXELS = 100_000_000  # of an image made here
 
-# The formats that are read, by Pillow's names, and the suffixes of their files. Pillow reads thirty more; for one of
-# them, EPS, it starts an interpreter: that must not happen only because a file lies in a folder of photos.
-FORMATS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png", ".apng"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif", ".avifs"),
-    "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
-    "TGA": (".tga", ".icb", ".vda", ".vst"),
-}
-IMAGE_SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)  # in lower case
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Decoded:
     """An image and the properties of its file.
 
-    image: upright, 8-bit RGB. size: width and height as stored. mode, format: Pillow's names.
+    image: upright, 8-bit sRGB. size: width and height as stored. mode, format: Pillow's names.
+    profile_fault: why the colour profile of the file was ignored; "" where there is none, or where it was applied.
     share: fraction of the rows that the file holds. truncated: whether the file ends too early; a progressive JPEG may
         then still hold all of its rows, in less detail.
     """
@@ -62,18 +43,22 @@ class Decoded:
     format: str
     share: float
     truncated: bool
+    profile_fault: str = ""
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """The image in a file: upright, 8-bit RGB, fully decoded, without metadata.
+    """The image in a file: upright, 8-bit sRGB, fully decoded, without metadata.
 
-    Transparency is composited over white, 16-bit and float grey is scaled to 8 bits, and an animation gives its first
-    frame.
+    Its colour profile is applied; one that cannot be used is ignored, and a line is logged. Transparency is composited
+    over white, 16-bit and float grey is scaled to 8 bits, and an animation gives its first frame.
 
     Raises FileNotFoundError, IsADirectoryError or PermissionError where there is no file to read, and ValueError for
     one that is empty, not an image, damaged, truncated, or larger than MAX_FILE_PIXELS; each in one line.
     """
-    return decode(path).image
+    decoded = decode(path)
+    if decoded.profile_fault:
+        log.warning(f"{path}: its colour profile is ignored ({decoded.profile_fault})")
+    return decoded.image
 
 
 def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = None) -> Decoded:
@@ -101,13 +86,14 @@ def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = N
             truncated = True
             if share < least:
                 raise ValueError(f"truncated: it holds {share:.0%} of its rows") from None
-        rgb = _to_rgb(image)
+        rgb, profile_fault = _in_srgb(image, file.info.get("icc_profile"))
+        rgb = _over_white(rgb)
         rgb.info = {}
         with contextlib.suppress(Exception):  # broken EXIF is no reason to refuse the image
             # After load(), which turns a TIFF upright by itself; of the file, because not every conversion keeps EXIF.
             rgb.getexif()[ExifTags.Base.Orientation] = file.getexif()[ExifTags.Base.Orientation]
         ImageOps.exif_transpose(rgb, in_place=True)
-    return Decoded(rgb, size, mode, kind, share, truncated)
+    return Decoded(rgb, size, mode, kind, share, truncated, profile_fault)
 
 
 def read_sample(name: str = "china") -> Image.Image:
@@ -203,52 +189,6 @@ def _per_channel(values: Sequence[float], like: Tensor) -> Tensor:
     return torch.tensor(list(values), dtype=like.dtype, device=like.device).view(3, 1, 1)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """The file with its header read, within MAX_FILE_PIXELS. Pillow's errors inside `with` become one-line errors."""
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{path} is a folder; name one image in it")
-    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
-        raise ValueError(f"{path} is not a regular file")
-    try:
-        file = path.open("rb")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(_missing(path)) from error
-    except OSError as error:
-        raise type(error)(f"{path} cannot be opened ({reason(error)}); check the name and its permissions") from error
-    with file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; errors are raised
-        if os.fstat(file.fileno()).st_size == 0:
-            raise ValueError(f"{path} is empty (0 bytes); get the file again")
-        try:
-            with Image.open(file, formats=_readable()) as image:
-                pixels = image.width * image.height
-                if pixels > MAX_FILE_PIXELS:
-                    raise Image.DecompressionBombError(
-                        f"Image size ({pixels} pixels) exceeds limit of {MAX_FILE_PIXELS} pixels"
-                    )
-                yield image
-        except Image.DecompressionBombError as error:
-            too_large = reason(error).partition(",")[0]
-            raise ValueError(f"{path} is too large to open ({too_large}); scale it down first") from error
-        except UnidentifiedImageError as error:
-            raise ValueError(
-                f"{path} is not an image of a supported format, or only the start of one; save it as JPEG or PNG"
-            ) from error
-        except Exception as error:  # Pillow's decoders raise a dozen kinds of exception for a damaged file
-            raise ValueError(
-                f"{path} is damaged, truncated or of a rare variant ({reason(error)}); "
-                "get the file again, or save it as JPEG or PNG"
-            ) from error
-
-
-@cache
-def _readable() -> tuple[str, ...]:
-    """Those of FORMATS that this Pillow reads: old ones lack AVIF."""
-    Image.init()
-    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
-
-
 def _rows_there(file: ImageFile.ImageFile) -> tuple[Image.Image, float]:
     """The rows that a truncated file holds, and their fraction of all. Missing rows have one flat colour."""
     if file.info.get("progressive") and file.fp is not None:
@@ -266,27 +206,21 @@ def _rows_there(file: ImageFile.ImageFile) -> tuple[Image.Image, float]:
     return file.crop((0, first, file.width, last)), (last - first) / file.height
 
 
-def _missing(path: Path) -> str:
-    """Why there is no file at `path`, with the names in its folder that are close to it."""
-    try:
-        names = [name for name in os.listdir(path.parent) if name != path.name]
-    except OSError:
-        return f"there is no file {path}: {path.parent} is not a folder that can be read; check the path"
-    lowered = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(path.name.lower(), lowered, n=3, cutoff=0.7)
-    hint = f"close names there: {', '.join(lowered[name] for name in close)}" if close else "check the path"
-    return f"there is no file {path}; {hint}"
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """A new 8-bit RGB image; `read_image` documents the conversion of other modes."""
+def _in_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
+    """The image in 8-bit sRGB, mode RGB or RGBA; and why its profile was ignored, or ""."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return _grey_to_8_bits(image).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+        image = _grey_to_8_bits(image)
+    try:
+        return to_srgb(image, profile), ""
+    except ValueError as error:
+        return plain_rgb(image), str(error)
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """An image in mode RGB or RGBA as RGB, composited over white."""
+    if image.mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _grey_to_8_bits(image: Image.Image) -> Image.Image:
@@ -300,9 +234,3 @@ def _grey_to_8_bits(image: Image.Image) -> Image.Image:
     ceilings = [top for top in ((1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)) if high <= top]
     values = values / ceilings[0] if low >= 0 and ceilings else (values - low) / ((high - low) or 1.0)
     return Image.fromarray(np.floor(values * 255 + 0.5).astype(np.uint8))
-
-
-def reason(error: Exception) -> str:
-    """The message of an exception in one line, without an errno or a path."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split())

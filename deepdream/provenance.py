@@ -15,7 +15,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from deepdream.files import atomic_path
-from deepdream.images import opened, reason, to_image
+from deepdream.image_formats import opened, reason
+from deepdream.images import to_image
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,13 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.images import (
-    FORMATS,
-    IMAGE_SUFFIXES,
-    MAX_FILE_PIXELS,
-    decode,
-    read_image,
-)
+from deepdream.image_formats import FORMATS, IMAGE_SUFFIXES, MAX_FILE_PIXELS
+from deepdream.images import decode, read_image
 from deepdream.provenance import read_provenance, write_png
 from tests.pictures import (  # noqa: F401  # fixtures of every test
     SHARED,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from deepdream import dreaming, explaining, images, rooms
 from deepdream.dreaming.config import DreamAppConfig
+from deepdream.image_formats import IMAGE_SUFFIXES, is_image_name, unused_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +23,6 @@ ROOMS = {"bathroom": 8, "bedroom": 4, "kitchen": 20}  # rendered, each with a se
 ROOM_SIDE = 448
 NOISE_WIDTH = 600  # of image=noise where dream.width is null
 HEAT = ("gradcam", "not-gradcam")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 def dreamer(config: DreamAppConfig, network: Network) -> Dreamer:
@@ -85,9 +85,16 @@ def images_in(image: str | list[str]) -> list[Path]:
         if len({path.name for path in paths}) < len(paths):
             raise ValueError(f"image={image} has two files of the same name; dream them one after the other")
         return paths
-    found = sorted(path for path in Path(image).iterdir() if path.suffix.lower() in SUFFIXES)
+    files = [path for path in Path(image).iterdir() if path.is_file()]
+    found = sorted(path for path in files if is_image_name(path.name))
+    others = unused_files(path.name for path in files)
     if not found:
-        raise ValueError(f"there is no image in {image}; known suffixes are {', '.join(SUFFIXES)}")
+        raise ValueError(
+            f"there is no image in {image}{f' ({others})' if others else ''}; known suffixes are "
+            f"{', '.join(IMAGE_SUFFIXES)}"
+        )
+    if others:
+        print(f"note: {others}")
     return found
 
 
