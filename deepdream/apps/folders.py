@@ -6,13 +6,15 @@ import dataclasses
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from deepdream import hardware, images
+from deepdream import images
 from deepdream.apps import inputs, reproduce
+from deepdream.apps.device_processes import on_devices
 from deepdream.console import relative
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.loggers import log_image
@@ -46,12 +48,8 @@ def dream_folder(
     if todo < len(paths):
         print(f"{sum(_target(output, path).exists() for path in paths)} of {len(paths)} images exist already")
     if config.devices > 1:
-        from lightning_fabric import Fabric
-
-        accelerator = hardware.best_device(config.device).type
-        fabric = Fabric(accelerator=accelerator, devices=config.devices, strategy="ddp_spawn")
-        share: Any = _dream_share
-        fabric.launch(share, config, network, groups, output)
+        share = partial(_dream_share, config=config, network=network, groups=groups, output=output)
+        on_devices(share, config.devices, config.device)
     else:
         _dream_groups(config, network, groups, output)
     made = [path for group in groups for path in group if _target(output, path).exists()]
@@ -64,12 +62,7 @@ def dream_folder(
 
 def _dream_share(fabric: Any, config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
     """The work of one of several processes."""
-    if fabric.device.type == "cuda":
-        import torch
-
-        torch.cuda.set_device(fabric.device)
     _dream_groups(config, network, groups[fabric.global_rank :: fabric.world_size], output)
-    fabric.barrier()
 
 
 def _dream_groups(config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
