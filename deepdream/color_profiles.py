@@ -34,7 +34,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     space = _space(profile)
     if (image.mode == "CMYK") != (space == "CMYK") or (space == "GRAY" and image.mode not in ("1", "L", "LA", "La")):
         raise ValueError(f"it describes {space} and the image is {image.mode}")
-    if _is_srgb(profile):
+    if is_srgb(profile):
         return plain_rgb(image)
     rgb = _converted(image.convert(_MODES[space]), profile)
     if alpha is not None:
@@ -85,7 +85,7 @@ def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
 
 
 @lru_cache(maxsize=32)
-def _is_srgb(profile: bytes) -> bool:
+def is_srgb(profile: bytes) -> bool:
     """Whether a profile changes no colour by more than rounding: there are dozens of files that are called sRGB."""
     if _space(profile) != "RGB":
         return False

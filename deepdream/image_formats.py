@@ -7,7 +7,6 @@ file.
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 import warnings
 from collections import Counter
@@ -38,7 +37,9 @@ FORMATS = {
 }
 IMAGE_SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)  # in lower case
 
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+# Not read: the only package for Pillow decodes a whole image before its size can be checked.
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 
 
 def is_image_name(name: str) -> bool:
@@ -56,7 +57,8 @@ def unused_files(names: Iterable[str]) -> str:
     if not kinds:
         return ""
     total = sum(kinds.values())
-    listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    in_order = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in in_order)
     return f"{total:,} {'file is' if total == 1 else 'files are'} not used: {listed}"
 
 
@@ -110,14 +112,18 @@ def _readable() -> tuple[str, ...]:
 def _optional_format(file: BinaryIO, path: Path) -> tuple[str, ...]:
     """HEIF for a file that begins as one, whatever its name; its package is imported at the first such file.
 
-    Raises ValueError where the package is missing.
+    Raises ValueError where the package is missing, and for JPEG XL.
     """
     start = file.read(12)
     file.seek(0)
+    if start.startswith(_JPEG_XL):
+        raise ValueError(f"{path} is a JPEG XL image, which is not read; save it as PNG")
     if start[4:8] != b"ftyp" or start[8:] not in _HEIF_BRANDS:
         return ()
     try:
-        importlib.import_module("pillow_heif").register_heif_opener()
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     except ImportError as error:
         raise ValueError(
             f"{path} is a HEIC photo, which needs the package pillow-heif: pip install 'deepdream[heif]'; "
