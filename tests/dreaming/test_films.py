@@ -10,6 +10,7 @@ from deepdream.dreaming import DreamConfig, Dreamer, FilmConfig, films
 from deepdream.dreaming import dreamer as dreamer_module
 from deepdream.dreaming.films import (
     ContrastMatching,
+    Footage,
     checkpoints_of,
     frame_path,
     morph,
@@ -66,9 +67,10 @@ def test_a_dream_that_moves_along_flickers_at_least_forty_percent_less():
     frames = moving(6)
     flickers = []
     for blend in (0.0, 0.8):
-        make = video(dreamer(), iter(frames), film(kind="video", blend=blend), seed=0)
+        footage = Footage(frames)
+        make = video(dreamer(), footage, film(kind="video", blend=blend), seed=0)
         dreams: list[torch.Tensor] = []
-        for number in range(len(frames)):
+        for number in footage:
             dreams.append(make(number, dreams[-1] if dreams else None))
         flickers.append(flicker(dreams, frames))
         last = dreams[-1]
@@ -127,7 +129,7 @@ def test_a_film_that_was_killed_goes_on_with_the_same_result(tmp_path):
 
     def frames(folder, count):
         make = zoom(dreamer(contrast=0.8), start, film(zoom=1.1), seed=0)
-        return list(write_frames(make, count, folder, write_png))
+        return list(write_frames(make, range(count), folder, write_png))
 
     whole = frames(tmp_path / "whole", 4)
     frames(tmp_path / "killed", 2)
@@ -141,8 +143,8 @@ def test_a_dreamed_film_goes_on_with_the_same_result(tmp_path):
 
     def run(folder, count):
         kind = film(kind="video", blend=0.8)
-        make = video(dreamer(), iter(frames), kind, seed=0)
-        return list(write_frames(make, count, folder, write_png))
+        footage = Footage(frames[:count])
+        return list(write_frames(video(dreamer(), footage, kind, seed=0), footage, folder, write_png))
 
     whole = run(tmp_path / "whole", 4)
     run(tmp_path / "killed", 3)

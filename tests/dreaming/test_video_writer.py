@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.dreaming.video import frame_rate, read_film_provenance, read_frames, write_film
+from deepdream.dreaming.video_reader import open_clip, read_film_provenance
+from deepdream.dreaming.video_sound import plan_sound
+from deepdream.dreaming.video_writer import even_times, write_film
 from deepdream.images import noise_image, resize_to_width
 
 
@@ -40,22 +43,23 @@ def sounding(path: Path, seconds: float = 2) -> Path:
 
 
 def test_an_mp4_holds_the_frames_and_what_made_them(frames, tmp_path):
-    path = write_film(frames, tmp_path / "new" / "film.mp4", fps=12, provenance={"seed": 3, "name": "küche"})
-    read = list(read_frames(path))
+    made_by = {"seed": 3, "name": "küche"}
+    path = write_film(frames, tmp_path / "new" / "film.mp4", times=even_times(8, 12), provenance=made_by)
+    read = [frame.image for frame in open_clip(path).frames()]
     assert len(read) == 8
     assert read[0].size == (64, 42)  # H.264 has even sides
-    assert frame_rate(path) == 12
+    assert open_clip(path).rate == 12
     for frame, source in zip(read, frames, strict=True):
         difference = np.asarray(frame, float) - np.asarray(Image.open(source).convert("RGB"), float)[:42, :64]
         assert abs(difference).mean() < 8
-    assert read_film_provenance(path) == {"seed": 3, "name": "küche"}
+    assert read_film_provenance(path) == made_by
     with av.open(str(path)) as container:
         assert container.streams.video[0].codec_context.name == "h264"
 
 
 def test_the_sound_of_the_film_is_kept_and_ends_with_it(frames, tmp_path):
     source = sounding(tmp_path / "source.mp4")
-    path = write_film(frames, tmp_path / "film.mp4", fps=8, sound=source)
+    path = write_film(frames, tmp_path / "film.mp4", times=even_times(8, 8), sound=plan_sound(source, Fraction(0)))
     with av.open(str(path)) as container:
         sound = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
     assert len(sound) / 44100 == pytest.approx(1, abs=0.1)
@@ -64,7 +68,7 @@ def test_the_sound_of_the_film_is_kept_and_ends_with_it(frames, tmp_path):
 
 
 def test_a_gif_holds_the_frames(frames, tmp_path):
-    path = write_film(frames, tmp_path / "film.gif", fps=10, provenance={"seed": 3})
+    path = write_film(frames, tmp_path / "film.gif", times=even_times(8, 10), provenance={"seed": 3})
     with Image.open(path) as gif:
         assert gif.n_frames == 8
         assert gif.info["duration"] == 100
@@ -75,7 +79,7 @@ def test_what_is_no_film_is_refused_in_one_line(tmp_path):
     (tmp_path / "text.mp4").write_text("no film")
     for name, message in (("text.mp4", "cannot be read as a film"), ("none.mp4", "there is no film")):
         with pytest.raises((ValueError, OSError), match=message) as error:
-            list(read_frames(tmp_path / name))
+            list(open_clip(tmp_path / name).frames())
         assert "\n" not in str(error.value)
     with pytest.raises(ValueError, match="holds no configuration"):
         read_film_provenance(sounding(tmp_path / "plain.mp4", 0.5))
