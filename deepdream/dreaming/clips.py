@@ -84,10 +84,10 @@ class Animation(Clip):
 
     FORMATS = ("GIF", "PNG", "WEBP", "AVIF")  # by Pillow's names
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, image_format: str) -> None:
         super().__init__(path)
-        with opened(path) as file:
-            if getattr(file, "n_frames", 1) - _first(file) < 2:
+        with opened(path) as file:  # a JPEG or TIFF of several images is no film
+            if image_format not in self.FORMATS or getattr(file, "n_frames", 1) - _first(file) < 2:
                 raise ValueError(f"{path} is a still image; film=video dreams a film, film=zoom makes one of a photo")
             file.seek(_first(file))
             self.rate = 1 / _shown(file)

@@ -46,7 +46,8 @@ def open_clip(path: Path) -> Clip:
     Raises FileNotFoundError where there is no file, and ValueError for one that is no film, is damaged, or has frames
     of more than MAX_FRAME_PIXELS. Reading its frames raises ValueError where none can be decoded.
     """
-    return VideoFile(path) if _image_format(path) is None else Animation(path)
+    image_format = _image_format(path)
+    return VideoFile(path) if image_format is None else Animation(path, image_format)
 
 
 def _image_format(path: Path) -> str | None:

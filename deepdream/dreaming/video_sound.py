@@ -63,8 +63,8 @@ class Sound:
     def _encoded(self, container: Any, track: Any, out: Any, end: Fraction | None) -> Iterator[Any]:
         frames = self._resampled(container, track)
         first = next(frames, None)
-        if first is None:
-            raise ValueError("it has no sound that can be decoded")
+        if first is None:  # all of it is before the first image, or there is none
+            return
         stream = out.add_stream("aac", rate=first.sample_rate, layout=first.layout.name)
         samples = 0
         for frame in chain([first], frames):
@@ -76,9 +76,13 @@ class Sound:
         yield from stream.encode()
 
     def _resampled(self, container: Any, track: Any) -> Iterator[Any]:
-        """The sound from the first image on, in a form that AAC takes; gaps are silent."""
-        graph: Any = None
+        """The sound from the first image on, in a form that AAC takes; gaps are silent.
+
+        Raises ValueError where nothing can be decoded.
+        """
+        graph, is_empty = None, True
         for packet in _demuxed(container, track):
+            is_empty = is_empty and packet.size == 0
             with contextlib.suppress(av.FFmpegError):  # a damaged packet is a gap
                 for frame in packet.decode():
                     if graph is None:
@@ -90,6 +94,8 @@ class Sound:
         if graph is not None:
             graph.push(None)
             yield from _pulled(graph)
+        elif not is_empty:
+            raise ValueError("nothing of it can be decoded")
 
 
 def plan_sound(path: Path, start: Fraction) -> Sound | None:
@@ -102,7 +108,7 @@ def plan_sound(path: Path, start: Fraction) -> Sound | None:
         track = container.streams.best("audio")
         if track is None:
             return None
-        codec = track.codec_context.name if track.codec_context else "unknown"
+        codec = track.codec_context.codec.canonical_name if track.codec_context else "an unknown codec"
     failure: Exception | None = None
     for is_copied in [True, False] if codec in COPIED else [False]:
         sound = Sound(path, start, is_copied)

@@ -54,6 +54,8 @@ def check_film(path: Path, size: tuple[int, int], fps: float) -> None:
             raise ValueError(f"a GIF has at most {GIF_SIDE:,} pixels a side, not {max(size):,}; write an .mp4")
         return
     try:
+        if min(size) < 2:
+            raise ValueError("a side needs 2 pixels")
         with av.open(io.BytesIO(), "w", format="mp4") as out:
             stream = _stream(out, size, even_times(1, fps), is_video=False)
             for packet in [*stream.encode(_frame(Image.new("RGB", size), stream, 0)), *stream.encode()]:
