@@ -58,6 +58,12 @@ def test_flow_finds_the_way_that_a_image_moved():
     assert (moved_along - now)[inner].abs().mean() < 0.25 * (before - now)[inner].abs().mean()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (8, 64), (12, 200), (8, 1000)])
+def test_flow_takes_images_on_which_opencv_fails(size):
+    image = photo(*size).float()
+    assert flow(image, image).abs().max() < 0.1
+
+
 def test_a_warp_by_nothing_changes_nothing():
     image = photo(20, 31).float()
     torch.testing.assert_close(warp_by_flow(image, torch.zeros(2, 20, 31)), image)
