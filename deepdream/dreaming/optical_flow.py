@@ -19,9 +19,9 @@ def flow(here: Tensor, there: Tensor) -> Tensor:
     """
     height, width = here.shape[1:]
     missing = ((0, max(0, LEAST_SIDE - height)), (0, max(0, LEAST_SIDE - width)))
-    grey = [np.pad(_grey(image), missing, mode="edge") for image in (here, there)]
+    start, goal = (np.pad(_grey(image), missing, mode="edge") for image in (here, there))
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    found = search.calc(*grey, np.zeros((*grey[0].shape, 2), np.float32))[:height, :width]
+    found = search.calc(start, goal, np.zeros((*start.shape, 2), np.float32))[:height, :width]
     return torch.from_numpy(np.ascontiguousarray(found)).permute(2, 0, 1)
 
 

@@ -74,7 +74,7 @@ class VideoFile(Clip):
         with opened_film(self.path) as container:
             stream = container.streams.best("video")
             aspect = stream.sample_aspect_ratio
-            for frame in self._decoded(container, stream):
+            for frame in _deinterlaced(self._decoded(container, stream)):
                 first, time = clock.last is None, clock(_seconds(frame))
                 try:
                     color = color_of(frame, stream.codec_context)
@@ -152,6 +152,38 @@ def _decoder(stream: Any) -> Any:
     decoder: Any = av.CodecContext.create(name, "r")
     decoder.extradata = codec.extradata
     return decoder
+
+
+def _deinterlaced(frames: Iterator[Any]) -> Iterator[Any]:
+    """`frames`, in which interlaced ones (of camcorders and television) are whole images, by FFmpeg's bwdif."""
+    graph, made_for = None, None
+    for frame in frames:
+        layout = frame.width, frame.height, frame.format.name
+        if graph is not None and layout != made_for:
+            yield from pulled(graph, None)
+            graph = None
+        if graph is None and frame.interlaced_frame:
+            graph, made_for = av.filter.Graph(), layout
+            size = {"width": frame.width, "height": frame.height}
+            source = graph.add_buffer(**size, format=frame.format, time_base=frame.time_base)
+            bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+            graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
+        if graph is None:
+            yield frame
+        else:
+            yield from pulled(graph, frame)
+    if graph is not None:
+        yield from pulled(graph, None)
+
+
+def pulled(graph: Any, frame: Any) -> Iterator[Any]:
+    """The frames that come out of a filter graph when `frame` goes in; None is the end."""
+    graph.push(frame)
+    while True:
+        try:
+            yield graph.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return
 
 
 def _square(image: Image.Image, aspect: Fraction | None) -> Image.Image:

@@ -16,7 +16,7 @@ from typing import Any
 
 import av
 
-from deepdream.dreaming.video_reader import opened_film
+from deepdream.dreaming.video_reader import opened_film, pulled
 
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")  # codecs that an MP4 holds and players play
 PREROLL = Fraction(1, 10)  # seconds before the first image that are kept: decoders start with sound that is not played
@@ -85,15 +85,12 @@ class Sound:
             is_empty = is_empty and packet.size == 0
             with contextlib.suppress(av.FFmpegError):  # a damaged packet is a gap
                 for frame in packet.decode():
-                    if graph is None:
-                        graph = _graph(frame)
+                    graph = graph or _graph(frame)
                     if frame.pts is not None:
                         frame.pts -= round(self.start / frame.time_base)
-                    graph.push(frame)
-            yield from _pulled(graph)
+                    yield from pulled(graph, frame)
         if graph is not None:
-            graph.push(None)
-            yield from _pulled(graph)
+            yield from pulled(graph, None)
         elif not is_empty:
             raise ValueError("nothing of it can be decoded")
 
@@ -140,11 +137,3 @@ def _graph(frame: Any) -> Any:
     nodes += [graph.add("asetnsamples", "n=1024:p=0"), graph.add("abuffersink")]
     graph.link_nodes(*nodes).configure()
     return graph
-
-
-def _pulled(graph: Any) -> Iterator[Any]:
-    while graph is not None:
-        try:
-            yield graph.pull()
-        except (av.BlockingIOError, av.EOFError):
-            return

@@ -139,3 +139,19 @@ def test_a_song_with_a_cover_is_no_film(tmp_path: Path) -> None:
         out.mux(cover.encode())
     with pytest.raises(ValueError, match="has no images in it"):
         open_clip(tmp_path / "song.m4a")
+
+
+def test_interlaced_frames_become_whole_images(tmp_path: Path) -> None:
+    frames = []
+    for number in range(8):  # the two fields of a frame are taken one after the other: a bar that moves is a comb
+        image = np.full((48, 64, 3), 40, np.uint8)
+        for field in (0, 1):
+            image[field::2, 6 * number + 3 * field : 6 * number + 3 * field + 8] = 220
+        frames.append(image)
+    times = [Fraction(n, 25) for n in range(9)]
+    flags = {"flags": "+ildct+ilme", "x264-params": "tff=1"}
+    path = write(tmp_path / "a.mkv", frames, times=times, pix_fmt="yuv420p", options=flags)
+    found = list(open_clip(path).frames())
+    assert [frame.time for frame in found] == times[:-1]
+    combs = [abs(np.diff(np.asarray(frame.image, float)[..., 0], axis=0)).mean() for frame in found[1:-1]]
+    assert max(combs) < 2 < abs(np.diff(frames[1][..., 0].astype(float), axis=0)).mean()
