@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FPS = 15.0  # of a film without a rate of its own
 
 
-@dataclass
+@dataclasses.dataclass
 class Plan:
     """What a film is made of.
 
@@ -44,7 +44,7 @@ class Plan:
     times: list[Fraction]
     fps: float
     clip: dreaming.Clip | None = None
-    files: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def dream_film(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
@@ -76,6 +76,8 @@ def dream_film(config: DreamAppConfig, network: Network, output: Path, loggers: 
         raise KeyboardInterrupt(
             f"the same command with output={relative(output)} continues after its last frame"
         ) from stop
+    if sound is not None and config.film.frames is not None:
+        sound = dataclasses.replace(sound, end=plan.times[-1])
     is_video = clip is not None and clip.is_video
     dreaming.write_film(frames, output, times=plan.times, sound=sound, is_video=is_video, provenance=stored)
     with Image.open(frames[-1]) as last:

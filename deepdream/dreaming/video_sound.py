@@ -27,23 +27,28 @@ AAC_LAYOUTS = "channel_layouts=mono|stereo|5.1"
 
 @dataclass(frozen=True)
 class Sound:
-    """The sound of the clip `path`, whose first image is at `start` seconds. is_copied: whether it is not encoded."""
+    """The sound of the clip `path`, whose first image is at `start` seconds on the clock of the file.
+
+    is_copied: whether it is not encoded. end: where to cut it, in seconds after the first image; None keeps all of it,
+    also what is heard after the last image.
+    """
 
     path: Path
     start: Fraction
     is_copied: bool
+    end: Fraction | None = None
 
-    def packets(self, out: Any, end: Fraction | None = None) -> Iterator[Any]:
-        """Its packets up to `end` seconds, for a new stream of the container `out`, which exists after the first.
+    def packets(self, out: Any) -> Iterator[Any]:
+        """Its packets for a new stream of the container `out`, which exists after the first.
 
         Raises av.FFmpegError; where only a part is damaged the sound goes on after it.
         """
         with opened_film(self.path) as container:
             track = container.streams.best("audio")
             make = self._copied if self.is_copied else self._encoded
-            yield from make(container, track, out, end)
+            yield from make(container, track, out)
 
-    def _copied(self, container: Any, track: Any, out: Any, end: Fraction | None) -> Iterator[Any]:
+    def _copied(self, container: Any, track: Any, out: Any) -> Iterator[Any]:
         stream = out.add_stream_from_template(track)
         last = None
         for packet in _demuxed(container, track):
@@ -52,7 +57,7 @@ class Sound:
             shift = round(self.start / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             time = packet.pts * packet.time_base
-            if end is not None and time >= end:
+            if self.end is not None and time >= self.end:
                 return
             if time < -PREROLL or (last is not None and packet.dts <= last):  # an MP4's times must grow
                 continue
@@ -60,7 +65,7 @@ class Sound:
             packet.stream = stream
             yield packet
 
-    def _encoded(self, container: Any, track: Any, out: Any, end: Fraction | None) -> Iterator[Any]:
+    def _encoded(self, container: Any, track: Any, out: Any) -> Iterator[Any]:
         frames = self._resampled(container, track)
         first = next(frames, None)
         if first is None:  # all of it is before the first image, or there is none
@@ -68,7 +73,7 @@ class Sound:
         stream = out.add_stream("aac", rate=first.sample_rate, layout=first.layout.name)
         samples = 0
         for frame in chain([first], frames):
-            if end is not None and samples >= end * first.sample_rate:
+            if self.end is not None and samples >= self.end * first.sample_rate:
                 break
             frame.pts, frame.time_base = samples, Fraction(1, first.sample_rate)  # the filters leave no gap
             samples += frame.samples

@@ -120,7 +120,7 @@ def _write_mp4(
         stream = _stream(out, read_image(frames[0]).size, times, is_video=is_video)
         streams = [_encoded(frames, times, stream)]
         if sound is not None:
-            streams.append(_playable(sound.packets(out, times[-1])))
+            streams.append(_playable(sound.packets(out)))
         for packet in merge(*streams, key=lambda packet: packet.dts * packet.time_base):
             out.mux(packet)
 

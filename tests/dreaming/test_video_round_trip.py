@@ -96,7 +96,8 @@ def check_in(folder, turned, aspect, times, sound, late, full, matrix, size) -> 
     assert again.is_video
     for frame, image in zip(written, frames, strict=True):
         kept = image.image.crop((0, 0, *frame.image.size))
-        assert abs(np.asarray(frame.image, float) - np.asarray(kept, float)).mean() < 5
+        difference = abs(np.asarray(frame.image, float) - np.asarray(kept, float))
+        assert np.median(difference) <= 3  # not the mean: H.264 halves the colours, and edges are many in small images
     if sound is not None:
         assert heard_click(film) == pytest.approx(float(times[-1] / 2 + late), abs=0.035)
 

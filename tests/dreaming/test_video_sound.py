@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from tests.dreaming.made_films import heard_click, quadrants, write
 TENTHS = [Fraction(n, 10) for n in range(16)]
 
 
-def with_sound_of(clip: Path, film: Path, end: Fraction = TENTHS[-1]) -> Path:
+def with_sound_of(clip: Path, film: Path, end: Fraction | None = None) -> Path:
     """A film of two images with the sound of `clip`."""
     Image.fromarray(quadrants()).save(film.with_suffix(".png"))
     frames = open_clip(clip)
     next(frames.frames())
+    sound = plan_sound(clip, frames.start)
+    assert sound is not None
     return write_film(
-        [film.with_suffix(".png")] * 2, film, times=[0, end / 2, end], sound=plan_sound(clip, frames.start)
+        [film.with_suffix(".png")] * 2, film, times=[Fraction(n, 4) for n in range(3)], sound=replace(sound, end=end)
     )
 
 
@@ -76,12 +79,13 @@ def test_a_sound_that_begins_later_or_earlier_than_the_images_stays_so(
 
 
 @pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
-def test_the_sound_ends_with_the_film(tmp_path: Path, codec: str) -> None:
+def test_the_sound_ends_with_a_film_that_is_cut_and_is_else_kept(tmp_path: Path, codec: str) -> None:
     clip = write(tmp_path / "a.mov", times=TENTHS, pix_fmt="yuv420p", sound=codec)
-    film = with_sound_of(clip, tmp_path / "film.mp4", end=Fraction(1, 2))
-    with av.open(str(film)) as container:
-        samples = sum(frame.samples for frame in container.decode(audio=0))
-    assert samples / 48_000 == pytest.approx(0.5, abs=0.05)
+    for end in (Fraction(1, 2), None):
+        film = with_sound_of(clip, tmp_path / "film.mp4", end=end)
+        with av.open(str(film)) as container:
+            samples = sum(frame.samples for frame in container.decode(audio=0))
+        assert samples / 48_000 == pytest.approx(end or TENTHS[-1], abs=0.05)
 
 
 def test_a_damaged_sound_does_not_lose_the_film(tmp_path: Path) -> None:
