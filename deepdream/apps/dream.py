@@ -54,7 +54,8 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     is_folder = isinstance(config.image, str) and Path(config.image).is_dir()
     several = "a folder" if is_folder else "a list" if isinstance(config.image, list) else None
     is_film = config.film.kind != "none"
-    if several is not None and (is_film or config.mode == "channels" or config.report):
+    is_sequence = several is not None and config.film.kind == "video"  # the images are the frames of a film
+    if several is not None and not is_sequence and (is_film or config.mode == "channels" or config.report):
         other = f"film={config.film.kind}" if is_film else "report=true" if config.report else f"mode={config.mode}"
         raise ValueError(f"image={config.image} is {several} and {other} takes one image; leave one of them out")
     if several is None and config.devices > 1:
