@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from deepdream.dreaming import Dreamer
     from deepdream.models import Network
 
-# Python's own words cannot name a field of the schema; on the command line these names are understood.
-ALIASES = {"target": "dream.target", "class": "dream.target", "from": "reproduce"}
 OUTPUTS = (".png", ".jpg", ".jpeg")
 TRY_NEXT = (
     ("dream=gordic dream.layers=[layer4]", "bolder; mode=layers lists all layers"),
@@ -40,13 +38,7 @@ TRY_NEXT = (
 )
 
 
-def _without_aliases(arguments: list[str]) -> list[str]:
-    """The arguments with each key of ALIASES replaced."""
-    parts = [argument.partition("=") for argument in arguments]
-    return [(ALIASES.get(key, key) if equals else key) + equals + value for key, equals, value in parts]
-
-
-@command("dream", arguments=_without_aliases)
+@command("dream")
 def main(config: DreamAppConfig, folder: Path) -> None:
     """Dream an image, a folder of images or a film; or show the channels of a layer, or list the layers."""
     if config.reproduce is not None:

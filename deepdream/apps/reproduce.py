@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 
 from deepdream import __version__, dreaming
+from deepdream.apps.overrides import recorded
 from deepdream.apps.renamed import translate
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.provenance import read_provenance
 from deepdream.registry import only_ours
-from deepdream.schema import as_data, typed
+from deepdream.schema import typed
 
 if TYPE_CHECKING:
     from deepdream.dreaming import Dreamer
@@ -42,7 +44,7 @@ def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> di
 
 def check_overrides(config: DreamAppConfig) -> None:
     """Raises ValueError for a key of the command line that would have no effect beside reproduce."""
-    for override in HydraConfig.get().overrides.task:
+    for override in recorded(HydraConfig.get().overrides.task):
         key = override.lstrip("+~").partition("=")[0]
         is_trusted = key == TRUSTED and _names_objective(_stored_config(config), config)
         if key.partition(".")[0] not in BESIDE and not is_trusted:
@@ -92,7 +94,7 @@ def _names_objective(stored: dict[str, Any], config: DreamAppConfig) -> bool:
 
 
 def _typed(stored: dict[str, Any], path: Path, *, is_old: bool) -> DreamAppConfig:
-    data = as_data(stored, path)
+    data: Mapping[str, Any] = stored
     if is_old:
         if data.get("mask") is not None:
             raise ValueError("its mask is computed otherwise since version 0.2.0; install that version to reproduce it")

@@ -8,6 +8,7 @@ from typing import Any
 from deepdream.checks import DEVICES, PRECISIONS, at_least, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.scenes.config import TTA
+from deepdream.schema import PATH, PATHS
 
 
 @dataclass(kw_only=True)
@@ -34,8 +35,8 @@ class EvaluationOptions:
 class EvaluateConfig(WeightsConfig, EvaluationOptions):
     """conf/evaluate.yaml."""
 
-    ckpt: Any
-    root: str | None
+    ckpt: Any = field(metadata=PATHS)  # str, list[str] or None
+    root: str | None = field(metadata=PATH)
     batch_size: int | None
     workers: int | None
     ckpt_data: str | None = None
