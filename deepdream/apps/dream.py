@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 OUTPUTS = (".png", ".jpg", ".jpeg")
 TRY_NEXT = (
-    ("dream=gordic dream.layers=[layer4]", "bolder; mode=layers lists all layers"),
+    ("dream=gordic dream.layers=layer4", "bolder; mode=layers lists all layers"),
     ("image=PHOTO", "a photo of your own"),
     ("film=zoom output=zoom.mp4", "a film"),
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +92,29 @@ def images_in(image: str | list[str]) -> list[Path]:
     if not found:
         raise ValueError(f"there is no image in {image}; known suffixes are {', '.join(SUFFIXES)}")
     return found
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """A name for each file, different also where the file system ignores case.
+
+    It is the path without suffix and with _ between its folders; of files that would share one, the path itself.
+    """
+    if any(path.is_absolute() or ".." in path.parts for path in paths):
+        absolute = [Path(os.path.abspath(path)) for path in paths]
+        above = os.path.commonpath([path.parent for path in absolute])
+        paths = [path.relative_to(above) for path in absolute]
+    short = ["_".join(path.with_suffix("").parts) for path in paths]
+    count = Counter(name.lower() for name in short)
+    taken = {name for name, times in count.items() if times == 1}
+    names: list[str] = []
+    for path, name in zip(paths, short, strict=True):
+        if count[name.lower()] > 1:
+            name = path.as_posix()
+            while name.lower() in taken:
+                name += "_"
+            taken.add(name.lower())
+        names.append(name)
+    return names
 
 
 def read_photo(name: str) -> Image.Image:

@@ -22,7 +22,7 @@ from deepdream.apps.own_data import OwnTestImages, has_test_images, own_data
 from deepdream.apps.resume import resumed
 from deepdream.apps.run_folder import alone_in
 from deepdream.apps.run_loggers import Loggers, build_loggers, places_to_look, recorded
-from deepdream.console import invocation, relative
+from deepdream.console import command_line, relative
 from deepdream.loggers import log_hyper_parameters
 from deepdream.models.config import ForeignModelConfig
 from deepdream.scenes.config import DataConfig
@@ -180,7 +180,7 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     log_hyper_parameters(loggers.values(), {**asdict(config), "scaled_lr": scaled}, metrics, trainer.global_step)
     if checkpoint is not None:
         print(f"checkpoint: {relative(checkpoint)}")
-        print(f"dream:      {invocation('dream')} ckpt={relative(checkpoint)} {_more_to_dream(config)}")
+        print(f"dream:      {command_line('dream', f'ckpt={relative(checkpoint)}', *_more_to_dream(config))}")
     else:
         print(f"no checkpoint was saved, so there is nothing to evaluate; the run is in {relative(folder)}")
     for line in places_to_look(loggers, folder):
@@ -197,12 +197,12 @@ def _test_images(config: TrainConfig, data: Any) -> SceneDataModule | OwnTestIma
     return OwnTestImages(data, config.data.target) if has_test_images(data) else None
 
 
-def _more_to_dream(config: TrainConfig) -> str:
+def _more_to_dream(config: TrainConfig) -> list[str]:
     """The other arguments of a first dream of the network: of a foreign one, to list its layers."""
     if not isinstance(config.model, ForeignModelConfig):
-        return "dream.layers=[layer3]"
+        return ["dream.layers=layer3"]
     own = config.model.record.get(TARGET)
-    return f"ckpt_model={own} mode=layers" if own else "mode=layers"
+    return [f"ckpt_model={own}", "mode=layers"] if own else ["mode=layers"]
 
 
 def _best_checkpoint(folder: Path, trainer: pl.Trainer) -> Path | None:

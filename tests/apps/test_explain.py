@@ -135,8 +135,8 @@ def test_explanations_are_named_after_their_image_alone_or_in_a_folder(tmp_path:
         "two.jpg": "two.jpg",
         "Same.png": "Same.png",
         "same.jpg": "same.jpg",
-        "b/c.png": "b_c.png",
-        "b_c.png": "b_c.png_",
+        "b/c.png": "b/c.png",
+        "b_c.png": "b_c.png",
     }
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
