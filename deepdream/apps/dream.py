@@ -15,6 +15,7 @@ from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
+from deepdream.apps.earlier_dreams import refuse_output_among_inputs
 from deepdream.apps.film import dream_film
 from deepdream.apps.folders import dream_folder
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
@@ -56,9 +57,12 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     output = Path(config.output) if config.output else folder / default
     if several is None and not is_film:
         _check_output(output)
+    if not config.overwrite:
+        refuse_output_among_inputs(_files_read(config), [output])
     network = chosen_network(config.ckpt or BUNDLED, config)
     if config.reproduce is not None:
         reproduce.check_same_network(config, network)
+        reproduce.check_same_inputs(config)
     if config.mode == "layers":
         _print_layers(network)
         return
@@ -124,6 +128,11 @@ def _dream_channels(config: DreamAppConfig, network: Network, output: Path, logg
     log_image(loggers, f"dream/channels/{layer}", grid)
     print(f"channels of {layer} of {network.source}: {', '.join(map(str, channels))}")
     print(f"image:      {relative(output)}")
+
+
+def _files_read(config: DreamAppConfig) -> list[Path]:
+    images = config.image if isinstance(config.image, list) else [config.image]
+    return [Path(name) for name in (*images, config.guide, config.mask, config.ckpt, config.reproduce) if name]
 
 
 def _check_output(path: Path) -> None:

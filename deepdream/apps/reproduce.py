@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,23 +25,49 @@ if TYPE_CHECKING:
     from deepdream.models import Network
 
 OLD_KEYS = "0.1."  # versions whose configuration has the names in `renamed`
-BESIDE = ("reproduce", "ckpt", "output", "logger", "tags")  # keys that may be given together with reproduce
+# Keys that may be given together with reproduce.
+BESIDE = ("reproduce", "ckpt", "output", "overwrite", "logger", "tags")
 TRUSTED = "dream.objective"  # may be too, to trust the user's own objective that the image names
 
 
-def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
+INPUTS = ("image", "guide", "mask")  # keys that name files
+
+
+def provenance(
+    config: DreamAppConfig, network: Network, dreamer: Dreamer, *, compared: Sequence[Path] = ()
+) -> dict[str, Any]:
     """What is stored inside an image: enough to reproduce it, bit for bit on the same machine.
 
-    Layers are stored by the names that they have in this network.
+    Layers are stored by the names that they have in this network. compared: the images that were dreamed together,
+    where the objective compares them.
     """
     used = dataclasses.replace(config, dream=dreamer.config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
     config_of_image = dataclasses.asdict(used)
-    del config_of_image["logger"], config_of_image["tags"]  # of the run
+    for key in ("logger", "tags", "overwrite"):  # of the run
+        del config_of_image[key]
+    inputs = {key: content(getattr(config, key)) for key in INPUTS}
     return {
+        "inputs": inputs | ({"compared images": content(list(map(str, compared)))} if compared else {}),
         "config": config_of_image,
         "checkpoint": {"name": network.source, "sha256": network.digest},
         "version": __version__,
     }
+
+
+def content(name: Any) -> Any:
+    """The SHA-256 of a file, or of several in their order; a name of another kind, as of a sample photo, is itself."""
+    if isinstance(name, list):
+        return [content(each) for each in name]
+    if name is None or not Path(name).is_file():
+        return name
+    status = Path(name).stat()
+    return f"sha256:{_digest(str(name), status.st_mtime_ns, status.st_size)}"
+
+
+@cache
+def _digest(path: str, modified: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_overrides(config: DreamAppConfig) -> None:
@@ -75,6 +103,7 @@ def reproduced(config: DreamAppConfig) -> DreamAppConfig:
         ckpt=config.ckpt or name,
         output=output,
         reproduce=config.reproduce,
+        overwrite=config.overwrite,
         logger=config.logger,
         tags=config.tags,
     )
@@ -111,6 +140,24 @@ def check_same_network(config: DreamAppConfig, network: Network) -> None:
             f"{str(stored.get('sha256'))[:12]}..., {network.source} has {network.digest[:12]}...; name the right one "
             "with ckpt=PATH"
         )
+
+
+def check_same_inputs(config: DreamAppConfig) -> None:
+    """Raises ValueError where a file that the image `config.reproduce` was made from has changed since.
+
+    Images of earlier versions have no record of them.
+    """
+    stored = _stored(Path(str(config.reproduce))).get("inputs")
+    if not isinstance(stored, dict):
+        return
+    for key in INPUTS:
+        name = getattr(config, key)
+        was, now = stored.get(key), content(name)
+        if was != now and now != name:  # a file that is missing is answered where it is read
+            raise ValueError(
+                f"{config.reproduce} was made from another {key}: {name} has changed since; put the earlier file back, "
+                f"or dream the new one with {key}={name} and without from="
+            )
 
 
 def _stored(path: Path) -> dict[str, Any]:

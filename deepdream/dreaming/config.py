@@ -253,6 +253,7 @@ class DreamAppConfig(WeightsConfig):
     film: FilmConfig
     logger: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         paths("image", self.image)
