@@ -17,6 +17,7 @@ from deepdream import explaining, models
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, describe
 from deepdream.apps.inputs import DEFAULT_PHOTO, read_photo, unique_names
+from deepdream.apps.reproduce import content
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import command_line, print_table, progress_bar, relative
 from deepdream.explaining.config import CHECKS, ExplainAppConfig
@@ -128,9 +129,13 @@ def _explain_one(
 
 
 def _image_before_the_dream(path: str) -> Image.Image | None:
-    """The image that a dream was made from, if its provenance names one that still exists."""
+    """The image that a dream was made from, if its provenance names one that still exists and has not changed."""
     try:
-        return read_photo((read_provenance(path).get("config") or {}).get("image") or DEFAULT_PHOTO)
+        stored = read_provenance(path)
+        name = (stored.get("config") or {}).get("image")
+        if "inputs" in stored and stored["inputs"].get("image") != content(name):
+            return None
+        return read_photo(name or DEFAULT_PHOTO)
     except (OSError, ValueError, AttributeError, TypeError):  # not a dream, or its image is gone
         return None
 
@@ -195,7 +200,10 @@ def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, l
 
 
 def _print_ranking(ranking: Sequence[explaining.MethodMetrics], checks: list[str], image_count: int) -> None:
-    table = Table(title=f"methods over {image_count} images, best first", title_justify="left")
+    means = (
+        f", means without the {explaining.TRIM:.0%} lowest and highest" if int(explaining.TRIM * image_count) else ""
+    )
+    table = Table(title=f"methods over {image_count} images, best first{means}", title_justify="left")
     table.add_column("method")
     for title in ("mean rank ↓", *(CHECKS.details(check).title for check in checks), "seconds"):
         table.add_column(title, justify="right")

@@ -86,7 +86,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         for note in filter(None, (started, classifier.frozen)):
             print(note)
         if last:
-            print(f"resuming after the last complete epoch, from {relative(last)}")
+            print(_how_it_goes_on(config, last))
     with ExitStack() as stack:
         if trainer.is_global_zero:
             stack.enter_context(alone_in(folder))
@@ -95,6 +95,17 @@ def main(config: TrainConfig, folder: Path) -> None:
         _fit(trainer, classifier, data, last)
         if trainer.is_global_zero:
             _finish(config, folder, trainer, data, loggers)
+
+
+def _how_it_goes_on(config: TrainConfig, last: Path) -> str:
+    """What is left of a resumed run."""
+    import torch
+
+    trained, epochs = int(torch.load(last, weights_only=True, mmap=True)["epoch"]) + 1, config.trainer.max_epochs
+    if trained < epochs:
+        return f"resuming after the last complete epoch, from {relative(last)}"
+    longer = command_line("train", f"resume={relative(last.parents[1])}", f"trainer.max_epochs={2 * trained}")
+    return f"finished: {trained} of {epochs} epochs are trained, and none is left to train; train longer with {longer}"
 
 
 def _build_data(config: TrainConfig) -> tuple[Any, dict[str, Any]]:

