@@ -117,7 +117,7 @@ def configs_of(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> list[DreamAp
     @command("dream")
     def main(config: DreamAppConfig, folder: Path) -> None:
         seen.append(config)
-        if not BREAKS.intersection(str(config.image)):
+        if not BREAKS.intersection(f"{config.image}{config.output}"):
             again = recorded(OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
             assert compose("dream", as_overrides("dream", again)) == config
 
