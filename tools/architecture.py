@@ -39,7 +39,7 @@ STYLE = """
 text { font-family: -apple-system, "Segoe UI", "DejaVu Sans", Helvetica, Arial, sans-serif; fill: #1f2328 }
 .name { font-size: 15px; font-weight: bold }
 .caption { font-size: 12px }
-.files { font-size: 10px; fill: #57606a }
+.files { font-size: 9px; fill: #57606a }
 .background { fill: #ffffff }
 .room { fill: #eef3f8; stroke: #57606a }
 .hub { fill: #fff1d6; stroke: #b35900; stroke-width: 2 }

@@ -15,6 +15,7 @@ from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
+from deepdream.apps.earlier_dreams import refuse_output_among_inputs
 from deepdream.apps.film import dream_film
 from deepdream.apps.folders import dream_folder
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
@@ -30,22 +31,14 @@ if TYPE_CHECKING:
     from deepdream.dreaming import Dreamer
     from deepdream.models import Network
 
-# Python's own words cannot name a field of the schema; on the command line these names are understood.
-ALIASES = {"target": "dream.target", "class": "dream.target", "from": "reproduce"}
 TRY_NEXT = (
-    ("dream=gordic dream.layers=[layer4]", "bolder; mode=layers lists all layers"),
+    ("dream=gordic dream.layers=layer4", "bolder; mode=layers lists all layers"),
     ("image=PHOTO", "a photo of your own"),
     ("film=zoom output=zoom.mp4", "a film"),
 )
 
 
-def _without_aliases(arguments: list[str]) -> list[str]:
-    """The arguments with each key of ALIASES replaced."""
-    parts = [argument.partition("=") for argument in arguments]
-    return [(ALIASES.get(key, key) if equals else key) + equals + value for key, equals, value in parts]
-
-
-@command("dream", arguments=_without_aliases)
+@command("dream")
 def main(config: DreamAppConfig, folder: Path) -> None:
     """Dream an image, a folder of images or a film; or show the channels of a layer, or list the layers."""
     if config.reproduce is not None:
@@ -65,9 +58,12 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     if several is None and not is_film:
         _check_output(output)
         config = _with_bits(config, output)
+    if not config.overwrite:
+        refuse_output_among_inputs(_files_read(config), [output])
     network = chosen_network(config.ckpt or BUNDLED, config)
     if config.reproduce is not None:
         reproduce.check_same_network(config, network)
+        reproduce.check_same_inputs(config)
     if config.mode == "layers":
         _print_layers(network)
         return
@@ -137,6 +133,11 @@ def _dream_channels(config: DreamAppConfig, network: Network, output: Path, logg
     log_image(loggers, f"dream/channels/{layer}", grid)
     print(f"channels of {layer} of {network.source}: {', '.join(map(str, channels))}")
     print(f"image:      {relative(output)}")
+
+
+def _files_read(config: DreamAppConfig) -> list[Path]:
+    images = config.image if isinstance(config.image, list) else [config.image]
+    return [Path(name) for name in (*images, config.guide, config.mask, config.ckpt, config.reproduce) if name]
 
 
 def _check_output(path: Path) -> None:

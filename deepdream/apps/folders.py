@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from deepdream import images
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.device_processes import on_devices
+from deepdream.apps.earlier_dreams import refuse_output_among_inputs, targets, unmade
 from deepdream.console import relative
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.loggers import log_image
@@ -35,39 +36,49 @@ def dream_folder(
     """Dream every image of `paths` into `output`, under its own name, and log it; unreadable files are skipped.
 
     Each image dreams as it would alone, unless the objective compares images: then those of one size are dreamed
-    together, on every device. Several devices share the work. Existing dreams are kept, so that an interrupted folder
-    continues.
+    together, on every device. Several devices share the work. Dreams that an earlier run has made of the same are
+    reused, so that an interrupted folder continues.
+
+    Raises ValueError, before the first dream, where a file that is no earlier dream would be replaced.
     """
-    if _compares_images(config):
-        groups = _groups_of_one_size(paths, config)
-        groups = [group for group in groups if not all(_target(output, path).exists() for path in group)]
-    else:
-        groups = [[path] for path in paths if not _target(output, path).exists()]
+    files = targets(paths, output)
+    if not config.overwrite:
+        refuse_output_among_inputs(paths, list(files.values()))
+    groups = _groups_of_one_size(paths, config) if _compares_images(config) else [[path] for path in paths]
+    dreamer = inputs.dreamer(config, network)
+    claims = {files[path]: _claim(config, network, dreamer, path, group) for group in groups for path in group}
+    before = {file: _modified(file) for file in files.values()}
+    waiting = set(unmade(claims, overwrite=config.overwrite))
+    groups = [group for group in groups if not waiting.isdisjoint(files[path] for path in group)]
     todo = sum(map(len, groups))
-    if todo < len(paths):
-        print(f"{sum(_target(output, path).exists() for path in paths)} of {len(paths)} images exist already")
     if config.devices > 1:
-        share = partial(_dream_share, config=config, network=network, groups=groups, output=output)
+        share = partial(_dream_share, config=config, network=network, groups=groups, files=files)
         on_devices(share, config.devices, config.device)
     else:
-        _dream_groups(config, network, groups, output)
-    made = [path for group in groups for path in group if _target(output, path).exists()]
+        _dream_groups(config, network, dreamer, groups, files)
+    made = [path for group in groups for path in group if _modified(files[path]) != before[files[path]]]
+    names = dict(zip(paths, inputs.unique_names(paths), strict=True))
     for path in made:  # here, because the processes of other devices have no loggers
-        log_image(loggers, f"dream/{path.stem}", images.read_image(_target(output, path)))
+        log_image(loggers, f"dream/{names[path]}", images.read_image(files[path]))
     print(f"dreamed {len(made)} of {todo} images")
     print(f"images:     {relative(output)}")
 
 
-def _dream_share(fabric: Any, config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
+def _dream_share(
+    fabric: Any, config: DreamAppConfig, network: Network, groups: list[list[Path]], files: Mapping[Path, Path]
+) -> None:
     """The work of one of several processes."""
-    _dream_groups(config, network, groups[fabric.global_rank :: fabric.world_size], output)
+    own = groups[fabric.global_rank :: fabric.world_size]
+    _dream_groups(config, network, inputs.dreamer(config, network), own, files)
 
 
-def _dream_groups(config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
-    dreamer, guide = inputs.dreamer(config, network), inputs.guide(config)
+def _dream_groups(
+    config: DreamAppConfig, network: Network, dreamer: Dreamer, groups: list[list[Path]], files: Mapping[Path, Path]
+) -> None:
+    guide = inputs.guide(config)
     at_once = BATCH if dreamer.device.type != "cpu" and not _compares_images(config) else 1
     for batch in _batches(config, groups, at_once):
-        _dream_batch(config, network, dreamer, guide, batch, output)
+        _dream_batch(config, network, dreamer, guide, batch, files)
 
 
 def _batches(config: DreamAppConfig, groups: list[list[Path]], at_once: int) -> Iterator[Batch]:
@@ -92,7 +103,12 @@ def _batches(config: DreamAppConfig, groups: list[list[Path]], at_once: int) -> 
 
 
 def _dream_batch(
-    config: DreamAppConfig, network: Network, dreamer: Dreamer, guide: Tensor | None, batch: Batch, output: Path
+    config: DreamAppConfig,
+    network: Network,
+    dreamer: Dreamer,
+    guide: Tensor | None,
+    batch: Batch,
+    files: Mapping[Path, Path],
 ) -> None:
     """Dream images of one size together. Those that cannot be dreamed (too small, for example) are skipped."""
     import torch
@@ -111,11 +127,20 @@ def _dream_batch(
         for path, _ in batch:
             _skip(f"{path}: {error}")
         return
+    together = [path for path, _ in batch]
     for (path, pixels), dream in zip(batch, dreams, strict=True):
-        stored = reproduce.provenance(dataclasses.replace(config, image=str(path)), network, dreamer)
         dream = torch.cat([dream, images.to_tensor(pixels)[3:]])
-        write_image(dream, _target(output, path), bits=config.dream.bits or 8, provenance=stored)
-        print(f"{path.name} -> {relative(_target(output, path))}", flush=True)
+        claim = _claim(config, network, dreamer, path, together)
+        write_image(dream, files[path], bits=config.dream.bits or 8, provenance=claim)
+        print(f"{path.name} -> {relative(files[path])}", flush=True)
+
+
+def _claim(
+    config: DreamAppConfig, network: Network, dreamer: Dreamer, path: Path, group: Sequence[Path]
+) -> dict[str, Any]:
+    """The provenance of the dream of `path`, which is made together with its group where the objective compares."""
+    own = dataclasses.replace(config, image=str(path))
+    return reproduce.provenance(own, network, dreamer, compared=group if _compares_images(config) else ())
 
 
 def _compares_images(config: DreamAppConfig) -> bool:
@@ -143,10 +168,9 @@ def _groups_of_one_size(paths: list[Path], config: DreamAppConfig) -> list[list[
     return groups
 
 
+def _modified(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
 def _skip(reason: str) -> None:
     print(f"skipped: {reason}", file=sys.stderr)
-
-
-def _target(output: Path, path: Path) -> Path:
-    """The file of the dream of `path`; its suffix is part of the name, so that a.jpg and a.png do not collide."""
-    return output / (path.name if path.suffix.lower() == ".png" else f"{path.name}.png")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +15,7 @@ from PIL import Image
 from deepdream import dreaming, explaining, images, rooms
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.image_formats import IMAGE_SUFFIXES, is_image_name, unused_files
+from deepdream.scenes.class_folders import find_files_below
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -131,6 +135,49 @@ def images_in(image: str | list[str]) -> list[Path]:
     if others:
         print(f"note: {others}")
     return found
+
+
+def unique_names(paths: Sequence[PurePath]) -> list[str]:
+    """A name for each file, different also where the file system ignores case.
+
+    It is the path without suffix and with _ between its folders; of files that would share one, the path itself.
+    """
+    if any(path.is_absolute() or ".." in path.parts for path in paths):
+        absolute = [Path(os.path.abspath(path)) for path in paths]
+        above = os.path.commonpath([path.parent for path in absolute])
+        paths = [path.relative_to(above) for path in absolute]
+    short = ["_".join(path.with_suffix("").parts) for path in paths]
+    count = Counter(name.lower() for name in short)
+    taken = {name for name, times in count.items() if times == 1}
+    names: list[str] = []
+    for path, name in zip(paths, short, strict=True):
+        if count[name.lower()] > 1:
+            name = path.as_posix()
+            while name.lower() in taken:
+                name += "_"
+            taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def images_below(image: str | list[str]) -> dict[str, str]:
+    """Images, by a name for each: one file or sample, several, or all in a folder and its subfolders.
+
+    A name is that of the file without its suffix, with its subfolders in front: "hotel/room.jpg" is "hotel_room". Files
+    that would share one are named by their path: "hotel/room.jpg". Raises ValueError if a folder has no image.
+    """
+    if isinstance(image, list):
+        return dict(zip(unique_names([Path(each) for each in image]), image, strict=True))
+    if not os.path.isdir(image):
+        return {Path(image).name.rpartition(".")[0].strip(".") or Path(image).name: image}
+    files = list(find_files_below(Path(image)))
+    found = sorted(PurePath(file) for file in files if is_image_name(file))
+    others = unused_files(files)
+    if not found:
+        raise ValueError(f"there is no image in {image}; known suffixes are {', '.join(IMAGE_SUFFIXES)}")
+    if others:
+        print(f"note: {others}")
+    return dict(zip(unique_names(found), (str(Path(image) / path) for path in found), strict=True))
 
 
 def read_photo(name: str) -> Image.Image:

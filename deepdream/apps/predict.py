@@ -16,8 +16,7 @@ from deepdream import evaluating
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
 from deepdream.apps.device_processes import on_devices
-from deepdream.apps.explain import images_at
-from deepdream.apps.inputs import read_photo
+from deepdream.apps.inputs import images_below, read_photo
 from deepdream.console import print_table, progress_bar, relative
 from deepdream.evaluating.config import PredictConfig
 from deepdream.files import atomic_path
@@ -34,7 +33,7 @@ SHOWN = 20  # photos on the console; of more, the classes are counted
 @command("predict")
 def main(config: PredictConfig, folder: Path) -> None:
     """Write the most probable classes of each photo, and print them or a summary."""
-    photos = list(images_at(config.images).values())
+    photos = list(images_below(config.images).values())
     network = chosen_network(config.ckpt or BUNDLED, config)
     found = _predict(config, network, photos)
     for index in sorted(found.faults):

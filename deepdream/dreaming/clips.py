@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from deepdream.images import opened, read_image
+from deepdream.image_formats import opened
+from deepdream.images import read_image
 
 # Browsers show for 100 ms what is to be shown for up to 10 ms (most often 0, "as fast as possible").
 SHORTEST, USUAL = 10, 100
@@ -79,7 +80,7 @@ class Clip(ABC):
 class Animation(Clip):
     """A GIF, APNG, WebP or AVIF file of several images, each shown for a time of its own.
 
-    Raises ValueError where there is only one, and what `deepdream.images.opened` raises.
+    Raises ValueError where there is only one, and what `deepdream.image_formats.opened` raises.
     """
 
     FORMATS = ("GIF", "PNG", "WEBP", "AVIF")  # by Pillow's names

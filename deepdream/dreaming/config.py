@@ -9,7 +9,7 @@ from typing import Any, Self
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.registry import OpenRegistry, Registry
-from deepdream.schema import preset
+from deepdream.schema import NAME, OUTPUT, PATH, PATHS, preset
 
 OBJECTIVES: OpenRegistry[[], None] = OpenRegistry("OBJECTIVES", "dream.objective", "deepdream.dreaming", lambda: None)
 PARAMETERIZATIONS = Registry(
@@ -81,7 +81,7 @@ class DreamConfig:
 
     layers: list[str]
     objective: Any  # a name, {name: weight}, or a list of {term, weight, layers, ...}
-    target: str | None
+    target: str | None = field(metadata=NAME)
     similarity: str
     width: int | None
     octaves: int
@@ -211,7 +211,7 @@ class FilmConfig:
     rotate: float
     pan: list[float]
     blend: float
-    run: str | None
+    run: str | None = field(metadata=PATH)
 
     def __post_init__(self) -> None:
         if self.kind != "none":
@@ -237,15 +237,15 @@ class FilmConfig:
 class DreamAppConfig(WeightsConfig):
     """conf/dream.yaml."""
 
-    ckpt: str | None
-    image: Any  # str, list[str] or None
-    guide: str | None
-    mask: str | None
-    output: str | None
+    ckpt: str | None = field(metadata=PATH)
+    image: Any = field(metadata=PATHS)  # str, list[str] or None
+    guide: str | None = field(metadata=PATH)
+    mask: str | None = field(metadata=PATH)
+    output: str | None = field(metadata=OUTPUT)
     mode: str
     channels: int | None
     seed: int
-    reproduce: str | None
+    reproduce: str | None = field(metadata=PATH)
     report: bool
     device: str
     precision: str
@@ -256,6 +256,7 @@ class DreamAppConfig(WeightsConfig):
     film: FilmConfig
     logger: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         paths("image", self.image)

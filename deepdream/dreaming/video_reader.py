@@ -17,7 +17,7 @@ from PIL import Image
 from deepdream.dreaming.clips import Animation, Clip
 from deepdream.dreaming.config import FPS_RANGE
 from deepdream.dreaming.video_color import SDR_VIDEO, color_of, to_srgb
-from deepdream.images import opened
+from deepdream.image_formats import opened
 from deepdream.provenance import MAX_PROVENANCE, PROVENANCE_KEY
 
 # Formats of films that are read. FFmpeg also knows play lists and scripts, which make it open other files and URLs.

@@ -8,6 +8,7 @@ from typing import Any
 from deepdream.checks import DEVICES, PRECISIONS, at_least, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.scenes.config import TTA
+from deepdream.schema import OUTPUT, PATH, PATHS
 
 
 @dataclass(kw_only=True)
@@ -34,8 +35,8 @@ class EvaluationOptions:
 class EvaluateConfig(WeightsConfig, EvaluationOptions):
     """conf/evaluate.yaml."""
 
-    ckpt: Any
-    root: str | None
+    ckpt: Any = field(metadata=PATHS)  # str, list[str] or None
+    root: str | None = field(metadata=PATH)
     batch_size: int | None
     workers: int | None
     ckpt_data: str | None = None
@@ -59,9 +60,9 @@ PREDICTIONS = (".csv", ".json")
 class PredictConfig(WeightsConfig):
     """conf/predict.yaml."""
 
-    images: Any
-    ckpt: str | None
-    output: str | None
+    images: Any = field(metadata=PATHS)  # str or list[str]
+    ckpt: str | None = field(metadata=PATH)
+    output: str | None = field(metadata=OUTPUT)
     top_k: int
     batch_size: int
     workers: int

@@ -12,6 +12,7 @@ from PIL import Image
 
 from deepdream.image_formats import FORMATS
 from deepdream.images import decode
+from deepdream.markup import cells, text_of_cell
 from deepdream.scenes.duplicates import perceptual_hash
 
 MIN_SHARE = 0.5  # fraction of its rows that a truncated image must hold to be used
@@ -74,13 +75,13 @@ def write_records(path: Path, records: Iterable[ImageRecord]) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file)
         table.writerow(field.name for field in fields(ImageRecord))
-        table.writerows(astuple(record) for record in records)
+        table.writerows(cells(astuple(record)) for record in records)
 
 
 def read_records(path: Path) -> list[ImageRecord]:
     """Read integrity.csv."""
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [ImageRecord(**row) for row in csv.DictReader(file)]
+        return [ImageRecord(**{key: text_of_cell(value) for key, value in row.items()}) for row in csv.DictReader(file)]
 
 
 def summarize(records: Iterable[ImageRecord]) -> str:
