@@ -108,7 +108,7 @@ def write_report(path: Path, evaluations: Sequence[Evaluation], tests: Sequence[
         networks=[_network_part(evaluation, f"network-{i}") for i, evaluation in enumerate(evaluations)],
         version=__version__,
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 
