@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deepdream.apps import dream, explain, folders, inputs, reproduce
+from deepdream.apps import dream, folders, inputs, reproduce
 from deepdream.dreaming.config import DreamAppConfig, DreamConfig, FilmConfig
 from deepdream.images import noise_image, over_white, read_pixels, to_tensor
 from deepdream.models import Network, load_network
@@ -182,7 +182,7 @@ def test_every_kind_of_photo_in_a_folder_is_dreamed_and_the_rest_is_counted(
     with Image.open(tmp_path / "dreams" / "a.webp.png") as first:
         assert np.array_equal(np.asarray(first)[..., 3], ALPHA)
 
-    assert sorted(explain.images_at(str(photos))) == ["a", "b", "c", "d", "e", "f"]
+    assert sorted(inputs.images_below(str(photos))) == ["a", "b", "c", "d", "e", "f"]
     assert f"note: {line}" in capsys.readouterr().out
     (tmp_path / "set").mkdir()
     photos.rename(tmp_path / "set" / "room")
