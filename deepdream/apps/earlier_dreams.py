@@ -46,8 +46,10 @@ def refuse_output_among_inputs(inputs: Sequence[Path], outputs: Sequence[Path]) 
                 )
 
 
-def unmade(claims: Mapping[Path, Mapping[str, Any]], *, overwrite: bool) -> list[Path]:
+def unmade(claims: Mapping[Path, Mapping[str, Any]], *, count: int, overwrite: bool) -> list[Path]:
     """The files of `claims` (file -> the provenance that its dream would have) to be written; says why, and why not.
+
+    count: the number of images, with those that cannot be dreamed.
 
     Raises ValueError where one holds something else than an earlier dream of its image, unless `overwrite`.
     """
@@ -72,10 +74,10 @@ def unmade(claims: Mapping[Path, Mapping[str, Any]], *, overwrite: bool) -> list
         else:
             same.append(path)
     if same:
-        print(f"{len(same)} of {len(claims)} images exist already, dreamed from the same files with the same settings")
+        print(f"{len(same)} of {count} images exist already, dreamed from the same files with the same settings")
     if changed:
         some = ", ".join(f"{path.name} ({why})" for path, why in list(changed.items())[:LISTED])
-        print(f"dreamed again: {len(changed)} of {len(claims)}, {some}{', ...' if len(changed) > LISTED else ''}")
+        print(f"dreamed again: {len(changed)} of {count}, {some}{', ...' if len(changed) > LISTED else ''}")
     return [path for path in claims if path not in same]
 
 

@@ -48,7 +48,7 @@ def dream_folder(
     dreamer = inputs.dreamer(config, network)
     claims = {files[path]: _claim(config, network, dreamer, path, group) for group in groups for path in group}
     before = {file: _modified(file) for file in files.values()}
-    waiting = set(unmade(claims, overwrite=config.overwrite))
+    waiting = set(unmade(claims, count=len(paths), overwrite=config.overwrite))
     groups = [group for group in groups if not waiting.isdisjoint(files[path] for path in group)]
     todo = sum(map(len, groups))
     if config.devices > 1:
