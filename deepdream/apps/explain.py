@@ -17,6 +17,7 @@ from rich.table import Table
 from deepdream import explaining
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, describe
+from deepdream.apps.ground_truth import grade, with_flag
 from deepdream.apps.inputs import DEFAULT_PHOTO, read_photo
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import invocation, print_table, progress_bar, relative
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 MIN_SIDE = 16  # pixels of an image: one enlarged from less has no detail to explain
 
 
-@command("explain")
+@command("explain", arguments=with_flag)
 def main(config: ExplainAppConfig, folder: Path) -> None:
-    """Write a panel for each image, a table of numbers, and with score=true a ranking of the methods."""
-    images = images_at(config.image)
+    """Write a panel for each image, a table of numbers, and with score=true a ranking of the methods.
+
+    With ground_truth=true grade the methods on synthetic rooms instead.
+    """
+    images = {} if config.ground_truth.enabled else images_at(config.image)
     network = chosen_network(config.ckpt or BUNDLED, config)
     network.model.to(best_device(config.device))
     for name in (config.target, config.against):
@@ -45,6 +49,9 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
             network.class_index(name)
     built = open_loggers(config.logger, config.tags)
     with recorded(built, asdict(config), folder) as loggers:
+        if config.ground_truth.enabled:
+            grade(config, network, folder, loggers)
+            return
         explained = _explain_all(config, network, images, folder, loggers)
         _write_numbers(explained, folder / "explanations.csv")
         if config.score:

@@ -118,6 +118,41 @@ class ExplainConfig:
 
 
 @dataclass
+class GroundTruthConfig:
+    """conf/ground_truth: how methods are graded by the true effects of objects. Make one with `.preset`."""
+
+    enabled: bool
+    images: int
+    methods: list[str] | None
+    others: list[str]
+    sample_share: float
+    repeated_images: int
+    shortcut: str | None
+    target: str | None
+    resamples: int
+    confidence: bool
+
+    def __post_init__(self) -> None:
+        at_least("ground_truth.images", self.images, 2)
+        at_least("ground_truth.repeated_images", self.repeated_images, 0)
+        at_least("ground_truth.resamples", self.resamples, 1)
+        fraction("ground_truth.sample_share", self.sample_share)
+        above("ground_truth.sample_share", self.sample_share, 0)
+        for method in self.methods or ():
+            METHODS.check(method)
+        if self.methods == [] and not self.others:
+            raise ValueError("ground_truth.methods is empty; name at least one, or null for all")
+
+    @classmethod
+    def preset(cls, name: str = "default", **overrides: Any) -> Self:
+        """The settings of conf/ground_truth/<name>.yaml, with keys overridden.
+
+        Raises ValueError for an unknown preset or key, and for a value out of its range.
+        """
+        return preset(cls, "ground_truth", name, overrides)
+
+
+@dataclass
 class ExplainAppConfig(WeightsConfig):
     """conf/explain.yaml."""
 
@@ -132,6 +167,7 @@ class ExplainAppConfig(WeightsConfig):
     device: str
     precision: str
     explain: ExplainConfig
+    ground_truth: GroundTruthConfig
     logger: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
 
