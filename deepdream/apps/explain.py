@@ -143,11 +143,19 @@ def _explain_one(
         checks=tuple(CHECKS) if config.score else None,
         crop=config.crop,
         before=_image_before_the_dream(path),
+        mask=None if config.masks is None else _mask(Path(config.masks), name),
         config=config.explain,
         precision=config.precision,
         seed=config.seed,
         on_method=on_method,
     )
+
+
+def _mask(folder: Path, name: str) -> Image.Image:
+    path = folder / f"{name}.png"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: masks={folder} must hold a PNG with the name of each image")
+    return read_photo(str(path))
 
 
 def _image_before_the_dream(path: str) -> Image.Image | None:
@@ -189,13 +197,19 @@ def _write_numbers(explained: Sequence[explaining.ExplainedImage], path: Path) -
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         checks = list(explained[0].explanations[0].scores)
+        masked = [] if explained[0].mask is None else ["mass_accuracy", "pointing"]
         table.writerow(
-            ["image", "prediction", "softmax", "confidence", "method", "target", "against", "seconds", *checks]
+            ["image", "prediction", "softmax", "confidence", "method", "target", "against", "seconds", *checks, *masked]
         )
         for one in explained:
             image = [one.name, one.prediction, f"{float(one.probabilities.max()):.4f}", f"{one.confidence:.4f}"]
             for each in one.explanations:
-                scores = (f"{each.scores[check]:.6g}" for check in checks)
+                found = (
+                    each.scores
+                    if one.mask is None
+                    else each.scores | explaining.mask_scores(each.attribution, one.mask)
+                )
+                scores = (f"{found[name]:.6g}" for name in (*checks, *masked))
                 table.writerow([*image, each.method, each.target, each.against, f"{each.seconds:.3f}", *scores])
 
 

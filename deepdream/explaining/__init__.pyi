@@ -10,6 +10,7 @@ from .explained_image import explain_image as explain_image
 from .explanation import Explanation as Explanation
 from .explanation import explain as explain
 from .explanation import grad_cam as grad_cam
+from .masks import mask_scores as mask_scores
 from .panels import overlay as overlay
 from .panels import plot_panel as plot_panel
 from .ranking import MethodMetrics as MethodMetrics
