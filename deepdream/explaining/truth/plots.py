@@ -61,12 +61,28 @@ def plot_cost(found: GroundTruth) -> Figure:
                 grade.seconds, grade.skill, [[grade.skill - low], [high - grade.skill]],
                 fmt="o", color=color, elinewidth=1, capsize=2, alpha=0.9,
             )  # fmt: skip
-            axes.annotate(grade.title, (grade.seconds, grade.skill), (5, 4), textcoords="offset points", fontsize=9)
         axes.set_xscale("log")
+        _label(axes, grades)
         axes.set_xlabel("seconds for an image")
         axes.set_ylabel("skill")
         axes.set_title("what a second buys; the line joins methods that no other beats in both")
     return figure
+
+
+def _label(axes: Axes, grades: Sequence[Grade]) -> None:
+    """Each point's title to its right, moved up or down where another would cover it."""
+    taken: list[tuple[float, float]] = []
+    low, high = axes.get_ylim()
+    line = 0.028 * (high - low)  # the height of a label
+    for grade in sorted(grades, key=lambda each: -each.skill):
+        x, y = np.log10(grade.seconds), grade.skill
+        while any(abs(x - other) < 0.22 and abs(y - height) < line for other, height in taken):
+            y -= line
+        taken.append((float(x), y))
+        axes.annotate(
+            grade.title, (grade.seconds, grade.skill), (grade.seconds * 1.04, y), fontsize=8.5, va="center",
+            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": CHANCE} if y != grade.skill else None,
+        )  # fmt: skip
 
 
 def pareto_front(grades: Sequence[Grade]) -> list[Grade]:
