@@ -52,8 +52,38 @@ def grade(config: ExplainAppConfig, network: Network, folder: Path, loggers: Seq
     _write_figures(found, folder, loggers)
     log_metrics(loggers, {f"ground_truth/skill/{grade.method}": grade.skill for grade in found.methods})
     _print_grades(found)
-    print("\n".join(found.advice()))
-    print(f"grades:     {relative(path)}, .csv, .png")
+    print("\n".join([*found.shortcut(), *found.advice()]))
+    print(f"grades:     {relative(path)}, .csv; figures beside it")
+    if settings.confidence_images:
+        _judge(config, network, folder / "confidence.json")
+
+
+def _judge(config: ExplainAppConfig, network: Network, path: Path) -> None:
+    """Judge attribution-based confidence beside five others: a table, and JSON with the curves of risk."""
+    from deepdream.explaining.truth.results import plain  # brings torch
+
+    with progress_bar("confidence", total=None) as update:
+        judged = explaining.judge_confidence(
+            network,
+            images=config.ground_truth.confidence_images,
+            config=config.explain,
+            resamples=config.ground_truth.resamples,
+            seed=config.seed,
+            on_step=update,
+        )
+    path.write_text(json.dumps([plain(vars(each)) for each in judged], indent=1) + "\n", encoding="utf-8")
+    table = Table(title="does confidence predict errors and unknown classes?", title_justify="left")
+    for title in ("confidence", "AUROC of error ↑", "AUROC of unknown class ↑", "area under risk ↓"):
+        table.add_column(title, justify="left" if title == "confidence" else "right")
+    for each in judged:
+        pairs = (
+            (each.error_auroc, each.error_interval),
+            (each.unknown_auroc, each.unknown_interval),
+            (each.risk, each.risk_interval),
+        )
+        table.add_row(each.name, *(f"{value:.2f} ({low:.2f}, {high:.2f})" for value, (low, high) in pairs))
+    print_table(table, width=150)
+    print(f"confidence: {relative(path)}")
 
 
 def _write_csv(grades: Sequence[Grade], path: Path) -> None:

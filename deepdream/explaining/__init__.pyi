@@ -16,5 +16,6 @@ from .panels import plot_panel as plot_panel
 from .ranking import MethodMetrics as MethodMetrics
 from .ranking import plot_ranking as plot_ranking
 from .ranking import rank_methods as rank_methods
+from .truth.confidence import judge_confidence as judge_confidence
 from .truth.grading import ground_truth as ground_truth
 from .truth.results import GroundTruth as GroundTruth

@@ -134,8 +134,10 @@ class GroundTruthConfig:
     shortcut: str | None
     target: str | None
     resamples: int
+    confidence_images: int
 
     def __post_init__(self) -> None:
+        at_least("ground_truth.confidence_images", self.confidence_images, 0)
         at_least("ground_truth.images", self.images, 2)
         at_least("ground_truth.repeated_images", self.repeated_images, 0)
         at_least("ground_truth.resamples", self.resamples, 1)

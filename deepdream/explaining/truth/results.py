@@ -86,12 +86,30 @@ class GroundTruth:
         low, high = ends(self.skills[one] - self.skills[other])
         return low <= 0 <= high
 
+    def shortcut(self) -> list[str]:
+        """How far a planted shortcut moves the logit, and which methods show it; a line each, none without shortcut."""
+        places = [(room, room.objects.index(SHORTCUT)) for room in self.rooms if SHORTCUT in room.objects]
+        if not places:
+            return []
+        effect = float(np.mean([room.logit[place] for room, place in places]))
+        share = np.mean(
+            [np.maximum(room.true[place], 0) / (np.maximum(room.true, 0).sum() or 1) for room, place in places]
+        )
+        found = sorted(self.methods, key=lambda grade: -grade.shortcut_share)
+        evidence = ", ".join(f"{grade.title} {grade.shortcut_share:.0%}" for grade in found)
+        return [
+            f"planted shortcut: true effect on the logit {effect:+.2f}, {share:.0%} of all positive effects; "
+            f"it covers {self[CONSTANT].shortcut_share:.1%} of the image",
+            f"its share of the evidence: {evidence}",
+        ]
+
     def advice(self) -> list[str]:
         """Which method to trust for this network, by these numbers; a line each."""
         best = self.methods[0]
         if best.skill_interval[0] <= 0:
             return ["trust none: no method is better than a map that knows nothing"]
-        peers = [grade for grade in self.methods[1:] if self.equals(best.method, grade.method)]
+        better_than_chance = [grade for grade in self.methods[1:] if grade.skill_interval[0] > 0]
+        peers = [grade for grade in better_than_chance if self.equals(best.method, grade.method)]
         lines = [
             f"trust {best.title}: skill {best.skill:.2f} {_span(best.skill_interval)}, 0 is chance and 1 the truth"
         ]
@@ -112,7 +130,7 @@ class GroundTruth:
             "rooms": len(self.rooms),
             "accuracy": self.accuracy,
             "noise_floor": float(np.mean([room.floor for room in self.rooms])),
-            "grades": [_plain(vars(grade)) for grade in self.grades],
+            "grades": [plain(vars(grade)) for grade in self.grades],
             "effects": mean_effects(self.rooms),
             "interactions": mean_interactions(self.rooms),
         }
@@ -226,12 +244,12 @@ def _shortcut_share(records: Sequence[Record], rooms: Sequence[Effects]) -> floa
     return float(np.mean(found)) if found else np.nan
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """With None for NaN, which JSON lacks."""
     if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return None if isinstance(value, float) and np.isnan(value) else value
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from torch import Tensor, nn
@@ -50,6 +52,8 @@ def test_a_true_map_of_the_user_is_near_the_oracle_and_a_false_one_is_not(graded
     assert not graded.equals("sees it", "upside down")
     assert graded.advice()[0].startswith("trust sees it: skill ")
     assert "upside down" in graded.advice()[-1]
+    assert re.match(r"planted shortcut: true effect on the logit \+\d", graded.shortcut()[0])
+    assert graded.shortcut()[1].startswith("its share of the evidence: sees it 9")
 
 
 @pytest.mark.medium
