@@ -22,7 +22,7 @@ from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.dreaming.config import CHANNELS, DreamAppConfig
 from deepdream.loggers import log_image, log_metrics
 from deepdream.models.config import BUNDLED
-from deepdream.provenance import write_image
+from deepdream.provenance import OUTPUTS, bits_of_output, write_image
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # Python's own words cannot name a field of the schema; on the command line these names are understood.
 ALIASES = {"target": "dream.target", "class": "dream.target", "from": "reproduce"}
-OUTPUTS = (".png", ".jpg", ".jpeg")
 TRY_NEXT = (
     ("dream=gordic dream.layers=[layer4]", "bolder; mode=layers lists all layers"),
     ("image=PHOTO", "a photo of your own"),
@@ -64,6 +63,7 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     output = Path(config.output) if config.output else folder / default
     if several is None and not is_film:
         _check_output(output)
+        config = _with_bits(config, output)
     network = chosen_network(config.ckpt or BUNDLED, config)
     if config.reproduce is not None:
         reproduce.check_same_network(config, network)
@@ -89,14 +89,18 @@ def main(config: DreamAppConfig, folder: Path) -> None:
 
 
 def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
-    source = inputs.source_image(config.image, config)
-    before = images.to_tensor(source)
+    import torch
+
+    source = inputs.source_pixels(config.image, config)
+    rgba = images.to_tensor(source)
+    before, alpha = rgba[:3], rgba[3:]  # no alpha: (0, H, W)
     guide, mask = inputs.guide(config), inputs.mask(config.mask, network, source)
     start = time.monotonic()
     dreamer = inputs.dreamer(config, network)
     after = _with_progress(dreamer, before, seed=config.seed, guide=guide, mask=mask)
     seconds = time.monotonic() - start
-    write_image(after, output, provenance=reproduce.provenance(config, network, dreamer))
+    stored = reproduce.provenance(config, network, dreamer)
+    write_image(torch.cat([after, alpha]), output, bits=config.dream.bits or 8, provenance=stored)
     layers = dreamer.config.layers
     _log_pair(loggers, layers, before, after)
     height, width = before.shape[1:]
@@ -138,10 +142,18 @@ def _check_output(path: Path) -> None:
     """Raises ValueError before the dream for an output that could not be written after it."""
     if path.suffix.lower() not in OUTPUTS:
         raise ValueError(
-            f"output is {path}; it must end in .png or .jpg, because the configuration is stored inside the image"
+            f"output is {path}; it must end in {', '.join(OUTPUTS)}, because the configuration is stored inside it"
         )
     if path.is_dir():
         raise ValueError(f"output is {path}, which is a folder; name a file in it, for example {path}/dream.png")
+
+
+def _with_bits(config: DreamAppConfig, output: Path) -> DreamAppConfig:
+    """The configuration with dream.bits, which may be null, as the output needs it."""
+    if config.mode != "image":
+        return config
+    bits = bits_of_output(output, config.dream.bits)
+    return dataclasses.replace(config, dream=dataclasses.replace(config.dream, bits=bits))
 
 
 def _with_progress(dreamer: Dreamer, image: Tensor, *, seed: int, **others: Tensor | None) -> Tensor:

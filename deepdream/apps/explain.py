@@ -23,9 +23,11 @@ from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.explaining.config import CHECKS, ExplainAppConfig
 from deepdream.hardware import best_device
+from deepdream.image_formats import IMAGE_SUFFIXES, is_image_name, unused_files
 from deepdream.loggers import log_metrics, write_and_log_image
 from deepdream.models.config import BUNDLED
 from deepdream.provenance import read_provenance
+from deepdream.scenes.class_folders import find_files_below
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,13 +75,14 @@ def images_at(image: str | list[str]) -> dict[str, str]:
         return dict(zip(_unique_names([Path(each) for each in image]), image, strict=True))
     if not os.path.isdir(image):
         return {Path(image).name.rpartition(".")[0] or image: image}
-    root = Path(image)
-    suffixes = Image.registered_extensions()
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    files = list(find_files_below(Path(image)))
+    found = sorted(PurePath(file) for file in files if is_image_name(file))
+    others = unused_files(files)
     if not found:
-        raise ValueError(f"there is no image in {image}; expected files like photo.jpg or photo.png")
-    names = _unique_names([path.relative_to(root) for path in found])
-    return dict(zip(names, map(str, found), strict=True))
+        raise ValueError(f"there is no image in {image}; known suffixes are {', '.join(IMAGE_SUFFIXES)}")
+    if others:
+        print(f"note: {others}")
+    return dict(zip(_unique_names(found), (str(Path(image) / path) for path in found), strict=True))
 
 
 def _unique_names(paths: Sequence[PurePath]) -> list[str]:

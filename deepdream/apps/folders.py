@@ -6,26 +6,27 @@ import dataclasses
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
-from deepdream import hardware, images
+from deepdream import images
 from deepdream.apps import inputs, reproduce
+from deepdream.apps.device_processes import on_devices
 from deepdream.console import relative
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.loggers import log_image
-from deepdream.provenance import write_png
+from deepdream.provenance import write_image
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from deepdream.dreaming import Dreamer
+    from deepdream.images import Pixels
     from deepdream.models import Network
 
 BATCH = 8  # images of one size that a GPU dreams at once; a CPU gains nothing from it
-Batch = list[tuple[Path, Image.Image]]
+Batch = list[tuple[Path, "Pixels"]]
 
 
 def dream_folder(
@@ -46,30 +47,20 @@ def dream_folder(
     if todo < len(paths):
         print(f"{sum(_target(output, path).exists() for path in paths)} of {len(paths)} images exist already")
     if config.devices > 1:
-        from lightning_fabric import Fabric
-
-        accelerator = hardware.best_device(config.device).type
-        fabric = Fabric(accelerator=accelerator, devices=config.devices, strategy="ddp_spawn")
-        share: Any = _dream_share
-        fabric.launch(share, config, network, groups, output)
+        share = partial(_dream_share, config=config, network=network, groups=groups, output=output)
+        on_devices(share, config.devices, config.device)
     else:
         _dream_groups(config, network, groups, output)
     made = [path for group in groups for path in group if _target(output, path).exists()]
     for path in made:  # here, because the processes of other devices have no loggers
-        with Image.open(_target(output, path)) as dream:
-            log_image(loggers, f"dream/{path.stem}", dream)
+        log_image(loggers, f"dream/{path.stem}", images.read_image(_target(output, path)))
     print(f"dreamed {len(made)} of {todo} images")
     print(f"images:     {relative(output)}")
 
 
 def _dream_share(fabric: Any, config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
     """The work of one of several processes."""
-    if fabric.device.type == "cuda":
-        import torch
-
-        torch.cuda.set_device(fabric.device)
     _dream_groups(config, network, groups[fabric.global_rank :: fabric.world_size], output)
-    fabric.barrier()
 
 
 def _dream_groups(config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
@@ -86,16 +77,17 @@ def _batches(config: DreamAppConfig, groups: list[list[Path]], at_once: int) -> 
         batch: Batch = []
         for path in group:
             try:
-                batch.append((path, inputs.source_image(str(path), config)))
+                batch.append((path, inputs.source_pixels(str(path), config)))
             except (OSError, ValueError) as error:
                 _skip(str(error))
         if len(group) > 1:
             yield batch
             continue
-        for path, image in batch:
-            waiting[image.size].append((path, image))
-            if len(waiting[image.size]) == at_once:
-                yield waiting.pop(image.size)
+        for path, pixels in batch:
+            size = pixels.shape[:2]
+            waiting[size].append((path, pixels))
+            if len(waiting[size]) == at_once:
+                yield waiting.pop(size)
     yield from waiting.values()
 
 
@@ -106,16 +98,23 @@ def _dream_batch(
     import torch
 
     try:
-        masks = [mask for _, image in batch if (mask := inputs.mask(config.mask, network, image)) is not None]
-        before = torch.stack([images.to_tensor(image) for _, image in batch])
-        dreams = dreamer(before, seed=config.seed, guide=guide, mask=torch.stack(masks) if masks else None)
+        before = torch.stack([images.to_tensor(pixels)[:3] for _, pixels in batch])
+        masks = [inputs.mask(config.mask, network, pixels) for _, pixels in batch]
+        everywhere = torch.ones(before.shape[2:])
+        several = (
+            torch.stack([everywhere if each is None else each for each in masks])
+            if any(each is not None for each in masks)
+            else None
+        )
+        dreams = dreamer(before, seed=config.seed, guide=guide, mask=several)
     except ValueError as error:
         for path, _ in batch:
             _skip(f"{path}: {error}")
         return
-    for (path, _), dream in zip(batch, dreams, strict=True):
-        own = dataclasses.replace(config, image=str(path))
-        write_png(dream, _target(output, path), provenance=reproduce.provenance(own, network, dreamer))
+    for (path, pixels), dream in zip(batch, dreams, strict=True):
+        stored = reproduce.provenance(dataclasses.replace(config, image=str(path)), network, dreamer)
+        dream = torch.cat([dream, images.to_tensor(pixels)[3:]])
+        write_image(dream, _target(output, path), bits=config.dream.bits or 8, provenance=stored)
         print(f"{path.name} -> {relative(_target(output, path))}", flush=True)
 
 
@@ -131,11 +130,11 @@ def _groups_of_one_size(paths: list[Path], config: DreamAppConfig) -> list[list[
     by_size: dict[tuple[int, int], list[Path]] = defaultdict(list)
     for path in paths:
         try:
-            by_size[inputs.source_image(str(path), config).size].append(path)
+            by_size[inputs.source_pixels(str(path), config).shape[:2]].append(path)
         except (OSError, ValueError) as error:
             _skip(str(error))
     groups = []
-    for (width, height), alike in by_size.items():
+    for (height, width), alike in by_size.items():
         if len(alike) == 1:
             _skip(f"{alike[0]}: no other image is {width}x{height}, and the objective diversity compares images")
             continue

@@ -8,7 +8,7 @@ from typing import Any
 
 CHECKPOINTS = (".ckpt", ".pth", ".pt", ".safetensors")
 PATH_KEYS = {"dream": "image", "explain": "image"}  # command -> the key of a path that is not a checkpoint
-CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt"}
+CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt", "predict": "ckpt"}
 HYDRA_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--cfg", "-c", "--package", "-p")
 
 

@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from deepdream import __version__, dreaming
 from deepdream.apps.renamed import translate
 from deepdream.dreaming.config import DreamAppConfig
+from deepdream.images import has_profile_or_alpha
 from deepdream.provenance import read_provenance
 from deepdream.registry import only_ours
 from deepdream.schema import as_data, typed
@@ -65,6 +66,7 @@ def reproduced(config: DreamAppConfig) -> DreamAppConfig:
         if version in (__version__, "None"):
             raise
         raise ValueError(f"{path} was made by version {version}: {error}") from error
+    _check_photos(stored_config, before, path)
     output = config.output or f"{path.stem}_reproduced{path.suffix}"
     checkpoint = stored.get("checkpoint")
     name = checkpoint.get("name") if isinstance(checkpoint, dict) else None
@@ -83,6 +85,18 @@ def _stored_config(config: DreamAppConfig) -> dict[str, Any]:
     if not isinstance(stored, dict):
         raise ValueError(f"{config.reproduce} was not made by dream.py: its provenance has no config")
     return stored
+
+
+def _check_photos(stored: dict[str, Any], config: DreamAppConfig, path: Path) -> None:
+    """Raises ValueError for a dream of a photo that was read in other colours before dreams stored dream.bits."""
+    if "bits" in stored["dream"]:
+        return
+    for name in (config.image, config.guide, config.mask):
+        if isinstance(name, str) and has_profile_or_alpha(name):
+            raise ValueError(
+                f"{path} was made by a version that ignored the colour profile and the transparency of {name}; "
+                "reproduce it with deepdream 0.2.0, or dream the photo again"
+            )
 
 
 def _names_objective(stored: dict[str, Any], config: DreamAppConfig) -> bool:

@@ -107,6 +107,7 @@ class DreamConfig:
     preserve: float
     band: float
     color: float
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -123,6 +124,8 @@ class DreamConfig:
             at_least(f"dream.{key}", getattr(self, key), low)
         for key, high in AT_MOST.items():
             between(f"dream.{key}", getattr(self, key), 0, high)
+        if self.bits not in (None, 8, 16):
+            raise ValueError(f"dream.bits is {self.bits}; it must be 8 or 16")
         if self.width is not None:
             at_least("dream.width", self.width, 1)
         for key in ("decay", "rotate", "noise"):
@@ -278,11 +281,14 @@ class DreamAppConfig(WeightsConfig):
             "guide": self.guide,
             "mask": self.mask,
             "report": self.report or None,
+            "dream.bits": self.dream.bits if self.dream.bits != 8 else None,
         }
-        unread = {"channels": ("film", "guide", "mask", "report"), "layers": tuple(given), "image": ()}[self.mode]
+        unread = {"channels": ("film", "guide", "mask", "report", "dream.bits"), "layers": tuple(given), "image": ()}[
+            self.mode
+        ]
         at_odds, does = f"mode={self.mode}", "dreams a grid" if self.mode == "channels" else "only prints a table"
         if self.mode == "image" and given["film"] is not None:
-            unread, at_odds, does = ("mask", "report"), f"film={self.film.kind}", "makes a film"
+            unread, at_odds, does = ("mask", "report", "dream.bits"), f"film={self.film.kind}", "makes a film"
         for key in unread:
             if given[key] is not None:
                 value = str(given[key]).lower() if key == "report" else given[key]

@@ -50,3 +50,31 @@ class EvaluateConfig(WeightsConfig, EvaluationOptions):
     def checkpoints(self) -> list[str | None]:
         """The checkpoints as a list; [None] stands for the newest."""
         return list(self.ckpt) if isinstance(self.ckpt, list) else [self.ckpt]
+
+
+PREDICTIONS = (".csv", ".json")
+
+
+@dataclass(kw_only=True)
+class PredictConfig(WeightsConfig):
+    """conf/predict.yaml."""
+
+    images: Any
+    ckpt: str | None
+    output: str | None
+    top_k: int
+    batch_size: int
+    workers: int
+    devices: int
+    device: str
+    precision: str
+
+    def __post_init__(self) -> None:
+        paths("images", self.images)
+        if self.output is not None and not self.output.lower().endswith(PREDICTIONS):
+            raise ValueError(f"output is {self.output!r}; it must be a .csv or .json file")
+        for key in ("top_k", "batch_size", "devices"):
+            at_least(key, getattr(self, key), 1)
+        at_least("workers", self.workers, 0)
+        one_of("device", self.device, DEVICES)
+        one_of("precision", self.precision, PRECISIONS)

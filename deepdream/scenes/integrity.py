@@ -10,7 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from deepdream.images import FORMATS, decode
+from deepdream.image_formats import FORMATS
+from deepdream.images import decode
 from deepdream.scenes.duplicates import perceptual_hash
 
 MIN_SHARE = 0.5  # fraction of its rows that a truncated image must hold to be used
@@ -23,8 +24,8 @@ class ImageRecord:
     """One row of integrity.csv.
 
     path: `class/file`. size: "640x480", as stored. mode, format: Pillow's names.
-    status: "ok"; "converted": its mode is not RGB, or its suffix is that of another format; "truncated", with the share
-        of the rows that it holds; "skipped", with the reason.
+    status: "ok"; "converted": its mode is not RGB, or its suffix is that of another format, or its colour profile is
+        ignored, with the reason; "truncated", with the share of the rows that it holds; "skipped", with the reason.
     hash: its perceptual hash (`deepdream.scenes.duplicates`); "" where it is skipped, or of one colour.
     """
 
@@ -55,6 +56,8 @@ def check_image(images: Path, entry: str, shorter_side: int | None = None) -> tu
     status = OK
     if decoded.truncated:
         status = f"{TRUNCATED}: {decoded.share:.0%} of its rows are used"
+    elif decoded.profile_fault:
+        status = f"{CONVERTED}: its colour profile is ignored ({decoded.profile_fault})"
     elif decoded.mode != "RGB" or not entry.lower().endswith(_suffixes(decoded.format)):
         status = CONVERTED
     size = f"{decoded.size[0]}x{decoded.size[1]}"
