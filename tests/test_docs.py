@@ -22,7 +22,7 @@ SCRIPTS = ("train", "dream", "explain", "evaluate", "predict")
 # What a script accepts in place of a key of its configuration.
 ALIASES = {
     "dream": {"target": "dream.target", "class": "dream.target", "from": "reproduce"},
-    "explain": {"class": "target"},
+    "explain": {"class": "target", "ground_truth": "ground_truth.enabled"},
 }
 IDS = {"ids": lambda value: str(value.relative_to(ROOT)) if isinstance(value, Path) else None}
 
