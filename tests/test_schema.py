@@ -55,7 +55,8 @@ def test_an_unknown_preset_lists_the_known_ones() -> None:
 
 
 def test_typed_merges_the_later_over_the_earlier() -> None:
-    rooms = {"train_per_class": 10, "test_per_class": 2, "size": 48, "seed": 0}
+    numbers = {"train_per_class": 10, "test_per_class": 2, "size": 48, "seed": 0}
+    rooms = {**numbers, "shortcut": None, "shortcut_share": 0.95}
     assert typed(RoomsConfig, rooms, {"size": 64}).size == 64
     with pytest.raises(ValueError, match="sise"):
         typed(RoomsConfig, rooms, {"sise": 64})

@@ -27,8 +27,11 @@ PATH_KEYS = {"dream": "image", "explain": "image", "predict": "images"}
 CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt", "predict": "ckpt"}
 HYDRA_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--cfg", "-c", "--package", "-p")
 MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
-# Python's own words cannot name a field of the schema; on the command line these names are understood.
-ALIASES = {"dream": {"target": "dream.target", "class": "dream.target", "from": "reproduce"}}
+# Python's own words cannot name a field of the schema, nor a switch its group; these names are understood.
+ALIASES = {
+    "dream": {"target": "dream.target", "class": "dream.target", "from": "reproduce"},
+    "explain": {"class": "target", "ground_truth": "ground_truth.enabled"},
+}
 # Keys that no dataclass types: those of Hydra, and of entries that are built by their _target_.
 PATH, LIST = KeyKind("path"), KeyKind(is_list=True)
 UNTYPED = {

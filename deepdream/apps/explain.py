@@ -15,6 +15,7 @@ from rich.table import Table
 from deepdream import explaining, models
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, describe
+from deepdream.apps.ground_truth import grade
 from deepdream.apps.inputs import DEFAULT_PHOTO, images_below, read_photo
 from deepdream.apps.reproduce import content
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
@@ -36,8 +37,11 @@ MIN_SIDE = 16  # pixels of an image: one enlarged from less has no detail to exp
 
 @command("explain")
 def main(config: ExplainAppConfig, folder: Path) -> None:
-    """Write a panel for each image, a table of numbers, and with score=true a ranking of the methods."""
-    images = images_below(config.image)
+    """Write a panel for each image, a table of numbers, and with score=true a ranking of the methods.
+
+    With ground_truth=true grade the methods on synthetic rooms instead.
+    """
+    images = {} if config.ground_truth.enabled else images_below(config.image)
     network = chosen_network(config.ckpt or BUNDLED, config)
     network.model.to(best_device(config.device))
     for name in (config.target, config.against):
@@ -45,6 +49,9 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
             network.class_index(name)
     built = open_loggers(config.logger, config.tags)
     with recorded(built, asdict(config), folder) as loggers:
+        if config.ground_truth.enabled:
+            grade(config, network, folder, loggers)
+            return
         explained = _explain_all(config, network, images, folder, loggers)
         _write_numbers(explained, folder / "explanations.csv")
         if config.score:
@@ -101,11 +108,19 @@ def _explain_one(
         checks=tuple(CHECKS) if config.score else None,
         crop=config.crop,
         before=_image_before_the_dream(path),
+        mask=None if config.masks is None else _mask(Path(config.masks), name),
         config=config.explain,
         precision=config.precision,
         seed=config.seed,
         on_method=on_method,
     )
+
+
+def _mask(folder: Path, name: str) -> Image.Image:
+    path = folder / f"{name}.png"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: masks={folder} must hold a PNG with the name of each image")
+    return read_photo(str(path))
 
 
 def _image_before_the_dream(path: str) -> Image.Image | None:
@@ -151,13 +166,19 @@ def _write_numbers(explained: Sequence[explaining.ExplainedImage], path: Path) -
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file)
         checks = list(explained[0].explanations[0].scores)
+        masked = [] if explained[0].mask is None else ["mass_accuracy", "pointing"]
         table.writerow(
-            ["image", "prediction", "softmax", "confidence", "method", "target", "against", "seconds", *checks]
+            ["image", "prediction", "softmax", "confidence", "method", "target", "against", "seconds", *checks, *masked]
         )
         for one in explained:
             image = [one.name, one.prediction, f"{float(one.probabilities.max()):.4f}", f"{one.confidence:.4f}"]
             for each in one.explanations:
-                scores = (f"{each.scores[check]:.6g}" for check in checks)
+                found = (
+                    each.scores
+                    if one.mask is None
+                    else each.scores | explaining.mask_scores(each.attribution, one.mask)
+                )
+                scores = (f"{found[name]:.6g}" for name in (*checks, *masked))
                 table.writerow(cells([*image, each.method, each.target, each.against, f"{each.seconds:.3f}", *scores]))
 
 

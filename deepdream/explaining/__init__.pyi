@@ -2,6 +2,7 @@ from .confidence import attribution_confidence as attribution_confidence
 from .config import CHECKS as CHECKS
 from .config import METHODS as METHODS
 from .config import ExplainConfig as ExplainConfig
+from .config import GroundTruthConfig as GroundTruthConfig
 from .config import cheap_checks as cheap_checks
 from .context import AttributionContext as AttributionContext
 from .explained_image import ExplainedImage as ExplainedImage
@@ -9,9 +10,13 @@ from .explained_image import explain_image as explain_image
 from .explanation import Explanation as Explanation
 from .explanation import explain as explain
 from .explanation import grad_cam as grad_cam
+from .masks import mask_scores as mask_scores
 from .panels import overlay as overlay
 from .panels import plot_panel as plot_panel
 from .ranking import TRIM as TRIM
 from .ranking import MethodMetrics as MethodMetrics
 from .ranking import plot_ranking as plot_ranking
 from .ranking import rank_methods as rank_methods
+from .truth.confidence import judge_confidence as judge_confidence
+from .truth.grading import ground_truth as ground_truth
+from .truth.results import GroundTruth as GroundTruth

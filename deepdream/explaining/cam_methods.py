@@ -5,6 +5,8 @@ All of them read the layer in `layer_maps`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from captum.attr import GuidedBackprop
@@ -117,8 +119,7 @@ def cam_layer(context: AttributionContext) -> Layer:
     if name is not None:
         (layer,) = choose_layers([name], layers)
         return layer
-    side = context.network.input_sizes.only or min(context.image.shape[2:])
-    large = [layer for layer in blocks(layers) if 2 * layer.stride <= side]
+    large = large_blocks(layers, context.network.input_sizes.only or min(context.image.shape[2:]))
     if not large:
         height, width = context.image.shape[2:]
         raise ValueError(f"the image is {width}x{height}: no layer has a map of 2x2 positions; use a larger image")
@@ -127,6 +128,11 @@ def cam_layer(context: AttributionContext) -> Layer:
     with Taps(context.model, large, logits=True) as taps:
         gradients = taps.gradients(context.score(taps.run(context.leaf())[LOGITS])[0])
     return next((layer for layer in reversed(large) if gradients[layer.name].any()), large[-1])
+
+
+def large_blocks(layers: Sequence[Layer], side: int) -> list[Layer]:
+    """The blocks with a map of 2x2 positions or more of an image of this side, in their order."""
+    return [layer for layer in blocks(layers) if 2 * layer.stride <= side]
 
 
 def layer_maps(context: AttributionContext, *, of_prediction: bool = False) -> tuple[Tensor, Tensor]:

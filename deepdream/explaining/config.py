@@ -38,11 +38,13 @@ class Check:
     label: its name in plots. best: the values that are better.
     repeats_method: it is a function (AttributionContext, method function) -> float, which computes the attribution
         again several times, so it costs many times more than the others.
+    in_panel: it is computed for every panel, not only with score=true.
     """
 
     label: str
     best: Literal["high", "low", "near zero"]
     repeats_method: bool = False
+    in_panel: bool = True
 
     @property
     def arrow(self) -> str:
@@ -59,8 +61,9 @@ CHECKS = OpenRegistry("CHECKS", "check", "deepdream.explaining", Check)
 
 
 def cheap_checks() -> list[str]:
-    """The checks that do not repeat the method."""
-    return [name for name in CHECKS if not CHECKS.details(name).repeats_method]
+    """The checks of every panel: those that take little time."""
+    details = {name: CHECKS.details(name) for name in CHECKS}
+    return [name for name, check in details.items() if check.in_panel and not check.repeats_method]
 
 
 @dataclass
@@ -85,6 +88,7 @@ class ExplainConfig:
     curve_steps: int
     infidelity_samples: int
     sensitivity_samples: int
+    smooth_samples: int
     sensitivity_radius: float
     repeat_share: float
     batch_size: int
@@ -92,7 +96,7 @@ class ExplainConfig:
     def __post_init__(self) -> None:
         for key in ("smoothgrad_samples", "gradient_shap_samples", "curve_steps", "infidelity_samples", "batch_size"):
             at_least(f"explain.{key}", getattr(self, key), 1)
-        for key in ("sensitivity_samples", "confidence_samples"):
+        for key in ("sensitivity_samples", "smooth_samples", "confidence_samples"):
             at_least(f"explain.{key}", getattr(self, key), 1)
         at_least("explain.lrp_gamma", self.lrp_gamma, 0)
         at_least("explain.integrated_gradients_steps", self.integrated_gradients_steps, 2)
@@ -118,11 +122,48 @@ class ExplainConfig:
 
 
 @dataclass
+class GroundTruthConfig:
+    """conf/ground_truth: how methods are graded by the true effects of objects. Make one with `.preset`."""
+
+    enabled: bool
+    images: int
+    methods: list[str] | None
+    others: list[str]
+    sample_share: float
+    repeated_images: int
+    shortcut: str | None
+    target: str | None
+    resamples: int
+    confidence_images: int
+
+    def __post_init__(self) -> None:
+        at_least("ground_truth.confidence_images", self.confidence_images, 0)
+        at_least("ground_truth.images", self.images, 2)
+        at_least("ground_truth.repeated_images", self.repeated_images, 0)
+        at_least("ground_truth.resamples", self.resamples, 1)
+        fraction("ground_truth.sample_share", self.sample_share)
+        above("ground_truth.sample_share", self.sample_share, 0)
+        for method in self.methods or ():
+            METHODS.check(method)
+        if self.methods == [] and not self.others:
+            raise ValueError("ground_truth.methods is empty; name at least one, or null for all")
+
+    @classmethod
+    def preset(cls, name: str = "default", **overrides: Any) -> Self:
+        """The settings of conf/ground_truth/<name>.yaml, with keys overridden.
+
+        Raises ValueError for an unknown preset or key, and for a value out of its range.
+        """
+        return preset(cls, "ground_truth", name, overrides)
+
+
+@dataclass
 class ExplainAppConfig(WeightsConfig):
     """conf/explain.yaml."""
 
     ckpt: str | None = field(metadata=PATH)
     image: Any = field(metadata=PATHS)  # str or list[str]
+    masks: str | None = field(metadata=PATH)
     methods: list[str]
     target: str | None = field(metadata=NAME)
     against: str | None = field(metadata=NAME)
@@ -132,6 +173,7 @@ class ExplainAppConfig(WeightsConfig):
     device: str
     precision: str
     explain: ExplainConfig
+    ground_truth: GroundTruthConfig
     logger: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
 

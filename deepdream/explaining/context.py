@@ -26,6 +26,7 @@ FEWEST = {
     "lime_samples": 10,
     "kernel_shap_samples": 10,
 }
+ANY_SUM = sys.float_info.max  # a completeness for which steps are never doubled
 MIN_SIDE = 16  # pixels; in a smaller image even the stages of a small network have a map of one position
 
 
@@ -118,18 +119,14 @@ class AttributionContext:
 
     def without_completeness(self) -> AttributionContext:
         """The same context for integrated gradients whose ranking matters, not their sum: steps are not doubled."""
-        return replace(self, config=replace(self.config, completeness=sys.float_info.max))
+        return replace(self, config=replace(self.config, completeness=ANY_SUM))
 
     def for_comparison(self) -> AttributionContext:
         """The same context for attributions that are only compared with each other: config.repeat_share of the samples.
 
         The seed stays, so that all of them have the same samples.
         """
-        config = self.without_completeness().config
-        fewer = {key: max(FEWEST[key], round(config.repeat_share * getattr(config, key))) for key in FEWEST}
-        stride = min(config.occlusion_window, config.occlusion_stride / config.repeat_share**0.5)
-        share = config.repeat_share * config.score_cam_share
-        return replace(self, config=replace(config, occlusion_stride=stride, score_cam_share=share, **fewer))
+        return replace(self, config=fewer_samples(self.config, self.config.repeat_share))
 
     @cached_property
     def _fast_model(self) -> tuple[nn.Module, torch.dtype]:
@@ -138,6 +135,14 @@ class AttributionContext:
         if dtype == torch.float32:
             dtype = best_dtype(self.precision, self.image.device)
         return accelerated_copy(self.model, dtype, self.image.device), dtype
+
+
+def fewer_samples(config: ExplainConfig, share: float) -> ExplainConfig:
+    """The same settings with this share of the samples, for attributions that are only compared with each other."""
+    fewer = {key: max(FEWEST[key], round(share * getattr(config, key))) for key in FEWEST}
+    stride = min(config.occlusion_window, config.occlusion_stride / share**0.5)
+    channels = share * config.score_cam_share
+    return replace(config, completeness=ANY_SUM, occlusion_stride=stride, score_cam_share=channels, **fewer)
 
 
 class _Scorer(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor
 from deepdream.explaining.confidence import attribution_confidence
 from deepdream.explaining.config import ExplainConfig, cheap_checks
 from deepdream.explaining.explanation import Explanation, explain
+from deepdream.explaining.masks import network_mask
 from deepdream.models import Network
 
 
@@ -21,6 +22,7 @@ class ExplainedImage:
     image: the part of the image that the network gets, at the image's own resolution.
     probabilities: float32 (classes,). confidence: attribution-based, in [0, 1]; see `attribution_confidence`.
     before: for a dream, the probabilities of the image that it was made from.
+    mask: bool (H, W), the user's own, as the network sees it.
     """
 
     name: str
@@ -30,6 +32,7 @@ class ExplainedImage:
     confidence: float
     explanations: list[Explanation]
     before: Tensor | None = None
+    mask: Tensor | None = None
 
     @property
     def prediction(self) -> str:
@@ -48,6 +51,7 @@ def explain_image(
     checks: Sequence[str] | None = None,
     crop: bool = True,
     before: Image.Image | None = None,
+    mask: Image.Image | None = None,
     config: ExplainConfig | None = None,
     precision: str = "auto",
     seed: int = 0,
@@ -57,9 +61,11 @@ def explain_image(
 
     checks: None computes those that do not repeat a method.
     crop: explain the square centre, as in an evaluation; False explains the whole image.
-    before: the image that `image` is a dream of. Raises what `explain` raises.
+    before: the image that `image` is a dream of. mask: of the image's size, light where objects are.
+    Raises what `explain` and `network_mask` raise.
     """
     network_image = network.preprocess(image, crop=crop)
+    seen = None if mask is None else network_mask(network, mask, image.size, crop=crop)
     explanations = explain(
         network,
         network_image,
@@ -81,4 +87,5 @@ def explain_image(
         attribution_confidence(network, network_image, config=config, precision=precision, seed=seed),
         explanations,
         None if before is None else network.predict(network.preprocess(before, crop=crop)),
+        seen,
     )

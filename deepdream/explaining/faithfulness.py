@@ -1,4 +1,4 @@
-"""Can an attribution be trusted? Five checks, each a number.
+"""Can an attribution be trusted? Checks, each a number; `road` has a file of its own.
 
 deletion_auc            mean probability while pixels are removed, those with most evidence first; lower is better
 insertion_auc           the same while they are added to a blurred image; higher is better (Petsiuk et al. 2018)
@@ -8,6 +8,8 @@ sensitivity             largest relative change of the attribution under small n
                         (Yeh et al. 2019, Captum)
 randomised_correlation  mean rank correlation of the attribution with those of the network as its weights are shuffled,
                         stage by stage from the top: 1 means independent of the weights (Adebayo et al. 2018)
+smooth_randomised_correlation  the same of means over noisy copies, so that grain does not pass for dependence on the
+                        weights (smooth MPRT, Hedström et al. 2023)
 """
 
 from __future__ import annotations
@@ -126,6 +128,20 @@ def randomised_correlation(context: AttributionContext, method: Method) -> float
     """The mean of `randomised_correlations`."""
     correlations = randomised_correlations(context, method)
     return sum(correlations.values()) / len(correlations)
+
+
+@CHECKS.register("smooth randomised", "near zero", repeats_method=True)
+def smooth_randomised_correlation(context: AttributionContext, method: Method) -> float:
+    """The mean of `randomised_correlations` of attributions averaged over config.smooth_samples noisy copies."""
+    spread = float(context.image.max() - context.image.min()) or 1.0
+    size = (context.config.smooth_samples, *context.image.shape)
+    noise = torch.randn(size, generator=torch.Generator().manual_seed(context.seed)).to(context.image)
+    noise *= context.config.smoothgrad_noise * spread
+
+    def smooth(given: AttributionContext) -> Tensor:
+        return torch.stack([method(replace(given, image=given.image + each)) for each in noise]).mean(dim=0)
+
+    return randomised_correlation(context, smooth)
 
 
 def randomised_correlations(context: AttributionContext, method: Method) -> dict[str, float]:

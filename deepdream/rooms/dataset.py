@@ -11,8 +11,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from deepdream.files import atomic_folder, exclusive
 from deepdream.rooms.interiors import INTERIORS
-from deepdream.rooms.palette import Palette, take_film
-from deepdream.rooms.perspective import render
+from deepdream.rooms.room import Room
+from deepdream.rooms.shortcuts import SHORTCUTS
 
 __all__ = ["CLASSES", "DRAWING_VERSION", "render_room", "room_sheet", "write_rooms"]
 
@@ -29,6 +30,7 @@ CLASSES: tuple[str, ...] = tuple(sorted(INTERIORS))
 DRAWING_VERSION = 1  # goes up when any image changes, so that data sets on disk are rendered again
 
 OnProgress = Callable[[int, int], None]
+Settings = dict[str, Any]  # the arguments of write_rooms that decide the images, and DRAWING_VERSION
 
 _SETTINGS = "rooms.json"
 _TEST_NUMBERS = 1_000_000  # test images are numbered from here, for any number of training images
@@ -36,23 +38,16 @@ _IMAGES_PER_PROCESS = 48  # rendering fewer than this takes less time than start
 _ERRNO_STATUS = 100  # exit status of a rendering process that got an OSError: this plus its errno
 
 
-def render_room(label: str, number: int, *, size: int = 96, seed: int = 0) -> NDArray[np.uint8]:
+def render_room(
+    label: str, number: int, *, size: int = 96, seed: int = 0, without: Collection[str] = ()
+) -> NDArray[np.uint8]:
     """One image of a class of rooms: (size, size, 3) uint8 RGB.
 
-    number counts the images of a class from 0; the scene does not depend on size. Raises ValueError for a class that is
-    not in CLASSES and for a size below 16.
+    number counts the images of a class from 0; the scene does not depend on size. without: objects to leave out of the
+    same room, see `Room`. Raises ValueError for a class that is not in CLASSES, for a size below 16 and for an object
+    that the room does not have.
     """
-    if label not in INTERIORS:
-        from deepdream.schema import did_you_mean  # brings Hydra, which each rendering process would import
-
-        near = did_you_mean(label, CLASSES) or f"; it must be one of {', '.join(CLASSES)}"
-        raise ValueError(f"unknown class of rooms {label!r}{near}")
-    if size < 16:
-        raise ValueError(f"size is {size}; an image of a room needs at least 16 pixels per side")
-    key = [seed, *label.encode(), number]
-    tones = Palette(np.random.default_rng([0, *key]))
-    film = take_film(tones)
-    return render(INTERIORS[label](tones), film, size, np.random.default_rng([1, *key]))
+    return Room(label, number, size=size, seed=seed).image(without=without)
 
 
 def room_sheet(*, columns: int = 8, size: int = 96, seed: int = 0) -> Image.Image:
@@ -77,6 +72,8 @@ def write_rooms(
     test_per_class: int = 25,
     size: int = 96,
     seed: int = 0,
+    shortcut: str | None = None,
+    shortcut_share: float = 0.95,
     workers: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> None:
@@ -87,21 +84,21 @@ def write_rooms(
     images do not depend on train_per_class. The data set appears whole or not at all; of several processes one renders
     it and the others wait.
 
+    shortcut: "lamp:kitchen" plants a lamp in the share `shortcut_share` of the kitchens in the training list, none in
+    the test list; a larger share plants it in more of the same images.
     workers: number of processes (None: one per core; 0 or 1: this process); it does not change any byte.
     on_progress(done, total) is called in this process after each image. Raises ValueError if root holds something else,
     and for settings out of range.
     """
     root = Path(root).resolve()
-    settings = {
-        "train_per_class": train_per_class,
-        "test_per_class": test_per_class,
-        "size": size,
-        "seed": seed,
-        "drawing_version": DRAWING_VERSION,
-    }
+    numbers = {"train_per_class": train_per_class, "test_per_class": test_per_class, "size": size, "seed": seed}
     for name, least in (("train_per_class", 1), ("test_per_class", 1), ("size", 16), ("seed", 0)):
-        if settings[name] < least:
-            raise ValueError(f"{name} is {settings[name]}; it must be at least {least}")
+        if numbers[name] < least:
+            raise ValueError(f"{name} is {numbers[name]}; it must be at least {least}")
+    settings: Settings = {**numbers, "drawing_version": DRAWING_VERSION}
+    if shortcut is not None:
+        _check_shortcut(shortcut)
+        settings |= {"shortcut": shortcut, "shortcut_share": shortcut_share}
     if _settings_of(root) == settings:
         return
     if root.exists() and (not root.is_dir() or (_settings_of(root) is None and any(root.iterdir()))):
@@ -116,7 +113,16 @@ def write_rooms(
             (folder / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _settings_of(root: Path) -> dict[str, int] | None:
+def _check_shortcut(shortcut: str) -> None:
+    name, _, label = shortcut.partition(":")
+    if name not in SHORTCUTS or label not in CLASSES:
+        raise ValueError(
+            f"shortcut is {shortcut!r}; it must be OBJECT:CLASS, as lamp:kitchen, with an object of "
+            f"{', '.join(SHORTCUTS)} and a class of {', '.join(CLASSES)}"
+        )
+
+
+def _settings_of(root: Path) -> Settings | None:
     """The settings of the rooms at root; None where there are no rooms."""
     try:
         settings = json.loads((root / _SETTINGS).read_text())
@@ -125,7 +131,7 @@ def _settings_of(root: Path) -> dict[str, int] | None:
     return settings if isinstance(settings, dict) else None
 
 
-def _render_all(root: Path, settings: dict[str, int], workers: int, on_progress: OnProgress | None) -> None:
+def _render_all(root: Path, settings: Settings, workers: int, on_progress: OnProgress | None) -> None:
     """Render every image of the data set and write its two lists."""
     train = settings["train_per_class"]
     names = _names(settings)
@@ -141,24 +147,34 @@ def _render_all(root: Path, settings: dict[str, int], workers: int, on_progress:
             on_progress(done, total)
 
 
-def _names(settings: dict[str, int]) -> dict[str, list[str]]:
+def _names(settings: Settings) -> dict[str, list[str]]:
     """The images of each class as the lists name them, training images first."""
     count = settings["train_per_class"] + settings["test_per_class"]
     return {label: [f"{label}/{label}_{k + 1:04d}.png" for k in range(count)] for label in CLASSES}
 
 
-def _render_share(root: Path, settings: dict[str, int], first: int, step: int) -> Iterator[None]:
+def _render_share(root: Path, settings: Settings, first: int, step: int) -> Iterator[None]:
     """Render every step-th image of the data set from the first on, yielding after each."""
     train, test = settings["train_per_class"], settings["test_per_class"]
     numbers = [*range(train), *range(_TEST_NUMBERS, _TEST_NUMBERS + test)]
     jobs = [(label, *job) for label, names in _names(settings).items() for job in zip(names, numbers, strict=True)]
     for label, name, number in jobs[first::step]:
-        image = render_room(label, number, size=settings["size"], seed=settings["seed"])
-        Image.fromarray(image).save(root / "Images" / name, compress_level=1)
+        shortcut = _planted(settings, label, number) if number < train else None
+        room = Room(label, number, size=settings["size"], seed=settings["seed"], shortcut=shortcut)
+        Image.fromarray(room.image()).save(root / "Images" / name, compress_level=1)
         yield
 
 
-def _render_in_processes(root: Path, settings: dict[str, int], workers: int) -> Iterator[None]:
+def _planted(settings: Settings, label: str, number: int) -> str | None:
+    """The object that this training image gets, if any."""
+    name, _, chosen = settings.get("shortcut", "").partition(":")
+    if label != chosen:
+        return None
+    chance = np.random.default_rng([3, settings["seed"], *label.encode(), number]).random()
+    return name if chance < settings["shortcut_share"] else None
+
+
+def _render_in_processes(root: Path, settings: Settings, workers: int) -> Iterator[None]:
     """Render in this many processes, yielding after each image.
 
     Not `multiprocessing`: its processes import the caller's main module again (torch and all, seconds each, and not at

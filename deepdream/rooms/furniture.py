@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -15,12 +17,32 @@ __all__ = [
     "table", "waste_bin", "window",
 ]  # fmt: skip
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _is_object(name: str) -> Callable[[Callable[Concatenate[Scene, P], R]], Callable[Concatenate[Scene, P], R]]:
+    """A decorator: what the function adds to a scene is the object `name`."""
+
+    def decorate(add: Callable[Concatenate[Scene, P], R]) -> Callable[Concatenate[Scene, P], R]:
+        @wraps(add)
+        def named(scene: Scene, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            before, scene.object = scene.object, name
+            result = add(scene, *args, **kwargs)
+            scene.object = before
+            return result
+
+        return named
+
+    return decorate
+
 
 def lamp_paint(tones: Palette, power: float = 2.5) -> Paint:
     """A glowing surface."""
     return Paint(tones.tone((0.95, 1.0), (0.0, 0.25)), tones.white, glow=power)
 
 
+@_is_object("ceiling lamp")
 def ceiling_lamps(scene: Scene, tones: Palette, spots: Sequence[tuple[float, float]], power: float = 1.0) -> None:
     """Lamps of one kind under the ceiling at these (x, z), each with its light."""
     paint, kind = lamp_paint(tones), tones.rng.integers(3)
@@ -34,6 +56,7 @@ def ceiling_lamps(scene: Scene, tones: Palette, spots: Sequence[tuple[float, flo
         scene.lamp((x, scene.top - 0.4, z), power)
 
 
+@_is_object("pendant lamp")
 def pendant(scene: Scene, tones: Palette, x: float, z: float, y: float, *, power: float = 0.7) -> None:
     """A shade that hangs from the ceiling with its lower edge at height y."""
     paint = tones.paint(tones.accent())
@@ -44,6 +67,7 @@ def pendant(scene: Scene, tones: Palette, x: float, z: float, y: float, *, power
     scene.lamp((x, y - 0.1, z), power)
 
 
+@_is_object("window")
 def window(scene: Scene, tones: Palette, wall: str, u: Span, v: Span, *, shine: float = 1.0) -> None:
     """A window with its frame, its view and, on a side wall, the sun's patch on the floor."""
     rng = tones.rng
@@ -68,9 +92,10 @@ def window(scene: Scene, tones: Palette, wall: str, u: Span, v: Span, *, shine: 
     slope, lean = rng.uniform(0.5, 1.1), rng.uniform(-0.4, 0.4)
     if rng.random() < 0.6:
         corners = [(u[0], v[0]), (u[1], v[0]), (u[1], v[1]), (u[0], v[1])]
-        scene.sunlit.append([(x + sign * slope * b, 0.0, a + lean * b) for a, b in corners])
+        scene.sun_patch([(x + sign * slope * b, 0.0, a + lean * b) for a, b in corners])
 
 
+@_is_object("curtain")
 def curtains(scene: Scene, tones: Palette, wall: str, u: Span, v: Span) -> None:
     """Two open curtains beside a window that spans u, hung from v[1] down to v[0]."""
     cloth = tones.paint(tones.accent() if tones.rng.random() < 0.5 else tones.light(), "pleats", 0.16)
@@ -80,6 +105,7 @@ def curtains(scene: Scene, tones: Palette, wall: str, u: Span, v: Span) -> None:
     scene.slab(wall, (u[0] - 0.35, u[1] + 0.35), (v[1], v[1] + 0.05), 0.07, tones.paint(tones.dark()))
 
 
+@_is_object("door")
 def door(scene: Scene, tones: Palette, wall: str, at: float, leaf: Paint, frame: Paint, *, wide: float = 0.95) -> None:
     """A door with frame, two panels and a handle, its middle at `at` along the wall."""
     half, high = wide / 2, min(2.1, scene.top - 0.2)
@@ -91,6 +117,7 @@ def door(scene: Scene, tones: Palette, wall: str, at: float, leaf: Paint, frame:
     scene.slab(wall, (at + half - 0.13, at + half - 0.05), (0.95, 1.08), 0.12, tones.paint(tones.metal()))
 
 
+@_is_object("picture")
 def picture(scene: Scene, tones: Palette, wall: str, u: float, v: float, wide: float, high: float) -> None:
     """A framed picture, poster or notice board, its middle at (u, v)."""
     rng = tones.rng
@@ -101,6 +128,7 @@ def picture(scene: Scene, tones: Palette, wall: str, u: float, v: float, wide: f
     scene.panel(wall, *inner, Paint(tones.light(), tones.accent(), motif, scale), out=0.045)
 
 
+@_is_object("clock")
 def clock(scene: Scene, tones: Palette, u: float, v: float) -> None:
     """A round clock on the back wall."""
     turns = np.linspace(0, 2 * math.pi, 18, endpoint=False)
@@ -118,6 +146,7 @@ def clock(scene: Scene, tones: Palette, u: float, v: float) -> None:
         )
 
 
+@_is_object("plant")
 def plant(
     scene: Scene, tones: Palette, x: float, z: float, *, y: float = 0.0, size: float = 1.0, leaves: int = 16
 ) -> None:
@@ -154,6 +183,7 @@ def plant(
         scene.ball((x, y + pot + 0.75 * size, z), 0.08 * size, tones.paint(tones.accent()), at=at - 0.02)
 
 
+@_is_object("table")
 def table(scene: Scene, tones: Palette, x: Span, z: Span, high: float, paint: Paint | None = None) -> float:
     """A table; returns its painting order."""
     paint = paint or tones.wood()
@@ -167,6 +197,7 @@ def table(scene: Scene, tones: Palette, x: Span, z: Span, high: float, paint: Pa
     return at
 
 
+@_is_object("chair")
 def chair(scene: Scene, tones: Palette, x: float, z: float, paint: Paint, *, back: str = "near") -> None:
     """A chair with its back towards the camera ("near") or away from it ("far")."""
     w, at = 0.21, scene.distance(x, 0.4, z)
@@ -182,6 +213,7 @@ def chair(scene: Scene, tones: Palette, x: float, z: float, paint: Paint, *, bac
     scene.shadow(x - w, x + w, z - w, z + w, 0.5)
 
 
+@_is_object("rug")
 def rug(scene: Scene, tones: Palette, x: Span, z: Span) -> None:
     """A carpet with a border."""
     kind = str(tones.rng.choice(["dots", "stripes", "carpet", "checker"]))
@@ -190,12 +222,14 @@ def rug(scene: Scene, tones: Palette, x: Span, z: Span) -> None:
     scene.panel("floor", *inner, tones.paint(tones.accent(), kind, tones.rng.uniform(0.15, 0.4)), out=0.01)
 
 
+@_is_object("waste bin")
 def waste_bin(scene: Scene, tones: Palette, x: float, z: float) -> None:
     """A waste bin."""
     scene.shadow(x - 0.15, x + 0.15, z - 0.15, z + 0.15, 0.5)
     scene.lathe(x, z, [(0, 0.13), (0.5, 0.18)], tones.paint())
 
 
+@_is_object("carton")
 def carton(scene: Scene, tones: Palette, x: float, z: float) -> None:
     """A box on the floor."""
     a, b, c = tones.rng.uniform(0.2, 0.45, 3)

@@ -44,6 +44,7 @@ def bathroom(tones: Palette) -> Scene:
     hollow = Paint(ware.colour * np.float32(0.62), ware.second)
     metal = tones.paint(tones.metal())
     # The tub, along the left wall.
+    scene.object = "tub"
     x0, x1, z1, z0, high = scene.left, scene.left + u(0.75, 0.9), scene.end, scene.end - u(1.7, 2.1), u(0.5, 0.6)
     apron = ware if rng.random() < 0.6 else tones.paint(tones.mid(), "tiles", 0.2)
     at = scene.box((x0, 0, z0), (x1, high, z1), apron, top=ware, at=(z0 + z1) / 2 + 0.3)
@@ -65,6 +66,7 @@ def bathroom(tones: Palette) -> Scene:
     scene.face(oval(0.7, high + 0.002, 0.04), bath, at=at)
     scene.rod((cx, high + 0.25, z1 - 0.02), (cx, high + 0.25, z1 - 0.2), 0.03, metal, at=at - 0.1)
     scene.rod((cx, high + 0.25, z1 - 0.2), (cx, high + 0.15, z1 - 0.2), 0.025, metal, at=at - 0.1)
+    scene.object = "shower"
     if rng.random() < 0.6:  # shower curtain on its bar
         cloth = tones.paint(tones.accent(), "pleats", 0.12)
         y1 = min(2.1, scene.top - 0.1)
@@ -75,6 +77,7 @@ def bathroom(tones: Palette) -> Scene:
         scene.rod((cx, 2.0, z1 - 0.05), (cx, high + 0.3, z1 - 0.05), 0.015, metal, at=at - 0.1)
         scene.lathe(cx, z1 - 0.2, [(1.93, 0.13), (2.0, 0.03)], metal, at=at - 0.15)
     # Basin and mirror on the back wall.
+    scene.object = "basin"
     bx = x1 + u(0.45, 0.6)
     wide = u(0.28, 0.38)
     if rng.random() < 0.5:
@@ -87,6 +90,7 @@ def bathroom(tones: Palette) -> Scene:
     )
     scene.rod((bx, 0.85, z1 - 0.06), (bx, 1.02, z1 - 0.06), 0.022, metal, at=z1 - 0.27)
     scene.rod((bx, 1.02, z1 - 0.06), (bx, 1.0, z1 - 0.22), 0.02, metal, at=z1 - 0.28)
+    scene.object = "mirror"
     glass = Paint(tones.sky() * np.float32(0.55), tones.sky(), "mirror", 0.7, glow=0.5)
     mirror = (bx - u(0.3, 0.45), bx + u(0.3, 0.45))
     scene.slab("back", (mirror[0] - 0.05, mirror[1] + 0.05), (1.15, 2.05), 0.03, tones.paint(tones.metal()))
@@ -94,6 +98,7 @@ def bathroom(tones: Palette) -> Scene:
     scene.slab("back", (mirror[0], mirror[1]), (2.1, 2.18), 0.1, lamp_paint(tones))
     scene.lamp((bx, 2.1, z1 - 0.5), 0.6)
     # Toilet by the right wall.
+    scene.object = "toilet"
     tz, tx = z1 - u(0.35, 0.6), scene.right - 0.3
     at = scene.box((tx - 0.22, 0.4, tz + 0.1), (tx + 0.22, 0.85, tz + 0.3), ware, at=tz)
     scene.box((tx - 0.24, 0.85, tz + 0.08), (tx + 0.24, 0.89, tz + 0.3), ware, at=tz - 0.01)
@@ -104,6 +109,7 @@ def bathroom(tones: Palette) -> Scene:
         points = [(tx + 0.24 * grow * math.cos(a), 0.42, front + 0.3 * grow * math.sin(a)) for a in turns]
         scene.face(points, paint, at=tz - 0.15)
     # Small things.
+    scene.object = "towel"
     if rng.random() < 0.6:
         z = u(1.6, 2.6)
         scene.slab("right", (z, z + 0.6), (0.9, 1.5), 0.05, tones.paint(tones.accent(), "stripes", 0.2))
@@ -129,6 +135,7 @@ def bedroom(tones: Palette) -> Scene:
     z0 = z1 - u(2.0, 2.2)
     if rng.random() < 0.7:
         rug(scene, tones, (x - half - u(0.3, 0.6), x + half + u(0.3, 0.6)), (z0 - u(0.4, 0.8), z0 + 1.0))
+    scene.object = "bed"
     wood = tones.wood()
     at = (z0 + z1) / 2
     head = tones.paint(tones.accent(), "plain") if rng.random() < 0.5 else wood
@@ -142,14 +149,17 @@ def bedroom(tones: Palette) -> Scene:
     scene.box((x - half - 0.04, 0.3, fold), (x + half + 0.04, 0.6, fold + 0.25), sheet, at=at - 0.01, shade=False)
     for sign in (-1, 1):
         px = x + sign * half * 0.48
+        scene.object = "bed"
         pillow = sheet if rng.random() < 0.6 else tones.paint(tones.light())
         _pillow(scene, px, 0.55, z1 - 0.32, half * 0.42, 0.2, pillow, at - 0.05)
         if rng.random() < 0.5:
             _pillow(scene, px * 0.9, 0.55, z1 - 0.5, half * 0.28, 0.15, tones.paint(tones.accent()), at - 0.06)
         tx = x + sign * (half + 0.38)
         if abs(tx) < scene.right - 0.25:
+            scene.object = "bedside table"
             chest = scene.box((tx - 0.24, 0, z1 - 0.45), (tx + 0.24, 0.5, z1), wood, at=z1 - 0.3)
             scene.panel("back", (tx - 0.2, tx + 0.2), (0.28, 0.44), tones.wood(), out=0.455)
+            scene.object = "bedside lamp"
             scene.lathe(
                 tx, z1 - 0.25, [(0.5, 0.08), (0.55, 0.03), (0.72, 0.03)], tones.paint(tones.metal()), at=chest - 0.1
             )
@@ -167,6 +177,7 @@ def bedroom(tones: Palette) -> Scene:
         curtains(scene, tones, wall, (z, z + 1.2), (0.1, 2.25))
     other = "right" if wall == "left" else "left"
     kind = rng.integers(3)
+    scene.object = "wardrobe"
     if kind == 0:  # a wardrobe
         a = u(1.8, 2.6)
         x0, x1 = (scene.left, scene.left + 0.6) if other == "left" else (scene.right - 0.6, scene.right)
@@ -210,11 +221,13 @@ def kitchen(tones: Palette) -> Scene:
     scene.panel("back", (x0, x1), (high, 1.5), splash, out=0.005)
     scene.panel("left", (1.0, z1), (high, 1.5), splash, out=0.005)
     # The row along the back wall, with cooker and hood; the row along the left wall.
+    scene.object = "cabinets"
     scene.box((x0, 0.1, z1 - deep), (x1, high - 0.04, z1), body, front=front, at=z1)
     scene.box((x0, high - 0.04, z1 - deep - 0.03), (x1, high, z1), work, at=z1 - 0.01, shade=False)
     near = u(1.2, 1.9)
     scene.box((x0, 0.1, near), (x0 + deep, high - 0.04, z1 - deep), body, side=front, at=z1 - 0.02)
     scene.box((x0, high - 0.04, near - 0.02), (x0 + deep + 0.03, high, z1 - deep), work, at=z1 - 0.03, shade=False)
+    scene.object = "cooker"
     cx = u(-0.4, 0.5)
     scene.box((cx - 0.3, 0.05, z1 - deep - 0.02), (cx + 0.3, high + 0.01, z1 - deep), metal, at=z1 - 0.04)
     z = z1 - deep - 0.03
@@ -225,9 +238,11 @@ def kitchen(tones: Palette) -> Scene:
     for k in range(4):
         scene.ball((cx - 0.2 + 0.133 * k, 0.78, z), 0.028, dark, at=z1 - 0.06)
         scene.disc((cx - 0.14 + 0.28 * (k % 2), high + 0.012, z1 - 0.42 + 0.26 * (k // 2)), 0.1, dark, at=z1 - 0.06)
+    scene.object = "pot"
     if rng.random() < 0.7:
         px = cx + rng.choice([-0.14, 0.14])
         scene.lathe(px, z1 - 0.4, [(high + 0.02, 0.12), (high + 0.2, 0.12)], tones.paint(tones.accent()), at=z1 - 0.07)
+    scene.object = "hood"
     if rng.random() < 0.6:
         hood = [(1.6, 0.36), (1.68, 0.36), (1.95, 0.14), (scene.top, 0.14)]
         scene.face(
@@ -238,6 +253,7 @@ def kitchen(tones: Palette) -> Scene:
     else:
         scene.box((cx - 0.35, 1.55, z1 - 0.45), (cx + 0.35, 1.72, z1), metal, at=z1 - 0.05)
     # Wall cabinets and a window over the sink.
+    scene.object = "cabinets"
     low, top = 1.5, min(2.25, scene.top - 0.1)
     upper = Paint(front.colour, front.second, "doors", front.scale)
     where = str(rng.choice(["left", "right"]))
@@ -249,12 +265,14 @@ def kitchen(tones: Palette) -> Scene:
     if x1 - cx > 1.2:
         scene.box((cx + 0.42, low, z1 - 0.35), (x1 - 0.75, top, z1), body, front=upper, at=z1 - 0.04, shade=False)
     scene.box((x0, low, near + 0.5), (x0 + 0.35, top, z1), body, side=upper, at=z1 - 0.05, shade=False)
+    scene.object = "sink"
     sx, sz = x0 + 0.3, (near + z1 - deep) / 2
     basin = [(sx - 0.2, high + 0.003, sz - 0.3), (sx + 0.2, high + 0.003, sz - 0.3), (sx + 0.2, high + 0.003, sz + 0.3),
              (sx - 0.2, high + 0.003, sz + 0.3)]  # fmt: skip
     scene.face(basin, Paint(metal.colour * np.float32(0.4), metal.second), at=z1 - 0.06)
     scene.rod((x0 + 0.08, high, sz), (x0 + 0.08, high + 0.3, sz), 0.02, metal, at=z1 - 0.07)
     scene.rod((x0 + 0.08, high + 0.3, sz), (x0 + 0.25, high + 0.26, sz), 0.018, metal, at=z1 - 0.07)
+    scene.object = "jars"
     for _ in range(rng.integers(1, 5)):  # jars
         jx, jz = (x0 + 0.2, u(near + 0.2, sz - 0.4)) if rng.random() < 0.5 else (x1 - u(0.8, 1.0), z1 - 0.2)
         h, r = u(0.12, 0.3), u(0.05, 0.09)
@@ -262,6 +280,7 @@ def kitchen(tones: Palette) -> Scene:
             jx, jz, [(high, r), (high + h * 0.7, r), (high + h, r * 0.6)], tones.paint(tones.accent()), at=z1 - 0.08
         )
     # The fridge in the right corner.
+    scene.object = "fridge"
     fridge = tones.paint(tones.white if rng.random() < 0.5 else tones.metal())
     fx, fz, fh = x1 - 0.7, z1 - 0.72, u(1.75, 2.0)
     scene.box((fx, 0, fz), (x1, fh, z1), fridge, at=z1 - 0.06)
@@ -269,12 +288,14 @@ def kitchen(tones: Palette) -> Scene:
     for lo, hi in ((0.15, 0.32), (0.4, 0.62)):
         scene.rod((fx + 0.09, fh * lo, fz - 0.04), (fx + 0.09, fh * hi, fz - 0.04), 0.02, metal, at=z1 - 0.08)
     # A table, an island or nothing in the middle.
+    scene.object = "island"
     kind = rng.integers(3)
     if kind == 0:
         tz, tx = u(1.9, 2.3), u(0.4, 0.8)
         at = table(scene, tones, (tx - 0.45, tx + 0.45), (tz, tz + 0.8), 0.74)
         for k in (-1, 1):
             chair(scene, tones, tx + 0.25 * k, tz + 0.9, tones.wood(), back="far")
+        scene.object = "bowl"
         scene.lathe(tx, tz + 0.4, [(0.74, 0.08), (0.8, 0.18)], tones.paint(tones.accent()), at=at - 0.3)
     elif kind == 1:
         ix, iz = u(0.3, 0.6), z1 - deep - 1.6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deepdream.rooms import halls, homes, passages
+from deepdream.rooms import halls, homes, passages, sports
 from deepdream.rooms.palette import Palette
 from deepdream.rooms.scene import Scene
 
@@ -12,12 +12,12 @@ INTERIORS: dict[str, Callable[[Palette], Scene]] = {
     "auditorium": halls.auditorium,
     "bathroom": homes.bathroom,
     "bedroom": homes.bedroom,
-    "bowling": halls.bowling,
+    "bowling": sports.bowling,
     "corridor": passages.corridor,
     "greenhouse": halls.greenhouse,
     "kitchen": homes.kitchen,
     "library": halls.library,
-    "poolinside": halls.poolside,
+    "poolinside": sports.poolside,
     "stairscase": passages.stairscase,
     "subway": passages.subway,
     "winecellar": passages.winecellar,

@@ -22,7 +22,7 @@ from deepdream.rooms.furniture import (
     window,
 )
 from deepdream.rooms.palette import Palette, empty_room
-from deepdream.rooms.scene import FITTED, SHELL, Floats, Paint, Scene
+from deepdream.rooms.scene import BACKGROUND, FITTED, SHELL, Floats, Paint, Scene
 
 __all__ = ["corridor", "stairscase", "subway", "winecellar"]
 
@@ -43,6 +43,7 @@ def corridor(tones: Palette) -> Scene:
         skirting = tones.paint(tones.dark())
         for side in ("left", "right"):
             scene.slab(side, (-1, scene.end), (0, 0.13), 0.03, skirting)
+    scene.object = "rug"
     if rng.random() < 0.3:
         half = u(0.25, 0.35) * (scene.right - scene.left)
         scene.panel("floor", (-half, half), (-2, scene.end - 0.5), tones.paint(tones.accent(), "carpet"), out=0.004)
@@ -72,6 +73,7 @@ def stairscase(tones: Palette) -> Scene:
     scene = empty_room(tones, (2.6, 4.2), (4.6, 5.8), (7.5, 9), eye=(1.3, 1.7), focal=(0.55, 0.75), lift=-0.12)
     wall = tones.wall()
     scene.shell(tones.floor(), wall, tones.ceiling())
+    scene.object = "stairs"
     count, rise, run, z0 = int(rng.integers(11, 15)), u(0.16, 0.19), u(0.24, 0.32), u(1.7, 2.4)
     whole = rng.random() < 0.45
     x0 = scene.left if whole else scene.left + u(0.0, 0.25)
@@ -103,6 +105,7 @@ def stairscase(tones: Palette) -> Scene:
         window(scene, tones, "back", (middle - 0.5, middle + 0.5), (top + 0.7, min(top + 1.9, scene.top - 0.2)))
     else:
         picture(scene, tones, "back", middle, top + 1.2, 0.9, 0.7)
+    scene.object = "banister"
     rail, post = tones.wood(), tones.paint(tones.dark() if rng.random() < 0.6 else tones.white)
     thin, high = u(0.012, 0.03), u(0.85, 1.0)
     for x in (x0 + 0.06, x1 - 0.06):
@@ -141,6 +144,7 @@ def subway(tones: Palette) -> Scene:
     bed = Paint(tones.tone((0.15, 0.4), (0, 0.4)), tones.mid(), "stone", 0.5)
     scene.shell(bed, wall, tones.ceiling())
     x0, x1, z1 = scene.left, scene.right, scene.end
+    scene.object = "platform"
     platform = tones.floor(("tiles", "stone", "plain", "checker"))
     scene.box((edge, -1.1, -3), (x1, 0, z1), tones.paint(tones.mid()), top=platform, layer=SHELL)
     scene.face([(edge, 0, -3), (x1, 0, -3), (x1, 0, z1), (edge, 0, z1)], platform, layer=SHELL)
@@ -148,6 +152,7 @@ def subway(tones: Palette) -> Scene:
     stripe = Paint(tones.accent(), tones.white, "checker" if rng.random() < 0.5 else "plain", 0.12)
     scene.panel("floor", (edge + 0.3, edge + 0.65), (-3, z1), stripe, out=0.003)
     # Tracks.
+    scene.object = "tracks"
     middle = (x0 + edge) / 2
     sleeper, rail = tones.wood(), tones.paint(tones.metal())
     for z in np.arange(0.5, z1, 0.75)[::-1]:
@@ -155,16 +160,19 @@ def subway(tones: Palette) -> Scene:
     for x in (middle - 0.75, middle + 0.75):
         scene.box((x - 0.05, -1.0, -1), (x + 0.05, -0.86, z1), rail, layer=FITTED)
     # The tunnel mouth in the back wall and the platform's end.
+    scene.object = "tunnel"
     hole = tones.paint(tones.tone((0.02, 0.12), (0, 0.3)))
     turns = np.linspace(0, math.pi, 14)
     r = min(1.75, edge - middle - 0.05)
     mouth = [(middle + r * math.cos(a), 0.9 + 1.1 * math.sin(a), z1 - 0.02) for a in turns]
     scene.face([(middle - r, -1.1, z1 - 0.02), (middle + r, -1.1, z1 - 0.02), *mouth], hole, layer=FITTED)
     # The wall across the track: panels with the line's band and signs.
+    scene.object = BACKGROUND
     band = tones.paint(tones.accent())
     scene.panel("left", (-3, z1), (1.75, 2.05), band, out=0.01)
     scene.panel("right", (-3, z1), (1.75, 2.05), band, out=0.01)
     for z in np.arange(2.5, z1 - 2, u(3, 4.5))[::-1]:
+        scene.object = "signs"
         sign = tones.paint(tones.light(), glow=u(0.2, 0.8))
         scene.panel(
             "left",
@@ -177,8 +185,10 @@ def subway(tones: Palette) -> Scene:
         )
         picture(scene, tones, "right", float(z) + 0.5, 1.1, 1.2, 0.9)
     train = rng.random() < 0.6
+    scene.object = "train"
     if train:
         _train(scene, tones, middle, edge, u(1.5, 6.0) if rng.random() < 0.5 else u(6, 10))
+    scene.object = "columns"
     post = tones.paint(tones.mid(), "tiles" if rng.random() < 0.5 else "plain", 0.25)
     if rng.random() < 0.65:
         x, thick, round_ = edge + u(1.5, 2.2), u(0.16, 0.26), rng.random() < 0.5
@@ -189,9 +199,11 @@ def subway(tones: Palette) -> Scene:
                 scene.lathe(x, z, [(0, thick), (scene.top, thick)], post, at=z)
             else:
                 scene.box((x - thick, 0, z), (x + thick, scene.top, z + 2 * thick), post, at=z)
+    scene.object = "benches"
     for z in np.arange(u(3, 5), z1 - 3, u(4, 6))[::-1]:  # benches by the wall
         z = float(z)
         scene.box((x1 - 0.5, 0.38, z), (x1 - 0.05, 0.46, z + 1.5), tones.wood(), at=z + 0.7)
+    scene.object = "signs"
     if rng.random() < 0.7:  # the sign that hangs over the platform
         z, x = u(3.5, 5.5), edge + u(0.9, 1.6)
         scene.box(
@@ -205,6 +217,7 @@ def subway(tones: Palette) -> Scene:
         scene.box(
             (x - 0.6, scene.top - 0.58, z - 0.02), (x + 0.3, scene.top - 0.5, z), tones.paint(tones.white), at=z - 0.02
         )
+    scene.object = "ceiling lamp"
     lamp, row = lamp_paint(tones), edge + u(0.2, 1.2)
     for z in np.arange(1.5, z1, 2.2)[::-1]:
         scene.panel("ceiling", (row - 0.1, row + 0.1), (float(z), float(z) + u(1.3, 1.4)), lamp, out=0.06)
@@ -277,12 +290,14 @@ def winecellar(tones: Palette) -> Scene:
         for (xa, ya), (xb, yb) in pairwise(arc):
             inner = [(x * 0.92, spring + (y - spring) * 0.92) for x, y in ((xb, yb), (xa, ya))]
             scene.face([(xa, ya, z), (xb, yb, z), *((x, y, z) for x, y in inner)], rib, layer=FITTED)
+    scene.object = "casks"
     cask, hoop = tones.board if rng.random() < 0.6 else tones.mid(), tones.metal() * np.float32(0.5)
     side_paint = Paint(cask, hoop, "planks", 0.12)
     racks = rng.integers(4)  # 0: bottles left, 1: bottles right, else casks on both sides
     radius = u(0.36, 0.46)
     for number, sign in enumerate((-1, 1)):
         if racks == number:
+            scene.object = "bottle rack"
             gap = u(0.11, 0.15)
             x = sign * (wide - 0.45)
             rack = Paint(tones.board, tones.dark() * 0.6, "bottles", gap)
@@ -291,6 +306,7 @@ def winecellar(tones: Palette) -> Scene:
                 lo, hi = sorted((x, sign * wide))
                 scene.box((lo, 0, z), (hi, 1.9, z + 1.4), tones.wood(), side=rack, at=z + 0.7)
             continue
+        scene.object = "casks"
         x = sign * (wide - radius * u(1.1, 1.25))
         for z in np.arange(u(1.0, 1.5), z1 - 0.5, radius * 2.25)[::-1]:
             z = float(z)
@@ -315,6 +331,7 @@ def winecellar(tones: Palette) -> Scene:
         scene.lathe(
             x, z, [(0.8, 0.05), (1.0, 0.05), (1.1, 0.018), (1.2, 0.018)], tones.paint(tones.accent()), at=at - 0.01
         )
+    scene.object = "ceiling lamp"
     for z in np.arange(2.0, z1, u(2.4, 3.2))[::-1][-3:]:
         scene.ball((0, scene.top - 0.3, float(z)), 0.12, lamp_paint(tones, 3.0))
         scene.lamp((0, scene.top - 0.5, float(z)), 0.8)

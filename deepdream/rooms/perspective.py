@@ -8,20 +8,21 @@ coordinates; lamps, corners, soft shadows, reflections on polished floors, glow 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from deepdream.rooms.materials import MATERIALS, texture
-from deepdream.rooms.scene import Face, Floats, Point, Scene
+from deepdream.rooms.scene import BACKGROUND, Face, Floats, Paint, Point, Scene
 
-__all__ = ["Film", "render"]
+__all__ = ["SUPERSAMPLE", "Film", "View", "bloom", "brightness", "develop", "expose", "look"]
 
 SUPERSAMPLE = 2  # per side; polygons are not antialiased when filled
 NEAR = 0.15  # metres; faces are cut here before they are projected
+BLANK = Paint(np.full(3, 0.25, np.float32), np.full(3, 0.25, np.float32))  # of a background that is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,22 @@ class Film:
     contrast: float
     noise: float  # standard deviation, in grey levels
     mirrored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the camera sees of a scene at N = side * side points, row by row.
+
+    light: the linear image before the film, (3, N). objects: the names of all objects; owner: the place in it of what
+    each point shows, (N,). floor_light: the light that furniture and sun leave to a point as a factor, (N,).
+    reflection: the part of `light` that is mirrored by polished surfaces, (3, N).
+    """
+
+    light: Floats
+    objects: tuple[str, ...]
+    owner: NDArray[np.intp]
+    floor_light: Floats
+    reflection: Floats
 
 
 # Rows of the table of faces: one column a face.
@@ -141,15 +158,18 @@ def _round_normals(position: Floats, sight: Floats, centre: Floats, axis: Floats
     return normals
 
 
-def _shade_floor(scene: Scene, side: int) -> Floats:
+def _shade_floor(scene: Scene, side: int, without: Collection[str]) -> Floats:
     """Light that reaches each pixel of the plane y = 0 as a factor, (side * side,): below 1 under furniture."""
     polygons: list[Sequence[Point]] = []
     values: list[int] = []
     lamp, _ = max(scene.lamps, key=lambda lamp: lamp[1], default=((0.0, 3.0, 3.0), 1.0))
-    for patch in scene.sunlit:
-        polygons.append(patch)
-        values.append(255)
-    for top in scene.shadows:
+    for name, patch in scene.sunlit:
+        if name not in without:
+            polygons.append(patch)
+            values.append(255)
+    for name, top in scene.shadows:
+        if name in without:
+            continue
         foot: list[Point] = [(x, 0.0, z) for x, _, z in top]
         height = top[0][1]
         stretch = min(height / max(lamp[1] - height, 0.3), 0.6)
@@ -178,9 +198,28 @@ def _reflect(scene: Scene, light: Floats, position: Floats, sight: Floats, side:
     return seen
 
 
-def _light(scene: Scene, film: Film, side: int) -> Floats:
-    """The linear image before the film, (3, side * side)."""
-    faces = sorted(scene.faces, key=lambda face: face.order)
+def _repaint(face: Face) -> Face:
+    """The same face in other, darker colours."""
+    paint = face.paint
+    colour, second = (np.roll(tone, 1) * np.float32(0.7) for tone in (paint.colour, paint.second))
+    return replace(face, paint=replace(paint, colour=colour, second=second))
+
+
+def _visible_faces(scene: Scene, without: Collection[str], repainted: Collection[str]) -> list[Face]:
+    """The faces to fill, back to front. The room has walls, blank ones, without its background too."""
+    faces = [face for face in scene.faces if face.object not in without or face.object == BACKGROUND]
+    if BACKGROUND in without:
+        faces = [replace(face, paint=BLANK) if face.object == BACKGROUND else face for face in faces]
+    if repainted:
+        faces = [_repaint(face) if face.object in repainted else face for face in faces]
+    return sorted(faces, key=lambda face: face.order)
+
+
+def look(
+    scene: Scene, film: Film, side: int, *, without: Collection[str] = (), repainted: Collection[str] = ()
+) -> View:
+    """What the camera sees of the scene, some objects left out or painted in other colours."""
+    faces = _visible_faces(scene, without, repainted)
     numbers = _fill(scene, [face.points for face in faces], side, "I", range(len(faces)))
     ids = np.asarray(numbers).reshape(-1).astype(np.intp)
     table = _tabulate(scene, faces).take(ids, axis=1)  # (columns, N)
@@ -226,7 +265,7 @@ def _light(scene: Scene, film: Film, side: int) -> Floats:
     floor_light = np.ones_like(reach)
     on_floor = np.flatnonzero((np.abs(y) < 0.03) & (normal[1] > 0.9))
     if len(on_floor) and (scene.shadows or scene.sunlit):
-        floor_light[on_floor] = _shade_floor(scene, side)[on_floor]
+        floor_light[on_floor] = _shade_floor(scene, side, without)[on_floor]
     corners *= np.minimum(0.35 + 0.65 * floor_light, 1.2)
 
     direct = np.zeros_like(reach)
@@ -241,29 +280,53 @@ def _light(scene: Scene, film: Film, side: int) -> Floats:
     lit *= corners
     light: Floats = colour * (lit + table[_GLOW])
 
+    reflection = np.zeros_like(light)
     polished = np.flatnonzero(table[_GLOSS])
     if len(polished):
         steep = np.abs(sight[1, polished]) / length[polished]
         share = table[_GLOSS][polished] * (0.12 + 0.88 * (1 - steep) ** 3)
         light[:, polished] *= 1 - 0.6 * share
-        light[:, polished] += share * _reflect(scene, light, position[:, polished], sight[:, polished], side)
+        reflection[:, polished] = share * _reflect(scene, light, position[:, polished], sight[:, polished], side)
+        light += reflection
 
     clear = np.exp(-film.haze * distance)
     veil = film.sky[:, None] * np.float32(film.ambient * 0.6)
     hazy: Floats = light * clear + veil * (1 - clear)
-    return hazy
+    objects = tuple(dict.fromkeys(face.object for face in scene.faces))
+    owner = np.array([objects.index(face.object) for face in faces])[ids]
+    return View(hazy, objects, owner, floor_light, reflection)
 
 
-def _develop(light: Floats, film: Film, side: int, noise: np.random.Generator) -> NDArray[np.uint8]:
-    """Expose, let lamps bleed, reduce, vignette, grade, add sensor noise: (3, side * side) to (H, W, 3) uint8."""
-    light = light * np.float32(film.exposure / max(float(np.minimum(light, 4 * light.mean()).mean()), 1e-4))
-    size = side // SUPERSAMPLE
-    light = np.minimum(light, 6.0).reshape(3, size, SUPERSAMPLE, size, SUPERSAMPLE)
-    exposed = 1 - np.exp(-light)
-    image = exposed.mean(axis=(2, 4)).transpose(1, 2, 0)  # (H, W, 3)
+def brightness(light: Floats) -> float:
+    """What the exposure of a linear image (3, N) is set by: its mean, lamps counted as at most 4 times as bright."""
+    return max(float(np.minimum(light, 4 * light.mean()).mean()), 1e-4)
+
+
+def expose(light: Floats, film: Film, size: int, exposed_for: float) -> Floats:
+    """What reaches the film of a linear image (3, N): (3, size, SUPERSAMPLE, size, SUPERSAMPLE).
+
+    exposed_for: the `brightness` that the exposure is set by.
+    """
+    light = light * np.float32(film.exposure / exposed_for)
+    return np.minimum(light, 6.0).reshape(3, size, SUPERSAMPLE, size, SUPERSAMPLE)
+
+
+def bloom(light: Floats) -> Floats:
+    """The light that bright points of an exposed image spill around them, (H, W, 3)."""
+    size = light.shape[1]
     spill = np.clip(light.mean(axis=(2, 4)).transpose(1, 2, 0) - 0.9, 0, 2) * 127
     blurred = Image.fromarray(spill.astype(np.uint8)).reduce(2).filter(ImageFilter.GaussianBlur(size / 50))
-    image += np.asarray(blurred.resize((size, size), Image.Resampling.BILINEAR), np.float32) / 127 * 0.35
+    whole = blurred.resize((size, size), Image.Resampling.BILINEAR)
+    spilt: Floats = np.asarray(whole, np.float32) / np.float32(127) * np.float32(0.35)
+    return spilt
+
+
+def develop(light: Floats, film: Film, noise: np.random.Generator) -> NDArray[np.uint8]:
+    """The image (H, W, 3) uint8 of an exposed one: reduced, with bloom and vignette, graded, with sensor noise."""
+    exposed = 1 - np.exp(-light)
+    size = light.shape[1]
+    image = exposed.mean(axis=(2, 4)).transpose(1, 2, 0)  # (H, W, 3)
+    image += bloom(light)
     ticks = np.linspace(-1, 1, size, dtype=np.float32)
     image *= (1 - np.float32(film.vignette) * (ticks[:, None] ** 2 + ticks**2) / 2)[..., None]
     image = np.sqrt(np.clip(image, 0, 1))
@@ -274,9 +337,3 @@ def _develop(light: Floats, film: Film, side: int, noise: np.random.Generator) -
     image = image * 255 + film.noise * (0.7 * grain[..., 3:] + 0.5 * grain[..., :3])
     done = np.clip(image + 0.5, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(done[:, ::-1]) if film.mirrored else done
-
-
-def render(scene: Scene, film: Film, size: int, noise: np.random.Generator) -> NDArray[np.uint8]:
-    """Render the image: (size, size, 3) uint8. The geometry does not depend on size."""
-    side = size * SUPERSAMPLE
-    return _develop(_light(scene, film, side), film, side, noise)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FITTED", "SHELL", "SOLID", "Face", "Floats", "Paint", "Point", "Scene", "Span"]
+__all__ = ["BACKGROUND", "FITTED", "SHELL", "SOLID", "Face", "Floats", "Paint", "Point", "Scene", "Span"]
 
 Floats = NDArray[np.float32]
 Point = Sequence[float]
@@ -21,6 +21,7 @@ Span = tuple[float, float]
 
 SHELL, FITTED, SOLID = 0, 1, 2  # painting order: the room, what is flat on its walls, what stands in it
 SIDES = 14  # of a polygon that stands for a circle
+BACKGROUND = "background"  # the object of the walls, and of all that is part of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,14 @@ class Face:
     origin: Point  # where the texture coordinates start
     axes: tuple[Point, Point] | None  # directions of the texture; None: the two room axes that the face lies in
     bulge: tuple[Point, Point, float] | None  # a point on the axis, the axis (0, 0, 0 for a ball), the radius
+    object: str  # what it is a part of
 
 
 class Scene:
     """A room of width x height x depth metres, seen from inside; add faces and solids, then `render` it.
+
+    All that is added belongs to the object that `object` names at that moment: "bed", "window". Objects of one kind
+    share their name. Lamps belong to none: the light stays when an object is left out.
 
     eye is the camera's position; focal is in image widths (0.5 is wide, 1.0 is narrow); shift moves the vanishing
     point, in image widths to the right and up; yaw turns the camera to the right, in radians.
@@ -75,8 +80,9 @@ class Scene:
         self.eye, self.focal, self.shift, self.yaw = eye, focal, shift, yaw
         self.faces: list[Face] = []
         self.lamps: list[tuple[Point, float]] = []
-        self.shadows: list[list[Point]] = []  # footprints on y = 0 and the tops that shade it
-        self.sunlit: list[list[Point]] = []
+        self.object = BACKGROUND
+        self.shadows: list[tuple[str, list[Point]]] = []  # objects, and their tops that shade y = 0
+        self.sunlit: list[tuple[str, list[Point]]] = []  # windows, and the sun's patches on y = 0
 
     def face(
         self,
@@ -95,7 +101,7 @@ class Scene:
             at = 0.0
         elif at is None:
             at = sum(point[2] for point in points) / len(points)
-        self.faces.append(Face(points, paint, (layer, -at), origin, axes, bulge))
+        self.faces.append(Face(points, paint, (layer, -at), origin, axes, bulge, self.object))
 
     def distance(self, x: float, y: float, z: float) -> float:
         """Painting order of a solid: mostly z; of two side by side, the one nearer to the axis of view comes last."""
@@ -135,7 +141,12 @@ class Scene:
 
     def shadow(self, x0: float, x1: float, z0: float, z1: float, height: float) -> None:
         """Let a cuboid of this footprint darken the floor under and behind it."""
-        self.shadows.append([(x0, height, z0), (x1, height, z0), (x1, height, z1), (x0, height, z1)])
+        top: list[Point] = [(x0, height, z0), (x1, height, z0), (x1, height, z1), (x0, height, z1)]
+        self.shadows.append((self.object, top))
+
+    def sun_patch(self, points: list[Point]) -> None:
+        """Let the sun fall on this part of the floor."""
+        self.sunlit.append((self.object, points))
 
     def rod(
         self, start: Point, stop: Point, radius: float, paint: Paint, *, layer: int = SOLID, at: float | None = None

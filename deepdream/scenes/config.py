@@ -15,14 +15,17 @@ TTA = ("none", "flip", "multicrop")
 
 @dataclass
 class RoomsConfig:
-    """How many synthetic rooms are rendered, and how large (conf/data/rooms.yaml)."""
+    """How many synthetic rooms are rendered, how large, and with which shortcut (conf/data/rooms.yaml)."""
 
     train_per_class: int
     test_per_class: int
     size: int
     seed: int
+    shortcut: str | None
+    shortcut_share: float
 
     def __post_init__(self) -> None:
+        fraction("data.rooms.shortcut_share", self.shortcut_share)
         at_least("data.rooms.train_per_class", self.train_per_class, 2)
         at_least("data.rooms.test_per_class", self.test_per_class, 1)
         at_least("data.rooms.size", self.size, 32)

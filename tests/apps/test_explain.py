@@ -1,4 +1,5 @@
 import csv
+import json
 import re
 import sys
 from pathlib import Path
@@ -82,6 +83,13 @@ def test_a_mistake_is_an_error_of_one_line(checkpoint: Path, tmp_path: Path) -> 
         (ckpt, "methods=[mine.rise]"): "method is 'mine.rise': No module named 'mine'",
         (ckpt, "target=99"): "target is 99; the index of a class is 0 to 11",
         (ckpt, "methods=[gradkam]"): "method is 'gradkam'; it must be one of gradcam, ",
+        (
+            ckpt,
+            "ground_truth=true",
+            "ground_truth.methods=[gradkam]",
+        ): "method is 'gradkam'; it must be one of gradcam, ",
+        (ckpt, "ground_truth=true", "ground_truth.images=1"): "ground_truth.images is 1; it must be 2 or more",
+        (ckpt, "ground_truth.imges=9"): "Did you mean `ground_truth.images`?",
         (ckpt, "precision=fp8"): "precision is 'fp8'; it must be one of auto, fp32, bf16, fp16",
         (ckpt, "explain.lime_samples=1"): "explain.lime_samples is 1; it must be 10 or more",
         ("ckpt=last",): "train.py experiment=demo`",
@@ -110,6 +118,22 @@ def test_the_bundled_model_is_explained_and_the_hint_names_another_class(tmp_pat
     (row,) = rows(run / "explanations.csv")
     assert list(row)[:4] == ["image", "prediction", "softmax", "confidence"]
     assert (row["image"], row["prediction"]) == ("kitchen", "kitchen")
+
+
+def test_methods_are_graded_by_the_true_effects_of_objects(checkpoint: Path, tmp_path: Path) -> None:
+    few = ("ground_truth.images=2", "ground_truth.repeated_images=1", "ground_truth.resamples=20")
+    methods = ("ground_truth.methods=[gradcam]", "ground_truth.others=[captum.attr.Saliency]")
+    result = run_app("explain", "ground_truth=true", f"ckpt={checkpoint}", *few, *methods, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "ground truth: 2 rooms" in result.stdout
+    assert re.search("^trust ", result.stdout, re.MULTILINE)
+    (run,) = tmp_path.glob("outputs/*/*")
+    found = json.loads((run / "ground_truth.json").read_text())
+    assert [grade["method"] for grade in found["grades"]][-3:] == ["oracle", "random", "constant"]
+    assert found["grades"][-3]["skill"] == pytest.approx(1)
+    assert {row["method"] for row in rows(run / "ground_truth.csv")} == {grade["method"] for grade in found["grades"]}
+    for name in ("grades", "cost", "rooms"):
+        assert np.asarray(Image.open(run / f"ground_truth_{name}.png")).std() > 20
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from deepdream.explaining.faithfulness import (
     deletion_auc,
     infidelity,
     insertion_auc,
+    randomised_correlation,
     randomised_correlations,
     sensitivity,
+    smooth_randomised_correlation,
 )
 from tests.explaining.networks import patch_map, patch_network, scene, small_resnet
 
@@ -145,3 +147,17 @@ def test_every_check_is_a_seeded_number() -> None:
     assert list(runs[0]) == list(CHECKS)
     assert runs[0] == runs[1]
     assert all(torch.isfinite(torch.tensor(list(runs[0].values()))))
+
+
+def test_grain_that_weights_do_not_make_is_seen_through_by_smooth_randomisation() -> None:
+    """A map of the image itself, under strong grain that changes with the weights: the mean over copies shows it."""
+
+    def grainy(context: AttributionContext) -> Tensor:
+        weights = sum(float(weight.flatten()[0]) for weight in context.model.parameters())
+        seed = abs(hash((weights, float(context.image.sum()))))
+        grain = torch.randn(context.image.shape[2:], generator=torch.Generator().manual_seed(seed % 2**31))
+        return context.image[0].mean(dim=0) + 20 * grain
+
+    config = ExplainConfig.preset(smooth_samples=16, smoothgrad_noise=0.01)
+    with attribution_context(small_resnet(size=32), scene(32), 0, config=config) as context:
+        assert smooth_randomised_correlation(context, grainy) > 2 * randomised_correlation(context, grainy)

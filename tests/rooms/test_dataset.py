@@ -212,3 +212,18 @@ def test_of_several_processes_one_renders_and_the_others_wait(tmp_path: Path) ->
     write_rooms(tmp_path / "alone", **TINY)
     assert content(tmp_path / "rooms") == content(tmp_path / "alone")
     assert sorted(names(tmp_path)) == ["alone", "rooms"]
+
+
+def test_a_shortcut_is_planted_in_training_images_of_one_class(tmp_path: Path) -> None:
+    settings = {**TINY, "train_per_class": 4}
+    write_rooms(tmp_path / "plain", **settings)
+    before = content(tmp_path / "plain")
+    changed = {}
+    for share in (0.5, 1.0):
+        write_rooms(tmp_path / "planted", **settings, shortcut="lamp:kitchen", shortcut_share=share)
+        planted = content(tmp_path / "planted")
+        changed[share] = {name for name in before if name.endswith(".png") and planted[name] != before[name]}
+    assert changed[1.0] == {f"Images/kitchen/kitchen_{k:04d}.png" for k in range(1, 5)}
+    assert set() < changed[0.5] < changed[1.0]
+    with pytest.raises(ValueError, match="shortcut is 'lamp:kichen'; it must be OBJECT:CLASS"):
+        write_rooms(tmp_path / "bad", **settings, shortcut="lamp:kichen")
