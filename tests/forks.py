@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "deepdream.apps.evaluate",
     "export": "deepdream.apps.export",
     "explain": "deepdream.apps.explain",
+    "microscope": "deepdream.apps.microscope",
     "download": "deepdream.apps.download",
     "data": "deepdream.apps.data",
 }

@@ -18,7 +18,7 @@ PAGES = sorted(
 )
 HISTORY = "CHANGELOG.md"  # names what was, too
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-SCRIPTS = ("train", "dream", "explain", "evaluate")
+SCRIPTS = ("train", "dream", "explain", "evaluate", "microscope")
 # What a script accepts in place of a key of its configuration.
 ALIASES = {
     "dream": {"target": "dream.target", "class": "dream.target", "from": "reproduce"},

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 CHECKPOINTS = (".ckpt", ".pth", ".pt", ".safetensors")
-PATH_KEYS = {"dream": "image", "explain": "image"}  # command -> the key of a path that is not a checkpoint
-CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt"}
+PATH_KEYS = {
+    "dream": "image",
+    "explain": "image",
+    "microscope": "images",
+}  # command -> the key of a path that is not a checkpoint
+CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt", "microscope": "ckpt"}
 HYDRA_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--cfg", "-c", "--package", "-p")
 
 

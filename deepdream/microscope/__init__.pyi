@@ -1,0 +1,12 @@
+from .channel_statistics import ChannelStatistics as ChannelStatistics
+from .config import MicroscopeConfig as MicroscopeConfig
+from .config import MicroscopeOptions as MicroscopeOptions
+from .evidence import Evidence as Evidence
+from .evidence import examine as examine
+from .image_set import ImageSet as ImageSet
+from .image_set import images_below as images_below
+from .making import chosen_layers as chosen_layers
+from .making import make_microscope as make_microscope
+from .site import write_site as write_site
+from .site_data import Microscope as Microscope
+from .streaming import StreamingPass as StreamingPass
