@@ -7,16 +7,16 @@ from pathlib import Path
 from PIL import Image
 
 from deepdream import microscope, models, rooms, scenes
-from deepdream.apps.checkpoints import chosen_network
+from deepdream.apps.checkpoints import chosen_network, run_folder
 from deepdream.apps.command import command
 from deepdream.apps.evaluate import data_of
-from deepdream.apps.overrides import quoted
 from deepdream.console import invocation, progress_bar, relative
 from deepdream.files import atomic_folder
 from deepdream.images import SAMPLES, read_sample
 from deepdream.microscope.config import MicroscopeConfig, MicroscopeOptions
 from deepdream.models.config import BUNDLED
 
+PAGE = "microscope/index.html"  # in a run folder
 ROOMS = 25  # rendered images of each class
 FIRST_ROOM = 2_000_000  # the number of the first: neither a training nor a test image of data=rooms
 ROOM_SIDE = 256  # pixels
@@ -27,49 +27,38 @@ def main(config: MicroscopeConfig, folder: Path) -> None:
     """Write the microscope, and print where it is."""
     network = chosen_network(config.ckpt, config)
     images, note = _images(network, config)
-    output = Path(config.output) if config.output else folder / "microscope"
-    try:
-        write_microscope(network, images, output, config, note=note)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"the same command with output={relative(output)} continues") from None
+    output = Path(config.output) if config.output else (folder / PAGE).parent
+    write_microscope(network, images, output, config, note=note)
 
 
 def write_microscope(
     network: models.Network,
     images: microscope.ImageSet,
     output: Path,
-    options: MicroscopeOptions,
+    options: MicroscopeOptions | None = None,
     *,
     note: str | None = None,
 ) -> Path:
-    """Write the microscope of a network into `output`, printing how far it is; returns the path of its page."""
-    source = network.source if network.source == BUNDLED else f"ckpt={_as_argument(network.source)}"
-    ckpt = "" if source == BUNDLED else f" {source}"
-    return microscope.make_microscope(
-        network,
-        images,
-        output,
-        options,
-        title=_title(network),
-        notes=[note] if note else [],
-        commands={app: f"{invocation(app)}{ckpt}" for app in ("dream", "explain")},
-        on_page=lambda page: print(f"microscope: {relative(page)}", flush=True),
-    )
-
-
-def _as_argument(source: str) -> str:
-    path = Path(source)
-    return (
-        quoted(Path(relative(path)))
-        if path.is_file() and " " in source
-        else relative(path)
-        if path.is_file()
-        else source
-    )
-
-
-def _title(network: models.Network) -> str:
-    return relative(network.source) if Path(network.source).is_file() else network.source
+    """Write the microscope of a network into `output`, printing where it is; returns the path of its page."""
+    path = Path(network.source)
+    if path.is_file():
+        title, ckpt = f"{run_folder(path).name}/{path.stem}", f" ckpt={relative(path)}"
+    else:
+        title, ckpt = network.source, "" if network.source == BUNDLED else f" ckpt={network.source}"
+    try:
+        return microscope.make_microscope(
+            network,
+            images,
+            output,
+            options,
+            title=title,
+            notes=[note] if note else [],
+            dream_command=f"{invocation('dream')}{ckpt}",
+            on_page=lambda page: print(f"microscope: {relative(page)}", flush=True),
+        )
+    except KeyboardInterrupt:
+        again = f"{invocation('microscope')}{ckpt} output={relative(output)}"
+        raise KeyboardInterrupt(f"to continue, repeat the command with output={relative(output)}: {again}") from None
 
 
 def _images(network: models.Network, config: MicroscopeConfig) -> tuple[microscope.ImageSet, str | None]:

@@ -17,7 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepdream.acceleration import accelerated_copy
-from deepdream.explaining import grad_cam
+from deepdream.explaining import ExplainConfig
+from deepdream.explaining.cam_methods import gradcam
+from deepdream.explaining.context import attribution_context
+from deepdream.explaining.explanation import heatmap
 from deepdream.microscope.channel_statistics import response
 from deepdream.microscope.image_set import Batch
 from deepdream.microscope.streaming import Pass
@@ -106,6 +109,7 @@ def examine(
     sums = {layer.name: torch.zeros(classes, layer.channels, dtype=torch.float64) for layer in layers}
     counts = torch.zeros(classes, 1, dtype=torch.float64)
     top, probabilities, heat = [], [], []
+    config = ExplainConfig.preset()
     for batch in batches:
         pixels = batch.images.to(device)
         x = normalize_uint8(pixels, network.mean, network.std).requires_grad_()
@@ -135,7 +139,7 @@ def examine(
             removed, drops = _removed(model, layer, x.detach(), candidates, predicted)
             of.removed.append(removed)
             of.drops.append(drops)
-        heat += [_heat(network, image) for image in pixels.float() / 255]
+        heat += [_heat(network, image, config) for image in pixels.float() / 255]
         if on_batch is not None:
             on_batch(batch.first + len(batch.images))
     evidence = {}
@@ -206,8 +210,10 @@ def _is_linear(model: nn.Module, gradients: Tensor, predicted: Tensor) -> bool:
     return bool(error <= EXACT * expected.abs().amax())
 
 
-def _heat(network: Network, image: Tensor) -> npt.NDArray[np.uint8]:
-    cam = grad_cam(network, image)[None, None]
+def _heat(network: Network, image: Tensor, config: ExplainConfig) -> npt.NDArray[np.uint8]:
+    """Grad-CAM of the prediction for an image (3, S, S) in [0, 1]."""
+    with attribution_context(network, image, 0, config=config) as context:
+        cam = heatmap(gradcam(context, of_prediction=True), "gradcam")[None, None]
     small = F.interpolate(cam, (HEAT_SIDE, HEAT_SIDE), mode="bilinear", antialias=True)[0, 0]
     heat: npt.NDArray[np.uint8] = small.mul(255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
     return heat

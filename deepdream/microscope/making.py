@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -43,12 +43,12 @@ def make_microscope(
     *,
     title: str = "",
     notes: Sequence[str] = (),
-    commands: Mapping[str, str] | None = None,
+    dream_command: str = "python dream.py",
     on_page: Callable[[Path], object] | None = None,
 ) -> Path:
     """Write the microscope of `network` on `images` into `folder`; returns the path of its index.html.
 
-    title, notes: of the first page. commands: the beginnings of the commands `dream` and `explain` for this network.
+    title, notes: of the first page. dream_command: the beginning of the commands that dream a channel of this network.
     on_page: called with the path of index.html when the page is there, before the visualisations are made.
     Raises ValueError for a layer that the network lacks, or whose map has no positions, and without readable images.
     """
@@ -88,7 +88,7 @@ def make_microscope(
         found,
         evidence,
         title=title or network.source,
-        commands=commands or {},
+        dream_command=dream_command,
         notes=[*notes, *skipped],
     )
     write_images(folder / "images", shown, network, batch_size=size, workers=workers)

@@ -62,7 +62,7 @@ class Microscope:
     evidence: Evidence
     visualizations: int = 0
     title: str = ""
-    commands: Mapping[str, str] = field(default_factory=dict)
+    dream_command: str = "python dream.py"
     notes: Sequence[str] = ()
     trust: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     concepts: Mapping[int, Sequence[Record]] = field(default_factory=dict)
@@ -112,7 +112,6 @@ def _site(microscope: Microscope) -> Record:
         )
     return {
         "title": microscope.title,
-        "source": network.source,
         "digest": network.digest[:12],
         "classes": network.classes,
         "layers": layers,
@@ -120,7 +119,7 @@ def _site(microscope: Microscope) -> Record:
         "seen": int(statistics.arrays["count"][0]),
         "labelled": any(label >= 0 for label in microscope.images.labels),
         "visualizations": microscope.visualizations,
-        "commands": dict(microscope.commands),
+        "dream": microscope.dream_command,
         "notes": list(microscope.notes),
     }
 

@@ -17,7 +17,7 @@ from deepdream.models import Layer, Network
 
 GROUP = 16  # channels that are dreamed together; always the same ones, so that a resumed run writes equal files
 QUALITY = 86  # of JPEGs
-PHOTO_STEPS = 24  # of the dream on a photo
+PHOTO_SHARE = 3  # a dream on a photo takes one of so many steps
 PHOTO = "photo"  # the kind of file of the dream on a photo, beside "0", "1" ...
 
 
@@ -38,7 +38,13 @@ class Visualizations:
         )
         self._dreamer = Dreamer(network, self.config, device=options.device, precision=options.precision)
         on_photo = DreamConfig.preset(
-            "visualize", layers=self.config.layers, steps=PHOTO_STEPS, init="image", jitter=2, pad=4, rotate=0
+            "visualize",
+            layers=self.config.layers,
+            steps=max(1, options.steps // PHOTO_SHARE),
+            init="image",
+            jitter=2,
+            pad=4,
+            rotate=0,
         )
         self._on_photo = self._dreamer.with_config(on_photo)
 
