@@ -11,12 +11,14 @@ import errno
 import io
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import hydra
@@ -144,7 +146,8 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *
     try:
         valid = checked(config)
         is_refused = False
-        run(valid, folder)
+        with interrupts_kept():
+            run(valid, folder)
     except KeyboardInterrupt as stop:
         sys.exit(_interrupted(stop))
     except BrokenPipeError:
@@ -215,6 +218,32 @@ def is_expected(error: BaseException) -> bool:
     frames = list(traceback.walk_tb(error.__traceback__))
     raised_here = bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith("deepdream.")
     return isinstance(error, ValueError) and raised_here
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """At the end of the block, raise the KeyboardInterrupt that Python or a library ignored inside it.
+
+    Python ignores one that is raised while an object is deleted, and some libraries have a bare `except` around an
+    import. Where SIGINT is ignored or another handler is set, nothing changes.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    came = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _interrupted(stop: KeyboardInterrupt) -> int:

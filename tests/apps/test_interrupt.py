@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from deepdream.apps.command import interrupts_kept
 from tests.conftest import ROOT, TINY, run_app
 from tests.forks import begin
 
@@ -84,3 +86,9 @@ def test_ctrl_c_ends_another_command_with_one_line(app: str, trained: Path, tmp_
     begun = tmp_path / "run"
     status, errors = interrupt(app, f"ckpt={checkpoint}", "hydra.run.dir=run", cwd=tmp_path, when=begun.exists)
     assert (status, errors) == (130, "interrupted\n")
+
+
+def test_an_interrupt_that_a_library_swallows_is_raised_at_the_end() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupts_kept(), contextlib.suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
