@@ -84,13 +84,11 @@ function confusionPage(label, other) {
   const found = microscope.data.images.map((image, i) => [image, i])
     .filter(([image]) => image.label === label && image.top[0][0] === other)
     .sort(([a], [b]) => b.top[0][1] - a.top[0][1]).map(([, i]) => i);
-  const { makers } = microscope.data.classes[other];
-  const last = makers.length - 1;
   return [
     opening(`${className(label)}, predicted as ${className(other)}`, [count(found.length, "image"), ". ",
       h("a", { href: address.class(label) }, className(label)), " · ", h("a", { href: address.class(other) }, className(other))]),
     section("Images", "The surest first. The page of each shows why.", photos(found)),
-    channelsBehind(found, last, other),
+    ...microscope.site.layers.map((_, layer) => channelsBehind(found, layer, other)),
   ];
 }
 

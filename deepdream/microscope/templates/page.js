@@ -50,7 +50,7 @@ function svg(tag, attributes, ...children) {
 
 const number = (value) => Number(value).toLocaleString("en", { maximumSignificantDigits: 3 });
 const brief = (value) => Number(value).toLocaleString("en", { maximumSignificantDigits: 2 });
-const percent = (value) => `${(100 * value).toFixed(value && Math.abs(value) < 0.095 ? 1 : 0)} %`;
+const percent = (value) => `${(100 * value).toFixed(value && Math.abs(value) < 0.095 ? 1 : 0)}\u00a0%`;
 // How a probability that falls by `drop` changes, in percentage points.
 const points = (drop) => `${drop >= 0 ? "−" : "+"}${(100 * Math.abs(drop)).toFixed(1)}`;
 const count = (value, noun, nouns = `${noun}s`) => `${value.toLocaleString("en")} ${value === 1 ? noun : nouns}`;
