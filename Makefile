@@ -8,7 +8,7 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist workstea
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-all test-gpu lint format architecture method-table \
-	train dream evaluate explain tensorboard bench clean
+	train dream evaluate explain predict tensorboard bench clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ train: setup  ## python train.py; make train ARGS="model=resnet50"
 
 dream: setup  ## python dream.py; make dream ARGS="dream.layers=[layer4]"
 	$(BIN)/python dream.py $(ARGS)
+
+predict: setup  ## python predict.py; make predict ARGS="images=FOLDER ckpt=last"
+	$(BIN)/python predict.py $(ARGS)
 
 evaluate: setup  ## python evaluate.py; make evaluate ARGS="ckpt=PATH"
 	$(BIN)/python evaluate.py $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+
+from deepdream.markup import escaped
 
 WIDTH = 120  # characters of a table where the output is no terminal
 LONGEST_LINE = 1_000  # characters of an error
@@ -41,7 +44,11 @@ def progress_bar(
 ) -> Iterator[Update]:
     """A bar that appears with the first step and goes with the last; nothing where the output is no terminal."""
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), *columns, transient=True, disable=not Console().is_terminal
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        transient=True,
+        disable=not Console().is_terminal,
     ) as progress:
         task = None
 
@@ -56,8 +63,8 @@ def progress_bar(
 
 
 def print_table(table: Table, *, width: int = WIDTH) -> None:
-    """Print a table, as wide as the terminal; `width` characters where the output is none."""
-    Console(width=None if Console().is_terminal else width).print(table)
+    """Print a table, as wide as the terminal; `width` characters where the output is none. Its texts are no markup."""
+    Console(width=None if Console().is_terminal else width, markup=False, emoji=False).print(table)
 
 
 def print_error(message: str) -> None:
@@ -68,8 +75,17 @@ def print_error(message: str) -> None:
 def printable(text: str) -> str:
     """`text` as one line for a terminal: control characters are escaped, and a long line loses its middle."""
     text = " ".join(text.split())
-    text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    text = escaped(text)
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE * 2 // 3]} ... {text[-LONGEST_LINE // 3 :]}"
+
+
+def command_line(app: str, *arguments: str) -> str:
+    """A command to copy: `app` with these arguments, quoted for a shell where that is needed.
+
+    >>> command_line("dream", "image=my photo.jpg")
+    "python -m deepdream dream 'image=my photo.jpg'"
+    """
+    return " ".join([invocation(app), *map(shlex.quote, arguments)])
 
 
 def invocation(app: str) -> str:
@@ -84,7 +100,7 @@ def invocation(app: str) -> str:
         return f"deepdream {app}"
     script = started.with_name(f"{app}.py")
     if started.suffix == ".py" and script.is_file() and not script.absolute().is_relative_to(PACKAGE):
-        return f"python {relative(script)}"
+        return f"python {shlex.quote(relative(script))}"
     return f"python -m deepdream {app}"
 
 

@@ -1,57 +1,43 @@
-"""Read and resize image files; images to tensors and back.
-
-Every file is untrusted: its size is checked before its pixels are decoded, and every error is one line that names the
-file.
-"""
+"""Read and resize images; images to tensors and back."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
+import logging
 import math
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageFile, ImageOps
+
+from deepdream.bit_depth import decode_16_bits
+from deepdream.color_profiles import is_srgb, plain_rgb, to_srgb
+from deepdream.image_formats import opened
 
 if TYPE_CHECKING:  # reading files works without torch, which takes seconds and 600 MB to import
     import torch
     from torch import Tensor
 
 SAMPLES = ("china", "flower")
-MAX_FILE_PIXELS = 178_000_000  # just under the size that Pillow itself refuses, 2 * Image.MAX_IMAGE_PIXELS
 MAX_PIXELS = 100_000_000  # of an image made here
 
-# The formats that are read, by Pillow's names, and the suffixes of their files. Pillow reads thirty more; for one of
-# them, EPS, it starts an interpreter: that must not happen only because a file lies in a folder of photos.
-FORMATS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png", ".apng"),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif", ".avifs"),
-    "JPEG2000": (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
-    "TGA": (".tga", ".icb", ".vda", ".vst"),
-}
-IMAGE_SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)  # in lower case
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]  # (H, W, 3), or (H, W, 4) with straight alpha
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Decoded:
     """An image and the properties of its file.
 
-    image: upright, 8-bit RGB. size: width and height as stored. mode, format: Pillow's names.
+    image: upright, 8-bit sRGB, in mode RGB; RGBA where its transparency was asked for.
+    size: width and height as stored. mode, format: Pillow's names.
+    profile_fault: why the colour profile of the file was ignored; "" where there is none, or where it was applied.
     share: fraction of the rows that the file holds. truncated: whether the file ends too early; a progressive JPEG may
         then still hold all of its rows, in less detail.
     """
@@ -62,26 +48,80 @@ class Decoded:
     format: str
     share: float
     truncated: bool
+    profile_fault: str = ""
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """The image in a file: upright, 8-bit RGB, fully decoded, without metadata.
+    """The image in a file: upright, 8-bit sRGB, fully decoded, without metadata.
 
-    Transparency is composited over white, 16-bit and float grey is scaled to 8 bits, and an animation gives its first
-    frame.
+    Its colour profile is applied; one that cannot be used is ignored, and a line is logged. Transparency is composited
+    over white, 16-bit and float grey is scaled to 8 bits, and an animation gives its first frame.
 
     Raises FileNotFoundError, IsADirectoryError or PermissionError where there is no file to read, and ValueError for
     one that is empty, not an image, damaged, truncated, or larger than MAX_FILE_PIXELS; each in one line.
     """
-    return decode(path).image
+    decoded = decode(path)
+    _log_fault(path, decoded.profile_fault)
+    return decoded.image
 
 
-def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = None) -> Decoded:
+def read_pixels(path: str | Path, *, bits: int = 8) -> Pixels:
+    """The image in a file as `read_image` reads it, with its transparency, and with 16 bits where it has them.
+
+    bits: 8 gives uint8; 16 gives uint16, to which an image of fewer bits is scaled. The result is (H, W, 4) where some
+    of the image is transparent: alpha as stored, and white where alpha is 0, whatever colour the file hides there.
+    """
+    pixels = _read_16_bits(Path(path)) if bits == 16 else None
+    if pixels is None:
+        decoded = decode(path, transparent=True)
+        _log_fault(path, decoded.profile_fault)
+        pixels = np.array(decoded.image)
+        if bits == 16:
+            pixels = pixels.astype(np.uint16) * 257
+    if pixels.shape[2] == 4:
+        top = np.iinfo(pixels.dtype).max
+        if (pixels[..., 3] == top).all():
+            return pixels[..., :3].copy()
+        pixels[pixels[..., 3] == 0, :3] = top
+    return pixels
+
+
+def has_profile_or_alpha(path: str | Path) -> bool:
+    """Whether a file is transparent or has a colour profile other than sRGB; False where it cannot be read."""
+    try:
+        with opened(Path(path)) as file:
+            profile = file.info.get("icc_profile")
+            return file.has_transparency_data or bool(profile and not is_srgb(profile))
+    except (OSError, ValueError):
+        return False
+
+
+def _log_fault(path: str | Path, profile_fault: str) -> None:
+    if profile_fault:
+        log.warning(f"{path}: its colour profile is ignored ({profile_fault})")
+
+
+def _read_16_bits(path: Path) -> Pixels | None:
+    """None where the file has fewer bits."""
+    with opened(path) as file:
+        pixels = decode_16_bits(file, file.info.get("icc_profile"))
+        if pixels is None:
+            return None
+        exif = _orientation(file) if file.format == "PNG" else None  # a TIFF is upright
+        file.load()  # checks that nothing is missing
+        channels = [Image.fromarray(channel) for channel in pixels.transpose(2, 0, 1)]
+        return np.stack([np.asarray(_upright(channel, exif), np.uint16) for channel in channels], axis=2)
+
+
+def decode(
+    path: str | Path, *, least: float = 1.0, shorter_side: int | None = None, transparent: bool = False
+) -> Decoded:
     """The image that `read_image` reads, and the properties of its file.
 
     least: accept a truncated file that holds at least this fraction of the rows; the image then has only those.
     shorter_side: decode a JPEG at 1/2, 1/4 or 1/8 of its size, which is faster, while its shorter side keeps at least
         this many pixels.
+    transparent: return an image with transparency as RGBA.
 
     Raises what `read_image` raises.
     """
@@ -101,13 +141,13 @@ def decode(path: str | Path, *, least: float = 1.0, shorter_side: int | None = N
             truncated = True
             if share < least:
                 raise ValueError(f"truncated: it holds {share:.0%} of its rows") from None
-        rgb = _to_rgb(image)
+        rgb, profile_fault = _in_srgb(image, file.info.get("icc_profile"))
+        if not transparent:
+            rgb = over_white(rgb)
         rgb.info = {}
-        with contextlib.suppress(Exception):  # broken EXIF is no reason to refuse the image
-            # After load(), which turns a TIFF upright by itself; of the file, because not every conversion keeps EXIF.
-            rgb.getexif()[ExifTags.Base.Orientation] = file.getexif()[ExifTags.Base.Orientation]
-        ImageOps.exif_transpose(rgb, in_place=True)
-    return Decoded(rgb, size, mode, kind, share, truncated)
+        # After load(), which turns a TIFF upright by itself; of the file, because not every conversion keeps EXIF.
+        rgb = _upright(rgb, _orientation(file))
+    return Decoded(rgb, size, mode, kind, share, truncated, profile_fault)
 
 
 def read_sample(name: str = "china") -> Image.Image:
@@ -135,39 +175,56 @@ def noise_image(height: int, width: int, seed: int) -> Image.Image:
 
 
 def resize_to_width(image: Image.Image, width: int) -> Image.Image:
-    """The image as RGB, `width` pixels wide, its aspect ratio kept: int(H * (width / W)) pixels high, at least 1.
+    """The image as RGB, resized as `resize_pixels` does. Raises what that raises."""
+    return Image.fromarray(resize_pixels(np.array(image.convert("RGB")), width))
 
-    Cubic convolution with a = -0.75 and no antialiasing, rounded to uint8: what OpenCV's INTER_CUBIC computes, and so
-    what pytorch-deepdream dreams on. Raises ValueError for a width under 1 and for a result over MAX_PIXELS.
+
+def resize_pixels(pixels: Pixels, width: int) -> Pixels:
+    """The image `width` pixels wide, its aspect ratio kept: int(H * (width / W)) pixels high, at least 1.
+
+    Cubic convolution with a = -0.75 and no antialiasing, rounded to integers: what OpenCV's INTER_CUBIC computes, and
+    so what pytorch-deepdream dreams on. What is transparent lends its colours to no neighbour. Raises ValueError for a
+    width under 1 and for a result over MAX_PIXELS.
     """
+    before = (pixels.shape[1], pixels.shape[0])
     if width < 1:
         raise ValueError(f"an image cannot be resized to width {width}; it must be 1 or more, for example 600")
-    height = max(1, int(image.height * (width / image.width)))
+    height = max(1, int(before[1] * (width / before[0])))
     if width * height > MAX_PIXELS:
-        most = max(1, math.isqrt(MAX_PIXELS * image.width // image.height))
+        most = max(1, math.isqrt(MAX_PIXELS * before[0] // before[1]))
         raise ValueError(
-            f"the image is {image.width}x{image.height}; resized to width {width} it would be {width}x{height}, "
+            f"the image is {before[0]}x{before[1]}; resized to width {width} it would be {width}x{height}, "
             f"over {MAX_PIXELS:,} pixels; choose dream.width={most} or less"
         )
-    image = image.convert("RGB")
-    if (width, height) == image.size:
-        return image
+    if (width, height) == before:
+        return pixels
     import torch
     import torch.nn.functional as F
 
+    top = np.iinfo(pixels.dtype).max
     # In float32: on uint8, PyTorch computes another cubic, with a = -0.5.
-    values = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()  # (1, 3, H, W) in [0, 255]
+    values = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]  # (1, C, H, W) in [0, top]
+    if values.shape[1] == 4:  # premultiplied
+        values = torch.cat([values[:, :3] * values[:, 3:] / top, values[:, 3:]], dim=1)
     values = F.interpolate(values, size=(height, width), mode="bicubic", align_corners=False)
-    values = values.add_(0.5).floor_().clamp_(0, 255).to(torch.uint8)
-    return Image.fromarray(values[0].permute(1, 2, 0).contiguous().numpy())
+    if values.shape[1] == 4:
+        alpha = values[:, 3:].add(0.5).floor_().clamp_(0, top)
+        colors = torch.where(alpha > 0, values[:, :3] * top / values[:, 3:].clamp_min(0.5), top)
+        values = torch.cat([colors, alpha], dim=1)
+    values = values.add_(0.5).floor_().clamp_(0, top)
+    return np.ascontiguousarray(values[0].permute(1, 2, 0).numpy().astype(pixels.dtype))
 
 
-def to_tensor(image: Image.Image, dtype: torch.dtype | None = None) -> Tensor:
-    """The image as a (3, H, W) tensor in [0, 1], float32 or `dtype`, on the CPU. Other modes are converted to RGB."""
+def to_tensor(image: Image.Image | Pixels, dtype: torch.dtype | None = None) -> Tensor:
+    """The image as a (3, H, W) tensor in [0, 1], float32 or `dtype`, on the CPU; of pixels with alpha (4, H, W).
+
+    An image of another mode is converted to RGB.
+    """
     import torch
 
-    values = torch.from_numpy(np.array(image.convert("RGB")))  # (H, W, 3) uint8
-    return values.permute(2, 0, 1).contiguous().to(dtype or torch.float32).div_(255)
+    pixels = np.array(image.convert("RGB")) if isinstance(image, Image.Image) else image
+    values = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    return values.to(dtype or torch.float32).div_(np.iinfo(pixels.dtype).max)
 
 
 def to_image(image: Tensor) -> Image.Image:
@@ -175,14 +232,25 @@ def to_image(image: Tensor) -> Image.Image:
 
     Raises ValueError for another shape or dtype, and for NaN.
     """
-    if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape or not image.is_floating_point():
+    if image.ndim != 3 or image.shape[0] != 3:
+        raise ValueError(f"an image is a floating-point tensor (3, H, W); this is {image.dtype} {(*image.shape,)}")
+    return Image.fromarray(to_pixels(image))
+
+
+def to_pixels(image: Tensor, *, bits: int = 8) -> Pixels:
+    """The pixels of a floating-point tensor (3, H, W), or (4, H, W) with alpha, in [0, 1], as `to_image` rounds them.
+
+    bits: per channel, 8 or 16. Raises what `to_image` raises.
+    """
+    if image.ndim != 3 or image.shape[0] not in (3, 4) or 0 in image.shape or not image.is_floating_point():
         raise ValueError(f"an image is a floating-point tensor (3, H, W); this is {image.dtype} {(*image.shape,)}")
     image = image.detach().cpu()
     if image.isnan().any():
         raise ValueError("the image holds NaN; the computation that made it diverged")
+    top = 2**bits - 1
     # In float64, where 255 x + 0.5 is exact for a float32 x and no value just under a half is rounded up.
-    values = image.double().mul(255).add_(0.5).floor_().clamp_(0, 255).byte()
-    return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
+    values = image.double().mul(top).add_(0.5).floor_().clamp_(0, top).permute(1, 2, 0)
+    return np.ascontiguousarray(values.numpy().astype(np.uint8 if bits == 8 else np.uint16))
 
 
 def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -203,52 +271,6 @@ def _per_channel(values: Sequence[float], like: Tensor) -> Tensor:
     return torch.tensor(list(values), dtype=like.dtype, device=like.device).view(3, 1, 1)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """The file with its header read, within MAX_FILE_PIXELS. Pillow's errors inside `with` become one-line errors."""
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{path} is a folder; name one image in it")
-    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
-        raise ValueError(f"{path} is not a regular file")
-    try:
-        file = path.open("rb")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(_missing(path)) from error
-    except OSError as error:
-        raise type(error)(f"{path} cannot be opened ({reason(error)}); check the name and its permissions") from error
-    with file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; errors are raised
-        if os.fstat(file.fileno()).st_size == 0:
-            raise ValueError(f"{path} is empty (0 bytes); get the file again")
-        try:
-            with Image.open(file, formats=_readable()) as image:
-                pixels = image.width * image.height
-                if pixels > MAX_FILE_PIXELS:
-                    raise Image.DecompressionBombError(
-                        f"Image size ({pixels} pixels) exceeds limit of {MAX_FILE_PIXELS} pixels"
-                    )
-                yield image
-        except Image.DecompressionBombError as error:
-            too_large = reason(error).partition(",")[0]
-            raise ValueError(f"{path} is too large to open ({too_large}); scale it down first") from error
-        except UnidentifiedImageError as error:
-            raise ValueError(
-                f"{path} is not an image of a supported format, or only the start of one; save it as JPEG or PNG"
-            ) from error
-        except Exception as error:  # Pillow's decoders raise a dozen kinds of exception for a damaged file
-            raise ValueError(
-                f"{path} is damaged, truncated or of a rare variant ({reason(error)}); "
-                "get the file again, or save it as JPEG or PNG"
-            ) from error
-
-
-@cache
-def _readable() -> tuple[str, ...]:
-    """Those of FORMATS that this Pillow reads: old ones lack AVIF."""
-    Image.init()
-    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
-
-
 def _rows_there(file: ImageFile.ImageFile) -> tuple[Image.Image, float]:
     """The rows that a truncated file holds, and their fraction of all. Missing rows have one flat colour."""
     if file.info.get("progressive") and file.fp is not None:
@@ -266,27 +288,35 @@ def _rows_there(file: ImageFile.ImageFile) -> tuple[Image.Image, float]:
     return file.crop((0, first, file.width, last)), (last - first) / file.height
 
 
-def _missing(path: Path) -> str:
-    """Why there is no file at `path`, with the names in its folder that are close to it."""
-    try:
-        names = [name for name in os.listdir(path.parent) if name != path.name]
-    except OSError:
-        return f"there is no file {path}: {path.parent} is not a folder that can be read; check the path"
-    lowered = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(path.name.lower(), lowered, n=3, cutoff=0.7)
-    hint = f"close names there: {', '.join(lowered[name] for name in close)}" if close else "check the path"
-    return f"there is no file {path}; {hint}"
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """A new 8-bit RGB image; `read_image` documents the conversion of other modes."""
+def _in_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
+    """The image in 8-bit sRGB, mode RGB or RGBA; and why its profile was ignored, or ""."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return _grey_to_8_bits(image).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+        image = _grey_to_8_bits(image)
+    try:
+        return to_srgb(image, profile), ""
+    except ValueError as error:
+        return plain_rgb(image), str(error)
+
+
+def _orientation(file: Image.Image) -> int | None:
+    with contextlib.suppress(Exception):  # broken EXIF is no reason to refuse the image
+        return file.getexif().get(ExifTags.Base.Orientation)
+    return None
+
+
+def _upright(image: Image.Image, orientation: int | None) -> Image.Image:
+    """The image, changed in place, as a viewer shows it."""
+    with contextlib.suppress(Exception):  # of an orientation that is no number
+        image.getexif()[ExifTags.Base.Orientation] = orientation
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def over_white(image: Image.Image) -> Image.Image:
+    """An image in mode RGB or RGBA as RGB, composited over white."""
+    if image.mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def _grey_to_8_bits(image: Image.Image) -> Image.Image:
@@ -300,9 +330,3 @@ def _grey_to_8_bits(image: Image.Image) -> Image.Image:
     ceilings = [top for top in ((1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)) if high <= top]
     values = values / ceilings[0] if low >= 0 and ceilings else (values - low) / ((high - low) or 1.0)
     return Image.fromarray(np.floor(values * 255 + 0.5).astype(np.uint8))
-
-
-def reason(error: Exception) -> str:
-    """The message of an exception in one line, without an errno or a path."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split())

@@ -15,6 +15,8 @@ from typing import Any
 
 from PIL import Image
 
+from deepdream.markup import escaped, folder_names
+
 CSV_IMAGES = "images"  # the folder of images beside the metrics.csv of a CSVLogger
 
 
@@ -79,12 +81,15 @@ def flattened(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def _log_encoded(loggers: Iterable[Any], tag: str, image: Image.Image, encoded: bytes | None, step: int) -> None:
+    tag = escaped(tag)
     for logger in loggers:
         kind = _kind(logger)
         if hasattr(logger, "log_image"):  # Lightning's name for it: W&B, for one
             logger.log_image(key=tag, images=[image], step=step)
         elif kind == "MLFlowLogger":
-            logger.experiment.log_image(logger.run_id, image, key=re.sub(r"[^\w./ -]", "_", tag), step=step)
+            logger.experiment.log_image(
+                logger.run_id, image, key="/".join(folder_names(tag)).replace("%", "_"), step=step
+            )
         elif kind == "CSVLogger":
             encoded = encoded or _encode(image)
             _write_beside_csv(logger, tag, encoded, step)
@@ -113,8 +118,8 @@ def _encode(image: Image.Image) -> bytes:
 
 
 def _write_beside_csv(logger: Any, tag: str, encoded: bytes, step: int) -> None:
-    """images/<tag>/<step>.png beside metrics.csv. A colon, as in layer3:55, is no part of a file name on Windows."""
-    path = Path(logger.log_dir, CSV_IMAGES, *(re.sub(r"[^\w.+ -]", "_", part) for part in tag.split("/")))
+    """images/<tag>/<step>.png beside metrics.csv."""
+    path = Path(logger.log_dir, CSV_IMAGES, *folder_names(tag))
     path.mkdir(parents=True, exist_ok=True)
     (path / f"{step:08d}.png").write_bytes(encoded)
 

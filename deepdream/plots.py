@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
+
+from deepdream.fonts import Font, drawable, pillow_font, with_fallback
 
 # Okabe & Ito's colours, told apart by colour-blind readers too.
 COLORS = {"train": "#0072B2", "val": "#E69F00", "test": "#009E73"}
+
+
+OWN_MATH = r"$\mathdefault{"
 
 
 @contextmanager
@@ -38,10 +44,37 @@ def figure_style() -> Iterator[None]:
 
 
 def rendered(figure: Figure) -> Image.Image:
-    """The figure as an image, 8-bit RGB: rendered once, for a file and for the loggers."""
-    canvas: Any = FigureCanvasAgg(figure)
+    """The figure as an image, 8-bit RGB: rendered once, for a file and for the loggers.
+
+    Every text is drawn as it is: a `$` in the name of a class begins no formula, and no character becomes a box.
+    """
+    canvas: Any = _PlainTextCanvas(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+class _PlainTextRenderer(RendererAgg):
+    """Draws mathtext only where matplotlib wrote it itself: the powers on a logarithmic axis."""
+
+    def draw_text(
+        self, gc: Any, x: Any, y: Any, s: str, prop: Any, angle: Any, ismath: Any = False, mtext: Any = None
+    ) -> None:
+        draw: Any = super().draw_text
+        draw(gc, x, y, drawable(s), with_fallback(prop, s), angle, ismath and s.startswith(OWN_MATH), mtext)
+
+    def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> Any:
+        measure: Any = super().get_text_width_height_descent
+        return measure(drawable(s), with_fallback(prop, s), ismath and s.startswith(OWN_MATH))
+
+
+class _PlainTextCanvas(FigureCanvasAgg):
+    @cached_property
+    def _plain(self) -> Any:
+        renderer: Any = _PlainTextRenderer
+        return renderer(*self.get_width_height(physical=True), self.figure.dpi)
+
+    def get_renderer(self) -> Any:
+        return self._plain
 
 
 INK, PAPER = "#1a1a1a", "white"
@@ -62,8 +95,8 @@ def contact_sheet(
     columns = min(columns, len(images))
     gap = max(4, size // 16)
     points, heading_points = max(11, size // 11), max(14, size // 7)
-    font, heading = ImageFont.load_default(size=points), ImageFont.load_default(size=heading_points)
-    texts = [[_shortened(line, font, size) for line in caption.splitlines()] for caption in captions]
+    title, heading = pillow_font(title, heading_points)
+    texts = [[_fitting(line, points, size) for line in caption.splitlines()] for caption in captions]
     line_height = int(points * 1.3)
     cell = size + max(map(len, texts)) * line_height + gap
     top = gap + (int(heading_points * 1.6) if title else 0)
@@ -78,15 +111,16 @@ def contact_sheet(
         left, upper = gap + column * (size + gap), top + row * cell
         small = ImageOps.contain(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
         sheet.paste(small, (left + (size - small.width) // 2, upper + size - small.height))
-        for i, line in enumerate(lines):
+        for i, (line, font) in enumerate(lines):
             pen.text((left + size / 2, upper + size + 2 + i * line_height), line, fill=INK, font=font, anchor="ma")
     return sheet
 
 
-def _shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """`text`, shortened to at most `width` pixels."""
+def _fitting(text: str, points: int, width: int) -> tuple[str, Font]:
+    """`text`, shortened to at most `width` pixels, and a font that has its characters."""
+    text, font = pillow_font(text, points)
     if font.getlength(text) <= width:
-        return text
+        return text, font
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
-    return text + "…"
+    return text + "…", font

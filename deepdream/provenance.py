@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from PIL import Image
+import numpy as np
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from deepdream.bit_depth import write_png_16, write_tiff
 from deepdream.files import atomic_path
-from deepdream.images import opened, reason, to_image
+from deepdream.image_formats import opened, reason
+from deepdream.images import Pixels, over_white, to_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,61 +29,107 @@ PROVENANCE_KEY = "deepdream"
 
 
 def write_png(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
-    """Write an image, or a tensor as `to_image` takes it, and return its path.
-
-    `provenance` is stored as JSON, keys sorted, in a text chunk named "deepdream"; a value that JSON has no type for
-    (a Path, a dtype) becomes its text. No other metadata is written. Missing folders are made. The file appears whole
-    or not at all: a failed write leaves an earlier file unchanged.
-
-    Raises ValueError for a name that does not end in .png and for provenance that is not JSON or longer than
-    MAX_PROVENANCE, OSError (IsADirectoryError, PermissionError, ...) where the file cannot be written.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
+    """Write an image with `write_image`, and refuse a name that does not end in .png."""
+    if Path(path).suffix.lower() != ".png":
         raise ValueError(f"{path} does not end in .png; write a .png, because the configuration is kept inside it")
-    chunks = PngInfo()
-    if provenance is not None:
-        chunks.add_text(PROVENANCE_KEY, _provenance_text(provenance, path))
-    return _write(image, path, format="PNG", pnginfo=chunks)
+    return write_image(image, path, provenance=provenance)
 
 
-def write_jpeg(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None = None) -> Path:
-    """Write an image as `write_png` does, as a JPEG of quality 95 with `provenance` in its comment.
+def write_image(
+    image: Image.Image | Tensor, path: str | Path, *, bits: int = 8, provenance: Mapping[str, Any] | None = None
+) -> Path:
+    """Write an image in the format of its suffix, one of OUTPUTS, and return its path.
 
-    Raises what `write_png` raises; the name must end in .jpg or .jpeg, and a comment holds 65,533 bytes.
+    image: or a tensor (3, H, W), or (4, H, W) with alpha, as `to_pixels` takes it; a JPEG has no alpha, and is
+        composited over white. PNG, WebP and TIFF are lossless; a JPEG has quality 95.
+    bits: per channel of a tensor's file, see `bits_of_output`.
+    provenance: stored as JSON, keys sorted, under the name "deepdream": in a text chunk of a PNG, the comment of a
+        JPEG, the ImageDescription of a TIFF or of the EXIF of a WebP. A value that JSON has no type for (a Path, a
+        dtype) becomes its text. No other metadata is written.
+
+    Missing folders are made. The file appears whole or not at all: a failed write leaves an earlier file unchanged.
+
+    Raises ValueError for another suffix and for provenance that is not JSON, or longer than MAX_PROVENANCE or than a
+    JPEG's comment; OSError (IsADirectoryError, PermissionError, ...) where the file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".jpg", ".jpeg"):
-        raise ValueError(f"{path} does not end in .jpg or .jpeg")
-    comment = b"" if provenance is None else f"{PROVENANCE_KEY} {_provenance_text(provenance, path)}".encode("ascii")
-    if len(comment) > MAX_COMMENT:
-        raise ValueError(f"the provenance of {path} has {len(comment):,} bytes; a JPEG's comment holds {MAX_COMMENT:,}")
-    return _write(image, path, format="JPEG", quality=95, subsampling=0, comment=comment)
-
-
-def write_image(image: Image.Image | Tensor, path: str | Path, *, provenance: Mapping[str, Any] | None) -> Path:
-    """Write an image in the format of its suffix: .png, .jpg or .jpeg. See write_png and write_jpeg."""
-    is_jpeg = Path(path).suffix.lower() in (".jpg", ".jpeg")
-    return write_jpeg(image, path, provenance=provenance) if is_jpeg else write_png(image, path, provenance=provenance)
-
-
-def _write(image: Image.Image | Tensor, path: Path, **how: Any) -> Path:
-    """Write an image whole or not at all."""
+    if path.suffix.lower() not in _WRITERS:
+        raise ValueError(f"{path} does not end in {', '.join(OUTPUTS)}")
+    bits_of_output(path, bits)
+    text = None if provenance is None else _provenance_text(provenance, path)
+    if path.suffix.lower() in (".jpg", ".jpeg") and len(_with_key(text)) > MAX_COMMENT:
+        raise ValueError(f"the provenance of {path} is too long; a JPEG's comment holds {MAX_COMMENT:,} bytes")
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; name a file to write")
-    image = image.copy() if isinstance(image, Image.Image) else to_image(image)
-    image.info = {}  # Pillow would write some of it: a colour profile, say
+    if isinstance(image, Image.Image):
+        pixels = np.asarray(image if image.mode in ("L", "RGB", "RGBA") else image.convert("RGB"))
+    else:
+        pixels = to_pixels(image, bits=bits)
     try:
-        with atomic_path(path, unique=True) as partial, partial.open("xb") as file:
-            image.save(file, **how)
+        with atomic_path(path, unique=True) as partial, partial.open("x+b") as file:
+            _WRITERS[path.suffix.lower()](file, pixels, text)
     except OSError as error:
         why = reason(error) if os.path.isdir(path.parent) else f"no folder {path.parent}: {reason(error)}"
         raise type(error)(f"{path} cannot be written ({why}); choose another place") from error
     return path
 
 
+def bits_of_output(path: Path, bits: int | None) -> int:
+    """The bits per channel of an output: `bits`, or if None 16 for a TIFF and 8 for others.
+
+    Raises ValueError for 16 bits in a format that has 8.
+    """
+    suffix = path.suffix.lower()
+    if bits == 16 and suffix not in (".png", ".tif", ".tiff"):
+        raise ValueError(f"output is {path}, which holds 8 bits; dream.bits=16 needs a name in .png or .tif")
+    return bits or (16 if suffix in (".tif", ".tiff") else 8)
+
+
+def _png(file: BinaryIO, pixels: Pixels, text: str | None) -> None:
+    chunks = PngInfo()
+    if text is not None:
+        chunks.add_text(PROVENANCE_KEY, text)
+    if pixels.dtype == np.uint16:
+        write_png_16(file, pixels.astype(np.uint16, copy=False), chunks)
+    else:
+        Image.fromarray(pixels).save(file, format="PNG", pnginfo=chunks)
+
+
+def _jpeg(file: BinaryIO, pixels: Pixels, text: str | None) -> None:
+    image = Image.fromarray(pixels)
+    opaque = over_white(image) if image.mode == "RGBA" else image
+    opaque.save(file, format="JPEG", quality=95, subsampling=0, comment=_with_key(text).encode("ascii"))
+
+
+def _webp(file: BinaryIO, pixels: Pixels, text: str | None) -> None:
+    exif = Image.Exif()
+    if text is not None:
+        exif[ExifTags.Base.ImageDescription] = _with_key(text)
+    Image.fromarray(pixels).save(file, format="WEBP", lossless=True, exact=True, exif=exif)
+
+
+def _tiff(file: BinaryIO, pixels: Pixels, text: str | None) -> None:
+    write_tiff(file, pixels, _with_key(text))
+
+
+def _with_key(text: str | None) -> str:
+    """The provenance as it stands in a description, which other programs write too."""
+    return "" if text is None else f"{PROVENANCE_KEY} {text}"
+
+
+_WRITERS: dict[str, Callable[[BinaryIO, Pixels, str | None], None]] = {
+    ".png": _png,
+    ".jpg": _jpeg,
+    ".jpeg": _jpeg,
+    ".webp": _webp,
+    ".tif": _tiff,
+    ".tiff": _tiff,
+}
+OUTPUTS = tuple(_WRITERS)
+
+
 def read_provenance(path: str | Path) -> dict[str, Any]:
-    """The configuration inside a PNG, or in a JPEG's comment, as plain data.
+    """The configuration inside an image that `write_image` wrote, as plain data.
 
     >>> path = write_png(Image.new("RGB", (8, 8)), "dream.png", provenance={"seed": 7})
     >>> read_provenance(path)
@@ -93,7 +142,7 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     with opened(path) as image:
         text = _kept_text(image)
     if text is None:
-        raise ValueError(f"{path} holds no configuration; only a PNG or JPEG as deepdream wrote it does")
+        raise ValueError(f"{path} holds no configuration; only an image as deepdream wrote it does")
     if len(text) > MAX_PROVENANCE:
         raise ValueError(f"the configuration in {path} has {len(text):,} characters; {MAX_PROVENANCE:,} are allowed")
     try:
@@ -110,11 +159,13 @@ def _kept_text(image: Image.Image) -> str | None:
     if image.format == "PNG":
         text = image.info.get(PROVENANCE_KEY)
         return text if isinstance(text, str) else None
-    comment = image.info.get("comment", b"")
-    key = f"{PROVENANCE_KEY} ".encode("ascii")
-    if image.format != "JPEG" or not isinstance(comment, bytes) or not comment.startswith(key):
-        return None
-    return comment.removeprefix(key).decode("ascii", errors="replace")
+    if image.format == "JPEG":
+        text = image.info.get("comment", b"")
+    else:
+        text = image.getexif().get(ExifTags.Base.ImageDescription)
+    text = text.decode("ascii", errors="replace") if isinstance(text, bytes) else text
+    key = f"{PROVENANCE_KEY} "
+    return text.removeprefix(key) if isinstance(text, str) and text.startswith(key) else None
 
 
 def _provenance_text(provenance: Mapping[str, Any], path: Path) -> str:

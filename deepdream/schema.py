@@ -11,10 +11,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -39,9 +39,17 @@ SCHEMAS = {
     "explain": "deepdream.explaining.config:ExplainAppConfig",
     "evaluate": "deepdream.evaluating.config:EvaluateConfig",
     "microscope": "deepdream.microscope.config:MicroscopeConfig",
+    "predict": "deepdream.evaluating.config:PredictConfig",
     "export": "deepdream.models.config:ExportConfig",
     "data": "deepdream.scenes.config:DataAppConfig",
 }
+
+# Metadata of the fields whose values are not Hydra's to interpret: a path or several, or the name of a class.
+PATH = {"verbatim": "path"}
+PATHS = {"verbatim": "path", "many": True}
+OUTPUT = {"verbatim": "path", "is_output": True}
+NAME = {"verbatim": "name"}
+TYPED = "typed"  # metadata of a field of type Any: the dataclass that it becomes
 
 CLOSE = 0.7  # similarity (difflib's ratio) from which on a name is worth suggesting
 CLOSE_ELSEWHERE = 0.85  # the same for a key of another group
@@ -52,6 +60,20 @@ MUCH_CLOSER = 0.1  # a key that is closer by this makes the others not worth sug
 BELOW_NULL = "an override sets a key below one that is null, as data.rooms.size without data=rooms"
 
 COMPOSING = (HydraException, OmegaConfBaseException, AssertionError)  # what composing a configuration raises
+
+
+@dataclass(frozen=True)
+class KeyKind:
+    """What the command line must know of a key.
+
+    verbatim: "path" or "name" where the value is one, and no notation of Hydra. many: it may also be a list of them.
+    is_list: it is always a list. is_output: it is a path to write to, one for each job of a sweep.
+    """
+
+    verbatim: str = ""
+    many: bool = False
+    is_list: bool = False
+    is_output: bool = False
 
 
 class UnknownName(ValueError):
@@ -65,15 +87,25 @@ class UnknownName(ValueError):
 def typed(schema: type[T], *layers: Any, group: str = "") -> T:
     """`layers` merged, the later over the earlier, as a checked instance of the dataclass `schema`.
 
+    A text of plain data stays as it is: `${seed}` in it is no interpolation.
     group: where the keys stand in the whole configuration, for error messages.
 
     Raises ValueError, in one line, for an unknown key, a value of the wrong type, or one out of range.
     """
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), *layers)
+        merged = OmegaConf.merge(OmegaConf.structured(schema), *map(_as_texts, layers))
         return OmegaConf.to_object(merged)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         raise as_value_error(error, group=group) from error
+
+
+def _as_texts(value: Any) -> Any:
+    """Plain data in which `${` is part of a text, and no interpolation; what OmegaConf has made stays as it is."""
+    if isinstance(value, str):
+        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    if isinstance(value, dict):
+        return {key: _as_texts(each) for key, each in value.items()}
+    return [_as_texts(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def checked(config: DictConfig) -> Any:
@@ -83,7 +115,9 @@ def checked(config: DictConfig) -> Any:
     """
     for key in _extra_keys(config):
         raise UnknownName(unknown_key(key, _keys(config, typed_only=True)), key)
-    return OmegaConf.to_object(config)
+    made = OmegaConf.to_object(config)
+    _with_home(made)
+    return made
 
 
 def as_data(kept: Mapping[str, Any], source: object) -> Mapping[str, Any]:
@@ -101,6 +135,47 @@ def as_data(kept: Mapping[str, Any], source: object) -> Mapping[str, Any]:
         elif isinstance(value, list | tuple):
             waiting += value
     return kept
+
+
+@cache
+def kinds_of_keys(app: str) -> dict[str, KeyKind]:
+    """The full names of the typed keys of the command `app`, each with its kind.
+
+    >>> kinds_of_keys("dream")["dream.layers"].is_list, kinds_of_keys("dream")["mask"].verbatim
+    (True, 'path')
+    """
+    return dict(_kinds(_schema(app), ""))
+
+
+def _kinds(schema: Any, place: str) -> Iterator[tuple[str, KeyKind]]:
+    hints = get_type_hints(schema)
+    for field in fields(schema):
+        name = f"{place}{field.name}"
+        hint = field.metadata.get(TYPED, hints[field.name])
+        choices = (hint, *get_args(hint))  # of X | None, too
+        for below in filter(is_dataclass, choices):
+            yield from _kinds(below, f"{name}.")
+        is_list = any(get_origin(choice) is list for choice in choices)
+        about = {key: field.metadata[key] for key in ("verbatim", "many", "is_output") if key in field.metadata}
+        yield name, KeyKind(**{"many": is_list, **about}, is_list=is_list)
+
+
+def home_expanded(path: str) -> str:
+    """`path` with the home folder for a leading ~ that stands alone: "~/photos", not "~photos"."""
+    return os.path.expanduser(path) if path == "~" or path.startswith(("~/", f"~{os.sep}")) else path
+
+
+def _with_home(config: Any) -> None:
+    """Replace ~ in the paths of a dataclass and of those inside it."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value):
+            _with_home(value)
+        elif field.metadata.get("verbatim") == "path" and isinstance(value, str):
+            object.__setattr__(config, field.name, home_expanded(value))
+        elif field.metadata.get("verbatim") == "path" and isinstance(value, list):
+            several = [home_expanded(each) if isinstance(each, str) else each for each in value]
+            object.__setattr__(config, field.name, several)
 
 
 def compose(app: str, overrides: Sequence[str] = ()) -> Any:
@@ -135,8 +210,12 @@ def compose(app: str, overrides: Sequence[str] = ()) -> Any:
 
 def register(app: str) -> None:
     """Make the dataclass of the command `app` known to Hydra, as <app>_schema in the defaults of conf/<app>.yaml."""
+    ConfigStore.instance().store(name=f"{app}_schema", node=_schema(app))
+
+
+def _schema(app: str) -> Any:
     module, _, name = SCHEMAS[app].partition(":")
-    ConfigStore.instance().store(name=f"{app}_schema", node=getattr(import_module(module), name))
+    return getattr(import_module(module), name)
 
 
 def preset(schema: type[T], group: str, name: str, overrides: Mapping[str, Any] | None = None) -> T:

@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "deepdream.apps.train",
     "dream": "deepdream.apps.dream",
     "evaluate": "deepdream.apps.evaluate",
+    "predict": "deepdream.apps.predict",
     "export": "deepdream.apps.export",
     "explain": "deepdream.apps.explain",
     "microscope": "deepdream.apps.microscope",

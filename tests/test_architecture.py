@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
-FONT_SIZES = {"name": 15, "caption": 12, "files": 10}
+FONT_SIZES = {"name": 15, "caption": 12, "files": 9}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from deepdream import schema
+from deepdream.apps.arguments import as_overrides
 from deepdream.apps.cli import SUBCOMMANDS
 from tests.conftest import ROOT
 
@@ -18,12 +19,7 @@ PAGES = sorted(
 )
 HISTORY = "CHANGELOG.md"  # names what was, too
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-SCRIPTS = ("train", "dream", "explain", "evaluate", "microscope")
-# What a script accepts in place of a key of its configuration.
-ALIASES = {
-    "dream": {"target": "dream.target", "class": "dream.target", "from": "reproduce"},
-    "explain": {"class": "target"},
-}
+SCRIPTS = ("train", "dream", "explain", "evaluate", "predict", "microscope")
 IDS = {"ids": lambda value: str(value.relative_to(ROOT)) if isinstance(value, Path) else None}
 
 
@@ -96,9 +92,7 @@ def _commands() -> list[tuple[str, str, list[str]]]:
 @pytest.mark.medium
 @pytest.mark.parametrize(("page", "script", "overrides"), _commands())
 def test_commands_have_keys_that_exist(page: str, script: str, overrides: list[str]) -> None:
-    aliases = ALIASES.get(script, {})
-    named = [override.partition("=") for override in overrides]
-    schema.compose(script, [f"{aliases.get(key, key)}={value}" for key, _, value in named])
+    schema.compose(script, as_overrides(script, overrides))
 
 
 def test_enough_commands_are_found() -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,13 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.images import (
-    FORMATS,
-    IMAGE_SUFFIXES,
-    MAX_FILE_PIXELS,
-    decode,
-    read_image,
-)
+from deepdream.image_formats import FORMATS, IMAGE_SUFFIXES, MAX_FILE_PIXELS
+from deepdream.images import decode, read_image
 from deepdream.provenance import read_provenance, write_png
 from tests.pictures import (  # noqa: F401  # fixtures of every test
     SHARED,
@@ -364,3 +360,34 @@ def test_name_too_long_is_refused_in_one_line(tmp_path):
         write_png(Image.new("RGB", (2, 2)), path)
     message(error, path)
     assert list(tmp_path.iterdir()) == []
+
+
+# HEIC
+
+
+def test_a_photo_in_heic_is_read_upright_whatever_its_name(tmp_path):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(gradient(64, 96), 1)))
+    stored.save(tmp_path / "a.heic", exif=exif.tobytes(), quality=-1, chroma=444)
+    for name in ("a.heic", "IMG_0001.jpg"):  # as some programs rename it
+        (tmp_path / "a.heic").rename(tmp_path / name)
+        assert_rgb(read_image(tmp_path / name), gradient(64, 96), tolerance=6)
+        (tmp_path / name).rename(tmp_path / "a.heic")
+
+
+def test_jpeg_xl_is_named(tmp_path):
+    for start in (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"):
+        (tmp_path / "a.jxl").write_bytes(start + bytes(12))
+        with pytest.raises(ValueError, match="is a JPEG XL image") as error:
+            read_image(tmp_path / "a.jxl")
+        message(error, tmp_path / "a.jxl")
+
+
+def test_heic_without_its_package_names_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(12))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ValueError, match=r"pip install 'deepdream\[heif\]'") as error:
+        read_image(tmp_path / "a.heic")
+    message(error, tmp_path / "a.heic")

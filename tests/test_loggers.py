@@ -86,7 +86,7 @@ def test_every_kind_of_lightning_logger(tmp_path: Path, image: Image.Image, enco
     ((step, pixels),) = images_in(tmp_path / "tensorboard", "look/layer3:55")
     assert step == 2
     assert np.array_equal(pixels, np.asarray(image))
-    assert np.array_equal(Image.open(tmp_path / "csv" / "images" / "look" / "layer3_55" / "00000002.png"), image)
+    assert np.array_equal(Image.open(tmp_path / "csv" / "images" / "look" / "layer3%3A55" / "00000002.png"), image)
     assert hosted.images == [("look/layer3:55", [image], 2)]
     assert len(encodings) == 1
 

@@ -19,7 +19,7 @@ from deepdream.images import (
     noise_image,
     read_image,
 )
-from deepdream.provenance import MAX_PROVENANCE, read_provenance, write_jpeg, write_png
+from deepdream.provenance import MAX_PROVENANCE, read_provenance, write_image, write_png
 from tests.pictures import (  # noqa: F401  # fixtures of every test
     _libraries_loaded,
     _no_warning_and_no_open_file,
@@ -35,13 +35,13 @@ from tests.pictures import (  # noqa: F401  # fixtures of every test
 
 
 def test_a_jpeg_keeps_its_provenance_in_its_comment(tmp_path):
-    path = write_jpeg(Image.fromarray(gradient()), tmp_path / "new" / "a.jpg", provenance={"seed": 1, "name": "küche"})
+    path = write_image(Image.fromarray(gradient()), tmp_path / "new" / "a.jpg", provenance={"seed": 1, "name": "küche"})
     assert read_provenance(path) == {"seed": 1, "name": "küche"}
     assert abs(np.asarray(read_image(path), float) - gradient()).mean() < 4
-    with pytest.raises(ValueError, match=r"does not end in \.jpg"):
-        write_jpeg(Image.new("RGB", (2, 2)), tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"does not end in \.png, \.jpg"):
+        write_image(Image.new("RGB", (2, 2)), tmp_path / "a.gif")
     with pytest.raises(ValueError, match="a JPEG's comment holds"):
-        write_jpeg(Image.new("RGB", (2, 2)), tmp_path / "b.jpg", provenance={"a": "x" * 70_000})
+        write_image(Image.new("RGB", (2, 2)), tmp_path / "b.jpg", provenance={"a": "x" * 70_000})
     assert not (tmp_path / "b.jpg").exists()
 
 

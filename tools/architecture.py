@@ -29,7 +29,7 @@ CAPTIONS = {
     "acceleration": "the same result, faster; optional",
 }
 
-WIDTH, HEIGHT = 490, 62  # of a room
+WIDTH, HEIGHT = 580, 62  # of a room
 STEP_X, STEP_Y = 30, 78  # from one stair to the next
 MARGIN = 20
 INSET = 15  # of the arrow from the right edge of its room
@@ -40,7 +40,7 @@ STYLE = """
 text { font-family: -apple-system, "Segoe UI", "DejaVu Sans", Helvetica, Arial, sans-serif; fill: #1f2328 }
 .name { font-size: 15px; font-weight: bold }
 .caption { font-size: 12px }
-.files { font-size: 10px; fill: #57606a }
+.files { font-size: 9px; fill: #57606a }
 .background { fill: #ffffff }
 .room { fill: #eef3f8; stroke: #57606a }
 .hub { fill: #fff1d6; stroke: #b35900; stroke-width: 2 }

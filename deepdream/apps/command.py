@@ -11,6 +11,7 @@ import errno
 import io
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -28,7 +29,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from deepdream.apps.overrides import CHECKPOINTS, with_keys
+from deepdream.apps.arguments import CHECKPOINTS, as_overrides
 from deepdream.apps.renamed import new_name
 from deepdream.apps.run_folder import remove_unused
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
@@ -56,7 +57,7 @@ def command(
 ) -> Callable[[Callable[[T, Path], None]], Callable[[], None]]:
     """Make a command of `run(config, folder)`: conf/<name>.yaml, checked by its dataclass, in a run folder of its own.
 
-    arguments: turns the arguments of the command line into those that Hydra gets.
+    arguments: changes the overrides that Hydra gets.
     objective: makes each job of a sweep a process of its own; the number that a sweeper maximises, from its folder.
 
     The command ends with status 0, or 1 after a one-line error on stderr, or 130 after Ctrl-C; the arguments of a
@@ -84,7 +85,7 @@ def command(
             try:
                 with _environment(FULL_ERROR, "1"), _unchecked_help():
                     register(name)
-                    sys.argv[1:] = arguments(with_keys(name, sys.argv[1:]))
+                    sys.argv[1:] = arguments(as_overrides(name, sys.argv[1:]))
                     hydra.main(version_base=HYDRA_VERSION, config_path=f"pkg://{CONF}", config_name=name)(job)()
                 if failed := failed_jobs():  # some sweepers ignore a failed job
                     raise failed
@@ -183,7 +184,7 @@ def _way_out(error: BaseException, folder: Path) -> str:
 
 
 def _missing_key(app: str, error: Exception) -> str | None:
-    """For an argument without a key that `with_keys` does not know: the key that may be meant."""
+    """For an argument without a key that `as_overrides` does not know: the key that may be meant."""
     if not isinstance(error, OverrideParseException) or not error.override or "=" in error.override:
         return None
     argument, path = error.override, Path(error.override)
@@ -193,7 +194,7 @@ def _missing_key(app: str, error: Exception) -> str | None:
         key = "root" if app == "evaluate" else "resume" if (path / ".hydra").is_dir() else "data.root"
     else:
         return f"`{argument}` has no key; `{invocation(app)} --help` lists the keys"
-    return f"`{argument}` has no key; write {key}={argument}"
+    return f"`{argument}` has no key; write {shlex.quote(f'{key}={argument}')}"
 
 
 def describe(error: Exception) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from deepdream import scenes
 from deepdream.apps.command import command
 from deepdream.console import relative
+from deepdream.markup import cells
 from deepdream.scenes.config import DataAppConfig
 
 
@@ -41,4 +42,4 @@ def write_duplicates(pairs: list[scenes.Duplicate], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file)
         table.writerow(["train", "test", "bits"])
-        table.writerows((pair.train, pair.test, pair.bits) for pair in pairs)
+        table.writerows(cells((pair.train, pair.test, pair.bits)) for pair in pairs)

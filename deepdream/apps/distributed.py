@@ -54,7 +54,7 @@ def in_one_folder(arguments: list[str]) -> list[str]:
     if rank.is_zero:
         return arguments
     try:
-        folder = quoted(Path(store.get(_key()).decode()))
+        folder = quoted(store.get(_key()).decode())
     except RuntimeError as error:
         raise ValueError(
             f"rank {rank.local} of node {rank.node}: rank 0 exited before the run started; see its error"

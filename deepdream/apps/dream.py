@@ -15,6 +15,7 @@ from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
+from deepdream.apps.earlier_dreams import refuse_output_among_inputs
 from deepdream.apps.film import dream_film
 from deepdream.apps.folders import dream_folder
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
@@ -22,7 +23,7 @@ from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.dreaming.config import CHANNELS, DreamAppConfig
 from deepdream.loggers import log_image, log_metrics
 from deepdream.models.config import BUNDLED
-from deepdream.provenance import write_image
+from deepdream.provenance import OUTPUTS, bits_of_output, write_image
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,23 +31,14 @@ if TYPE_CHECKING:
     from deepdream.dreaming import Dreamer
     from deepdream.models import Network
 
-# Python's own words cannot name a field of the schema; on the command line these names are understood.
-ALIASES = {"target": "dream.target", "class": "dream.target", "from": "reproduce"}
-OUTPUTS = (".png", ".jpg", ".jpeg")
 TRY_NEXT = (
-    ("dream=gordic dream.layers=[layer4]", "bolder; mode=layers lists all layers"),
+    ("dream=gordic dream.layers=layer4", "bolder; mode=layers lists all layers"),
     ("image=PHOTO", "a photo of your own"),
     ("film=zoom output=zoom.mp4", "a film"),
 )
 
 
-def _without_aliases(arguments: list[str]) -> list[str]:
-    """The arguments with each key of ALIASES replaced."""
-    parts = [argument.partition("=") for argument in arguments]
-    return [(ALIASES.get(key, key) if equals else key) + equals + value for key, equals, value in parts]
-
-
-@command("dream", arguments=_without_aliases)
+@command("dream")
 def main(config: DreamAppConfig, folder: Path) -> None:
     """Dream an image, a folder of images or a film; or show the channels of a layer, or list the layers."""
     if config.reproduce is not None:
@@ -55,7 +47,8 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     is_folder = isinstance(config.image, str) and Path(config.image).is_dir()
     several = "a folder" if is_folder else "a list" if isinstance(config.image, list) else None
     is_film = config.film.kind != "none"
-    if several is not None and (is_film or config.mode == "channels" or config.report):
+    is_sequence = several is not None and config.film.kind == "video"  # the images are the frames of a film
+    if several is not None and not is_sequence and (is_film or config.mode == "channels" or config.report):
         other = f"film={config.film.kind}" if is_film else "report=true" if config.report else f"mode={config.mode}"
         raise ValueError(f"image={config.image} is {several} and {other} takes one image; leave one of them out")
     if several is None and config.devices > 1:
@@ -64,9 +57,13 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     output = Path(config.output) if config.output else folder / default
     if several is None and not is_film:
         _check_output(output)
+        config = _with_bits(config, output)
+    if not config.overwrite:
+        refuse_output_among_inputs(_files_read(config), [output])
     network = chosen_network(config.ckpt or BUNDLED, config)
     if config.reproduce is not None:
         reproduce.check_same_network(config, network)
+        reproduce.check_same_inputs(config)
     if config.mode == "layers":
         _print_layers(network)
         return
@@ -89,14 +86,18 @@ def main(config: DreamAppConfig, folder: Path) -> None:
 
 
 def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
-    source = inputs.source_image(config.image, config)
-    before = images.to_tensor(source)
+    import torch
+
+    source = inputs.source_pixels(config.image, config)
+    rgba = images.to_tensor(source)
+    before, alpha = rgba[:3], rgba[3:]  # no alpha: (0, H, W)
     guide, mask = inputs.guide(config), inputs.mask(config.mask, network, source)
     start = time.monotonic()
     dreamer = inputs.dreamer(config, network)
     after = _with_progress(dreamer, before, seed=config.seed, guide=guide, mask=mask)
     seconds = time.monotonic() - start
-    write_image(after, output, provenance=reproduce.provenance(config, network, dreamer))
+    stored = reproduce.provenance(config, network, dreamer)
+    write_image(torch.cat([after, alpha]), output, bits=config.dream.bits or 8, provenance=stored)
     layers = dreamer.config.layers
     _log_pair(loggers, layers, before, after)
     height, width = before.shape[1:]
@@ -134,14 +135,27 @@ def _dream_channels(config: DreamAppConfig, network: Network, output: Path, logg
     print(f"image:      {relative(output)}")
 
 
+def _files_read(config: DreamAppConfig) -> list[Path]:
+    images = config.image if isinstance(config.image, list) else [config.image]
+    return [Path(name) for name in (*images, config.guide, config.mask, config.ckpt, config.reproduce) if name]
+
+
 def _check_output(path: Path) -> None:
     """Raises ValueError before the dream for an output that could not be written after it."""
     if path.suffix.lower() not in OUTPUTS:
         raise ValueError(
-            f"output is {path}; it must end in .png or .jpg, because the configuration is stored inside the image"
+            f"output is {path}; it must end in {', '.join(OUTPUTS)}, because the configuration is stored inside it"
         )
     if path.is_dir():
         raise ValueError(f"output is {path}, which is a folder; name a file in it, for example {path}/dream.png")
+
+
+def _with_bits(config: DreamAppConfig, output: Path) -> DreamAppConfig:
+    """The configuration with dream.bits, which may be null, as the output needs it."""
+    if config.mode != "image":
+        return config
+    bits = bits_of_output(output, config.dream.bits)
+    return dataclasses.replace(config, dream=dataclasses.replace(config.dream, bits=bits))
 
 
 def _with_progress(dreamer: Dreamer, image: Tensor, *, seed: int, **others: Tensor | None) -> Tensor:

@@ -19,7 +19,6 @@ from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
 from deepdream.hardware import best_device, best_dtype
 from deepdream.scenes.config import DataConfig
-from deepdream.schema import as_data
 from deepdream.training.config import TARGET
 
 
@@ -60,7 +59,7 @@ def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule
             f"{network.source} has no record of its training data; evaluate a checkpoint of `{invocation('train')}`"
         )
     known = [field.name for field in fields(DataConfig)]
-    values = translate({"data": as_data(record, network.source)})["data"]
+    values = translate({"data": record})["data"]
     seed, fingerprint = values.pop("seed"), values.pop("fingerprint")
     if unknown := [str(key) for key in values if key not in known]:
         raise ValueError(f"{network.source} has a record of its data with unknown keys: {', '.join(unknown)}")

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.table import Table
 
-from deepdream import explaining
+from deepdream import explaining, models
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, describe
-from deepdream.apps.inputs import DEFAULT_PHOTO, read_photo
+from deepdream.apps.inputs import DEFAULT_PHOTO, images_below, read_photo
+from deepdream.apps.reproduce import content
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
-from deepdream.console import invocation, print_table, progress_bar, relative
+from deepdream.console import command_line, print_table, progress_bar, relative
 from deepdream.explaining.config import CHECKS, ExplainAppConfig
 from deepdream.hardware import best_device
 from deepdream.loggers import log_metrics, write_and_log_image
+from deepdream.markup import cells
 from deepdream.models.config import BUNDLED
 from deepdream.provenance import read_provenance
 
@@ -37,7 +37,7 @@ MIN_SIDE = 16  # pixels of an image: one enlarged from less has no detail to exp
 @command("explain")
 def main(config: ExplainAppConfig, folder: Path) -> None:
     """Write a panel for each image, a table of numbers, and with score=true a ranking of the methods."""
-    images = images_at(config.image)
+    images = images_below(config.image)
     network = chosen_network(config.ckpt or BUNDLED, config)
     network.model.to(best_device(config.device))
     for name in (config.target, config.against):
@@ -54,41 +54,6 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
             print(line)
     if config.ckpt is None:
         print(_try_next(explained[0], config.image))
-
-
-def images_at(image: str | list[str]) -> dict[str, str]:
-    """The images to explain, by a name for each: one file or sample, several, or all in a folder and its subfolders.
-
-    A name is that of the file without its suffix, with its subfolders in front: "hotel/room.jpg" is "hotel_room". Two
-    files of the same name keep their suffixes. Raises ValueError if a folder has no image.
-    """
-    if isinstance(image, list):
-        return dict(zip(_unique_names([Path(each) for each in image]), image, strict=True))
-    if not os.path.isdir(image):
-        return {Path(image).name.rpartition(".")[0] or image: image}
-    root = Path(image)
-    suffixes = Image.registered_extensions()
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    if not found:
-        raise ValueError(f"there is no image in {image}; expected files like photo.jpg or photo.png")
-    names = _unique_names([path.relative_to(root) for path in found])
-    return dict(zip(names, map(str, found), strict=True))
-
-
-def _unique_names(paths: Sequence[PurePath]) -> list[str]:
-    """A name for each file; different also where the file system ignores case."""
-    short = ["_".join(path.with_suffix("").parts) for path in paths]
-    count = Counter(name.lower() for name in short)
-    names: list[str] = []
-    taken = {name for name, times in count.items() if times == 1}
-    for path, name in zip(paths, short, strict=True):
-        if count[name.lower()] > 1:
-            name = "_".join(path.parts)
-            while name.lower() in taken:  # a/b.png beside a_b.png
-                name += "_"
-            taken.add(name.lower())
-        names.append(name)
-    return names
 
 
 def _explain_all(
@@ -144,9 +109,13 @@ def _explain_one(
 
 
 def _image_before_the_dream(path: str) -> Image.Image | None:
-    """The image that a dream was made from, if its provenance names one that still exists."""
+    """The image that a dream was made from, if its provenance names one that still exists and has not changed."""
     try:
-        return read_photo((read_provenance(path).get("config") or {}).get("image") or DEFAULT_PHOTO)
+        stored = read_provenance(path)
+        name = (stored.get("config") or {}).get("image")
+        if "inputs" in stored and stored["inputs"].get("image") != content(name):
+            return None
+        return read_photo(name or DEFAULT_PHOTO)
     except (OSError, ValueError, AttributeError, TypeError):  # not a dream, or its image is gone
         return None
 
@@ -160,26 +129,26 @@ def _line(one: explaining.ExplainedImage) -> str:
     return f"{one.name}: {one.prediction} {share:.0%}, attribution-based confidence {one.confidence:.0%}{before}"
 
 
-def _try_next(one: explaining.ExplainedImage, image: str) -> str:
+def _try_next(one: explaining.ExplainedImage, image: str | list[str]) -> str:
     """Commands to try, with the most probable class that was not explained yet."""
     others = one.probabilities.clone()
     others[one.explanations[0].index] = -1
-    other = one.classes[int(others.argmax())]
-    start = invocation("explain")
+    image = f"[{','.join(image)}]" if isinstance(image, list) else image
+    other = models.class_argument(one.classes, int(others.argmax()))
     commands = {
-        "image=PHOTO": "your own photo",
-        f"image={image} target={other}": "the evidence for another class",
-        f"image={image} against={other}": "the evidence that decides between the two",
-        "image=FOLDER score=true": "rank the methods by how far they can be trusted",
+        command_line("explain", "image=PHOTO"): "your own photo",
+        command_line("explain", f"image={image}", f"target={other}"): "the evidence for another class",
+        command_line("explain", f"image={image}", f"against={other}"): "the evidence that decides between the two",
+        command_line("explain", "image=FOLDER", "score=true"): "rank the methods by how far they can be trusted",
     }
     width = max(map(len, commands))
-    lines = [f"{start} {arguments:{width}}  {purpose}" for arguments, purpose in commands.items()]
+    lines = [f"{command:{width}}  {purpose}" for command, purpose in commands.items()]
     return "try next:   " + "\n            ".join(lines)
 
 
 def _write_numbers(explained: Sequence[explaining.ExplainedImage], path: Path) -> None:
     """Write one row for each image and method."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file)
         checks = list(explained[0].explanations[0].scores)
         table.writerow(
@@ -189,7 +158,7 @@ def _write_numbers(explained: Sequence[explaining.ExplainedImage], path: Path) -
             image = [one.name, one.prediction, f"{float(one.probabilities.max()):.4f}", f"{one.confidence:.4f}"]
             for each in one.explanations:
                 scores = (f"{each.scores[check]:.6g}" for check in checks)
-                table.writerow([*image, each.method, each.target, each.against, f"{each.seconds:.3f}", *scores])
+                table.writerow(cells([*image, each.method, each.target, each.against, f"{each.seconds:.3f}", *scores]))
 
 
 def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, loggers: Sequence[Any]) -> None:
@@ -211,7 +180,10 @@ def _write_ranking(explained: Sequence[explaining.ExplainedImage], path: Path, l
 
 
 def _print_ranking(ranking: Sequence[explaining.MethodMetrics], checks: list[str], image_count: int) -> None:
-    table = Table(title=f"methods over {image_count} images, best first", title_justify="left")
+    means = (
+        f", means without the {explaining.TRIM:.0%} lowest and highest" if int(explaining.TRIM * image_count) else ""
+    )
+    table = Table(title=f"methods over {image_count} images, best first{means}", title_justify="left")
     table.add_column("method")
     for title in ("mean rank ↓", *(CHECKS.details(check).title for check in checks), "seconds"):
         table.add_column(title, justify="right")
@@ -225,4 +197,5 @@ def _write_plot(figure: Figure, path: Path, loggers: Sequence[Any], tag: str) ->
     """Write a figure as PNG, and log it under `tag`."""
     from deepdream.plots import rendered
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_and_log_image(path, loggers, tag, rendered(figure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.filesize import decimal
@@ -28,7 +29,8 @@ def main(config: ExportConfig, folder: Path) -> None:
     size = sum(path.stat().st_size for path in target.iterdir())
     print(f"exported {network.source}: {len(network.classes)} classes, {decimal(size)}")
     print(f"folder:     {relative(target)}")
-    print(f"use it:     ckpt={relative(target)}/, or upload it to the hub and use ckpt=hf://USER/{target.name}")
+    here = shlex.quote(f"ckpt={relative(target)}/")
+    print(f"use it:     {here}, or upload it to the hub and use ckpt=hf://USER/{target.name}")
 
 
 def _refuse_other_folders(target: Path) -> None:

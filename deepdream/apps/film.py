@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ from PIL import Image
 
 from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
+from deepdream.apps.frame_folder import content, reusable
 from deepdream.console import progress_bar, relative
 from deepdream.dreaming.config import FILMS, DreamAppConfig
 from deepdream.loggers import log_image
@@ -21,85 +25,138 @@ if TYPE_CHECKING:
 
     from deepdream.models import Network
 
-OUTPUTS = (".mp4", ".gif")
 FPS = 15.0  # of a film without a rate of its own
-SETTINGS = "film.json"  # in the folder of frames: the settings that they were made with
-FEW_CHECKPOINTS = 2
+
+
+@dataclasses.dataclass
+class Plan:
+    """What a film is made of.
+
+    source: the image (3, H, W) or the footage to dream on. size: width and height of the frames. numbers: of the
+    frames; their `total`, if it is known. times: those of `write_film`, complete when `numbers` is used up. clip: the
+    film to dream on. files: what is read, for `frame_folder.content`.
+    """
+
+    source: Any
+    size: tuple[int, int]
+    numbers: Iterable[int]
+    total: int | None
+    times: list[Fraction]
+    fps: float
+    clip: dreaming.Clip | None = None
+    files: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def dream_film(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
-    """Make the missing frames in a folder beside `output`, and then the film. Its last frame is logged."""
-    if output.suffix.lower() not in OUTPUTS:
-        raise ValueError(f"output is {output}; a film must end in {' or '.join(OUTPUTS)}")
-    source, count, fps = _plan(config)
+    """Make the missing frames in a folder beside `output`, and then the film. Its last frame is logged.
+
+    Raises ValueError before the first frame for what could not be written after the last.
+    """
+    plan = _plan_video(config) if config.film.kind == "video" else _plan_images(config)
+    clip, sound = plan.clip, None
+    if clip is not None and output.exists() and output.samefile(clip.path):
+        raise ValueError(f"output is {output}, the film to dream on; choose another output")
+    dreaming.check_film(output, plan.size, plan.fps)
+    if isinstance(clip, dreaming.VideoFile) and output.suffix.lower() != ".gif":
+        sound = dreaming.plan_sound(clip.path, clip.start)
     dreamer = inputs.dreamer(config, network)
     guide = inputs.guide(config)
-    make = FILMS[config.film.kind](dreamer, source, config.film, seed=config.seed, guide=guide)
+    make = FILMS[config.film.kind](dreamer, plan.source, config.film, seed=config.seed, guide=guide)
     stored = reproduce.provenance(config, network, dreamer)
     folder = output.with_name(f"{output.stem}_frames")
-    _claim(folder, stored)
+    if reused := reusable(folder, _record(config, stored, plan)):
+        print(f"reused:     {reused} frames in {relative(folder)}, of the same inputs, configuration and network")
     frames = []
     try:
-        with progress_bar("dreaming", total=count) as update:
-            for frame in dreaming.write_frames(make, count, folder, lambda image, path: write_png(image, path)):
+        with progress_bar("dreaming", total=plan.total) as update:
+            for frame in dreaming.write_frames(make, plan.numbers, folder, lambda image, path: write_png(image, path)):
                 frames.append(frame)
                 update(len(frames))
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(
             f"the same command with output={relative(output)} continues after its last frame"
         ) from stop
-    sound = Path(str(config.image)) if config.film.kind == "video" else None
-    dreaming.write_film(frames, output, fps=fps, sound=sound, provenance=stored)
+    if sound is not None and config.film.frames is not None:
+        sound = dataclasses.replace(sound, end=plan.times[-1])
+    is_video = clip is not None and clip.is_video
+    dreaming.write_film(frames, output, times=plan.times, sound=sound, is_video=is_video, provenance=stored)
     with Image.open(frames[-1]) as last:
         log_image(loggers, "dream/film", last.convert("RGB"))
-    print(f"dreamed {len(frames)} frames, {fps:g} a second")
+    if clip is not None:
+        for note in clip.notes:
+            print(f"note: {clip.path}: {note}")
+    print(f"dreamed {len(frames)} frames, {float(len(frames) / plan.times[-1]):.4g} a second")
     print(f"frames:     {relative(folder)}")
     print(f"film:       {relative(output)}")
 
 
-def _plan(config: DreamAppConfig) -> tuple[Any, int, float]:
-    """The image, or for film=video the frames, to dream on; the number of frames, and frames per second."""
+def _plan_images(config: DreamAppConfig) -> Plan:
+    """A film of one image."""
     film = config.film
-    if film.kind == "video":
-        return _plan_video(config)
-    image = images.to_tensor(inputs.source_image(config.image, config))
+    source = inputs.source_image(config.image, config)
     count = dreaming.frame_count(config.dream, film)
+    files: dict[str, Any] = {"image": config.image}
     if film.kind == "checkpoints":
         found = dreaming.checkpoints_of(Path(str(film.run)))
-        if len(found) <= FEW_CHECKPOINTS:
-            names = ", ".join(relative(path) for path in found)
-            print(
-                f"note: {film.run} has checkpoints of {len(found)} epoch{'s' if len(found) > 1 else ''} ({names}); "
-                "train with callbacks=every_epochs to keep one every few epochs"
-            )
+        print(
+            f"checkpoints: {len(found)} in {film.run}, one frame each; "
+            "train with callbacks=every_epochs callbacks.every_epochs.every_n_epochs=1 to keep more"
+        )
         count = len(found[: film.frames])
-    return image, count, film.fps or FPS
+        files["checkpoints"] = found
+    fps = film.fps or FPS
+    times = dreaming.even_times(count, fps)
+    return Plan(images.to_tensor(source), source.size, range(count), count, times, fps, files=files)
 
 
-def _plan_video(config: DreamAppConfig) -> tuple[Iterator[Tensor], int, float]:
+def _plan_video(config: DreamAppConfig) -> Plan:
+    """A film dreamed on a clip: a film file, an animation, a folder or list of images."""
     if config.image is None:
         raise ValueError("film=video needs a film to dream on; name it with image=clip.mp4")
-    path = Path(config.image)
-    count = sum(1 for _ in dreaming.read_frames(path))
-    count = min(count, config.film.frames or count)
-    if count == 0:
-        raise ValueError(f"{path} has no frames in it")
-    return _frames(path, config.dream.width), count, config.film.fps or dreaming.frame_rate(path)
+    fps, width = config.film.fps, config.dream.width
+    if isinstance(config.image, list) or Path(config.image).is_dir():
+        files = inputs.images_in(config.image)
+        if not isinstance(config.image, list):
+            files.sort(key=_natural)
+        clip: dreaming.Clip = dreaming.ImageSequence(files, Fraction(fps or FPS).limit_denominator(1001))
+        frames = clip.frames()
+    else:
+        files = [Path(config.image)]
+        clip = dreaming.open_clip(files[0])
+        frames = clip.frames()
+        if fps is not None:
+            frames = dreaming.at_rate(frames, Fraction(fps).limit_denominator(1001))
+    first = next(frames)
+    times = [Fraction(0)]
+
+    def shown() -> Iterator[Tensor]:
+        for frame in islice(chain([first], frames), config.film.frames):
+            times.append(frame.end)
+            yield images.to_tensor(_resized(frame.image, width))
+
+    footage = dreaming.Footage(shown())
+    size = _resized(first.image, width).size
+    rate = fps or float(clip.rate)
+    return Plan(footage, size, footage, config.film.frames, times, rate, clip, {"image": files})
 
 
-def _frames(path: Path, width: int | None) -> Iterator[Tensor]:
-    for frame in dreaming.read_frames(path):
-        yield images.to_tensor(frame if width is None else images.resize_to_width(frame, width))
+def _resized(image: Image.Image, width: int | None) -> Image.Image:
+    return image if width is None else images.resize_to_width(image, width)
 
 
-def _claim(folder: Path, stored: dict[str, Any]) -> None:
-    """Write the settings of the frames into `folder`. Raises ValueError where it holds the frames of another film."""
-    settings = folder / SETTINGS
-    film = {**stored["config"]["film"], "frames": None, "fps": None}  # a longer film continues a shorter one
-    own = json.dumps({**stored, "config": {**stored["config"], "film": film}}, sort_keys=True, default=str, indent=1)
-    if settings.exists() and settings.read_text(encoding="utf-8") != own:
-        raise ValueError(
-            f"{folder} holds the frames of a film with other settings; remove it, or choose another output"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    settings.write_text(own, encoding="utf-8")
+def _natural(path: Path) -> list[Any]:
+    """Sorts frame2 before frame10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def _record(config: DreamAppConfig, stored: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """What the frames of a film depend on, with the content of files in place of their names."""
+    film = {**stored["config"]["film"], "run": None}
+    if film["kind"] != "morph":  # a longer film continues a shorter one; a morph shares its layers out over all frames
+        film["frames"] = None
+    if plan.clip is None or isinstance(plan.clip, dreaming.ImageSequence):
+        film["fps"] = None  # elsewhere it chooses the frames
+    by_content = {key: content(name) for key, name in {**plan.files, "guide": config.guide}.items()}
+    kept = {key: value for key, value in stored["config"].items() if key not in ("ckpt", "image", "guide")}
+    network = stored["checkpoint"]["sha256"] or stored["checkpoint"]["name"]
+    return {"version": stored["version"], "network": network, **by_content, **kept, "film": film}

@@ -5,27 +5,29 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
-from deepdream import hardware, images
+from deepdream import images
 from deepdream.apps import inputs, reproduce
+from deepdream.apps.device_processes import on_devices
+from deepdream.apps.earlier_dreams import refuse_output_among_inputs, targets, unmade
 from deepdream.console import relative
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.loggers import log_image
-from deepdream.provenance import write_png
+from deepdream.provenance import write_image
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from deepdream.dreaming import Dreamer
+    from deepdream.images import Pixels
     from deepdream.models import Network
 
 BATCH = 8  # images of one size that a GPU dreams at once; a CPU gains nothing from it
-Batch = list[tuple[Path, Image.Image]]
+Batch = list[tuple[Path, "Pixels"]]
 
 
 def dream_folder(
@@ -34,49 +36,49 @@ def dream_folder(
     """Dream every image of `paths` into `output`, under its own name, and log it; unreadable files are skipped.
 
     Each image dreams as it would alone, unless the objective compares images: then those of one size are dreamed
-    together, on every device. Several devices share the work. Existing dreams are kept, so that an interrupted folder
-    continues.
-    """
-    if _compares_images(config):
-        groups = _groups_of_one_size(paths, config)
-        groups = [group for group in groups if not all(_target(output, path).exists() for path in group)]
-    else:
-        groups = [[path] for path in paths if not _target(output, path).exists()]
-    todo = sum(map(len, groups))
-    if todo < len(paths):
-        print(f"{sum(_target(output, path).exists() for path in paths)} of {len(paths)} images exist already")
-    if config.devices > 1:
-        from lightning_fabric import Fabric
+    together, on every device. Several devices share the work. Dreams that an earlier run has made of the same are
+    reused, so that an interrupted folder continues.
 
-        accelerator = hardware.best_device(config.device).type
-        fabric = Fabric(accelerator=accelerator, devices=config.devices, strategy="ddp_spawn")
-        share: Any = _dream_share
-        fabric.launch(share, config, network, groups, output)
+    Raises ValueError, before the first dream, where a file that is no earlier dream would be replaced.
+    """
+    files = targets(paths, output)
+    if not config.overwrite:
+        refuse_output_among_inputs(paths, list(files.values()))
+    groups = _groups_of_one_size(paths, config) if _compares_images(config) else [[path] for path in paths]
+    dreamer = inputs.dreamer(config, network)
+    claims = {files[path]: _claim(config, network, dreamer, path, group) for group in groups for path in group}
+    before = {file: _modified(file) for file in files.values()}
+    waiting = set(unmade(claims, overwrite=config.overwrite))
+    groups = [group for group in groups if not waiting.isdisjoint(files[path] for path in group)]
+    todo = sum(map(len, groups))
+    if config.devices > 1:
+        share = partial(_dream_share, config=config, network=network, groups=groups, files=files)
+        on_devices(share, config.devices, config.device)
     else:
-        _dream_groups(config, network, groups, output)
-    made = [path for group in groups for path in group if _target(output, path).exists()]
+        _dream_groups(config, network, dreamer, groups, files)
+    made = [path for group in groups for path in group if _modified(files[path]) != before[files[path]]]
+    names = dict(zip(paths, inputs.unique_names(paths), strict=True))
     for path in made:  # here, because the processes of other devices have no loggers
-        with Image.open(_target(output, path)) as dream:
-            log_image(loggers, f"dream/{path.stem}", dream)
+        log_image(loggers, f"dream/{names[path]}", images.read_image(files[path]))
     print(f"dreamed {len(made)} of {todo} images")
     print(f"images:     {relative(output)}")
 
 
-def _dream_share(fabric: Any, config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
+def _dream_share(
+    fabric: Any, config: DreamAppConfig, network: Network, groups: list[list[Path]], files: Mapping[Path, Path]
+) -> None:
     """The work of one of several processes."""
-    if fabric.device.type == "cuda":
-        import torch
-
-        torch.cuda.set_device(fabric.device)
-    _dream_groups(config, network, groups[fabric.global_rank :: fabric.world_size], output)
-    fabric.barrier()
+    own = groups[fabric.global_rank :: fabric.world_size]
+    _dream_groups(config, network, inputs.dreamer(config, network), own, files)
 
 
-def _dream_groups(config: DreamAppConfig, network: Network, groups: list[list[Path]], output: Path) -> None:
-    dreamer, guide = inputs.dreamer(config, network), inputs.guide(config)
+def _dream_groups(
+    config: DreamAppConfig, network: Network, dreamer: Dreamer, groups: list[list[Path]], files: Mapping[Path, Path]
+) -> None:
+    guide = inputs.guide(config)
     at_once = BATCH if dreamer.device.type != "cpu" and not _compares_images(config) else 1
     for batch in _batches(config, groups, at_once):
-        _dream_batch(config, network, dreamer, guide, batch, output)
+        _dream_batch(config, network, dreamer, guide, batch, files)
 
 
 def _batches(config: DreamAppConfig, groups: list[list[Path]], at_once: int) -> Iterator[Batch]:
@@ -86,37 +88,59 @@ def _batches(config: DreamAppConfig, groups: list[list[Path]], at_once: int) -> 
         batch: Batch = []
         for path in group:
             try:
-                batch.append((path, inputs.source_image(str(path), config)))
+                batch.append((path, inputs.source_pixels(str(path), config)))
             except (OSError, ValueError) as error:
                 _skip(str(error))
         if len(group) > 1:
             yield batch
             continue
-        for path, image in batch:
-            waiting[image.size].append((path, image))
-            if len(waiting[image.size]) == at_once:
-                yield waiting.pop(image.size)
+        for path, pixels in batch:
+            size = pixels.shape[:2]
+            waiting[size].append((path, pixels))
+            if len(waiting[size]) == at_once:
+                yield waiting.pop(size)
     yield from waiting.values()
 
 
 def _dream_batch(
-    config: DreamAppConfig, network: Network, dreamer: Dreamer, guide: Tensor | None, batch: Batch, output: Path
+    config: DreamAppConfig,
+    network: Network,
+    dreamer: Dreamer,
+    guide: Tensor | None,
+    batch: Batch,
+    files: Mapping[Path, Path],
 ) -> None:
     """Dream images of one size together. Those that cannot be dreamed (too small, for example) are skipped."""
     import torch
 
     try:
-        masks = [mask for _, image in batch if (mask := inputs.mask(config.mask, network, image)) is not None]
-        before = torch.stack([images.to_tensor(image) for _, image in batch])
-        dreams = dreamer(before, seed=config.seed, guide=guide, mask=torch.stack(masks) if masks else None)
+        before = torch.stack([images.to_tensor(pixels)[:3] for _, pixels in batch])
+        masks = [inputs.mask(config.mask, network, pixels) for _, pixels in batch]
+        everywhere = torch.ones(before.shape[2:])
+        several = (
+            torch.stack([everywhere if each is None else each for each in masks])
+            if any(each is not None for each in masks)
+            else None
+        )
+        dreams = dreamer(before, seed=config.seed, guide=guide, mask=several)
     except ValueError as error:
         for path, _ in batch:
             _skip(f"{path}: {error}")
         return
-    for (path, _), dream in zip(batch, dreams, strict=True):
-        own = dataclasses.replace(config, image=str(path))
-        write_png(dream, _target(output, path), provenance=reproduce.provenance(own, network, dreamer))
-        print(f"{path.name} -> {relative(_target(output, path))}", flush=True)
+    together = [path for path, _ in batch]
+    for (path, pixels), dream in zip(batch, dreams, strict=True):
+        dream = torch.cat([dream, images.to_tensor(pixels)[3:]])
+        claim = _claim(config, network, dreamer, path, together)
+        write_image(dream, files[path], bits=config.dream.bits or 8, provenance=claim)
+        print(f"{path.name} -> {relative(files[path])}", flush=True)
+
+
+def _claim(
+    config: DreamAppConfig, network: Network, dreamer: Dreamer, path: Path, group: Sequence[Path]
+) -> dict[str, Any]:
+    """The provenance of the dream of `path`, which is made together with its group where the objective compares."""
+    own = dataclasses.replace(config, image=str(path))
+    return reproduce.provenance(own, network, dreamer, compared=group if _compares_images(config) else ())
 
 
 def _compares_images(config: DreamAppConfig) -> bool:
@@ -131,11 +155,11 @@ def _groups_of_one_size(paths: list[Path], config: DreamAppConfig) -> list[list[
     by_size: dict[tuple[int, int], list[Path]] = defaultdict(list)
     for path in paths:
         try:
-            by_size[inputs.source_image(str(path), config).size].append(path)
+            by_size[inputs.source_pixels(str(path), config).shape[:2]].append(path)
         except (OSError, ValueError) as error:
             _skip(str(error))
     groups = []
-    for (width, height), alike in by_size.items():
+    for (height, width), alike in by_size.items():
         if len(alike) == 1:
             _skip(f"{alike[0]}: no other image is {width}x{height}, and the objective diversity compares images")
             continue
@@ -144,10 +168,9 @@ def _groups_of_one_size(paths: list[Path], config: DreamAppConfig) -> list[list[
     return groups
 
 
+def _modified(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
 def _skip(reason: str) -> None:
     print(f"skipped: {reason}", file=sys.stderr)
-
-
-def _target(output: Path, path: Path) -> Path:
-    """The file of the dream of `path`; its suffix is part of the name, so that a.jpg and a.png do not collide."""
-    return output / (path.name if path.suffix.lower() == ".png" else f"{path.name}.png")

@@ -3,55 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-CHECKPOINTS = (".ckpt", ".pth", ".pt", ".safetensors")
-PATH_KEYS = {
-    "dream": "image",
-    "explain": "image",
-    "microscope": "images",
-}  # command -> the key of a path that is not a checkpoint
-CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt", "microscope": "ckpt"}
-HYDRA_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--cfg", "-c", "--package", "-p")
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+RESOLVERS = r"(?:hydra|now|oc\.\w+|python_version):"
 
 
-def with_keys(app: str, arguments: list[str]) -> list[str]:
-    """`arguments` with the key of each bare path: dream.py photo.jpg is dream.py image=photo.jpg.
+def quoted(text: str | Path, keys: Collection[str] = ()) -> str:
+    r"""A text as the value of an override, whatever characters it has.
 
-    Several are a list: dream.py a.jpg b.jpg is image=[a.jpg,b.jpg]. A path is what exists, or has a suffix. train.py
-    takes none: a folder may be a data set or a run to resume.
+    keys: `${key}`, `${key.below}` and those of Hydra's resolvers stay interpolations; by default none does.
+    Hydra reads a backslash as itself, but for those in front of a quote, and OmegaConf those in front of `${`.
 
-    >>> with_keys("dream", ["photo.jpg", "last.ckpt", "seed=1"])
-    ["image='photo.jpg'", "ckpt='last.ckpt'", 'seed=1']
-    """
-    paths: dict[str, list[Path]] = {}
-    others = []
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        keys = CHECKPOINT_KEYS if argument.endswith(CHECKPOINTS) else PATH_KEYS
-        path = Path(argument)
-        is_bare = "=" not in argument and not argument.startswith("-") and before not in HYDRA_FLAGS
-        if is_bare and app in keys and (path.suffix or path.exists()):
-            paths.setdefault(keys[app], []).append(path)
-        else:
-            others.append(argument)
-    found = []
-    for key, several in paths.items():
-        values = ",".join(map(quoted, several))
-        found.append(f"{key}={values}" if len(several) == 1 else f"{key}=[{values}]")
-    return [*found, *others]
-
-
-def quoted(path: Path) -> str:
-    r"""A path as the value of an override, whatever characters are in its name.
-
-    Hydra reads a backslash as itself, but for those in front of a quote.
-
-    >>> print(quoted(Path(r"C:\photos\it's")))
+    >>> print(quoted(r"C:\photos\it's"))
     'C:\photos\it\'s'
+    >>> print(quoted("${a}${seed}.jpg", ["seed"]))
+    '\${a}${seed}.jpg'
     """
-    text = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(path))
-    return f"'{text}'"
+    kept = rf"(?!{RESOLVERS}|(?:{'|'.join(map(re.escape, keys))})[.}}])" if keys else ""
+    escaped = re.sub(rf"(\\*)(\$\{{){kept}", lambda found: f"{found[1] * 2}\\{found[2]}", str(text))
+    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), escaped)
+    return f"'{escaped}'"
+
+
+def unquoted(value: str) -> Any:
+    """What Hydra reads in the value of an override: the inverse of `quoted`."""
+    parsed = OverridesParser.create().parse_override(f"key={value}").value()
+    read: Any = OmegaConf.to_container(OmegaConf.create({"key": parsed}), resolve=True)
+    return read["key"]
+
+
+def recorded(overrides: Any) -> list[str]:
+    r"""A list of overrides from a configuration as it was written: OmegaConf would resolve what is in them."""
+    written = OmegaConf.to_container(overrides, resolve=False)
+    assert isinstance(written, list)
+    return list(map(str, written))
 
 
 def flags_of(hydra: Any) -> list[str]:

@@ -4,45 +4,76 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 
 from deepdream import __version__, dreaming
+from deepdream.apps.overrides import recorded
 from deepdream.apps.renamed import translate
 from deepdream.dreaming.config import DreamAppConfig
+from deepdream.images import has_profile_or_alpha
 from deepdream.provenance import read_provenance
 from deepdream.registry import only_ours
-from deepdream.schema import as_data, typed
+from deepdream.schema import typed
 
 if TYPE_CHECKING:
     from deepdream.dreaming import Dreamer
     from deepdream.models import Network
 
 OLD_KEYS = "0.1."  # versions whose configuration has the names in `renamed`
-BESIDE = ("reproduce", "ckpt", "output", "logger", "tags")  # keys that may be given together with reproduce
+# Keys that may be given together with reproduce.
+BESIDE = ("reproduce", "ckpt", "output", "overwrite", "logger", "tags")
 TRUSTED = "dream.objective"  # may be too, to trust the user's own objective that the image names
 
 
-def provenance(config: DreamAppConfig, network: Network, dreamer: Dreamer) -> dict[str, Any]:
+INPUTS = ("image", "guide", "mask")  # keys that name files
+
+
+def provenance(
+    config: DreamAppConfig, network: Network, dreamer: Dreamer, *, compared: Sequence[Path] = ()
+) -> dict[str, Any]:
     """What is stored inside an image: enough to reproduce it, bit for bit on the same machine.
 
-    Layers are stored by the names that they have in this network.
+    Layers are stored by the names that they have in this network. compared: the images that were dreamed together,
+    where the objective compares them.
     """
     used = dataclasses.replace(config, dream=dreamer.config, max_pixels=dreamer.max_pixels, reproduce=None, output=None)
     config_of_image = dataclasses.asdict(used)
-    del config_of_image["logger"], config_of_image["tags"]  # of the run
+    for key in ("logger", "tags", "overwrite"):  # of the run
+        del config_of_image[key]
+    inputs = {key: content(getattr(config, key)) for key in INPUTS}
     return {
+        "inputs": inputs | ({"compared images": content(list(map(str, compared)))} if compared else {}),
         "config": config_of_image,
         "checkpoint": {"name": network.source, "sha256": network.digest},
         "version": __version__,
     }
 
 
+def content(name: Any) -> Any:
+    """The SHA-256 of a file, or of several in their order; a name of another kind, as of a sample photo, is itself."""
+    if isinstance(name, list):
+        return [content(each) for each in name]
+    if name is None or not Path(name).is_file():
+        return name
+    status = Path(name).stat()
+    return f"sha256:{_digest(str(name), status.st_mtime_ns, status.st_size)}"
+
+
+@cache
+def _digest(path: str, modified: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def check_overrides(config: DreamAppConfig) -> None:
     """Raises ValueError for a key of the command line that would have no effect beside reproduce."""
-    for override in HydraConfig.get().overrides.task:
+    for override in recorded(HydraConfig.get().overrides.task):
         key = override.lstrip("+~").partition("=")[0]
         is_trusted = key == TRUSTED and _names_objective(_stored_config(config), config)
         if key.partition(".")[0] not in BESIDE and not is_trusted:
@@ -65,6 +96,7 @@ def reproduced(config: DreamAppConfig) -> DreamAppConfig:
         if version in (__version__, "None"):
             raise
         raise ValueError(f"{path} was made by version {version}: {error}") from error
+    _check_photos(stored_config, before, path)
     output = config.output or f"{path.stem}_reproduced{path.suffix}"
     checkpoint = stored.get("checkpoint")
     name = checkpoint.get("name") if isinstance(checkpoint, dict) else None
@@ -73,6 +105,7 @@ def reproduced(config: DreamAppConfig) -> DreamAppConfig:
         ckpt=config.ckpt or name,
         output=output,
         reproduce=config.reproduce,
+        overwrite=config.overwrite,
         logger=config.logger,
         tags=config.tags,
     )
@@ -85,6 +118,18 @@ def _stored_config(config: DreamAppConfig) -> dict[str, Any]:
     return stored
 
 
+def _check_photos(stored: dict[str, Any], config: DreamAppConfig, path: Path) -> None:
+    """Raises ValueError for a dream of a photo that was read in other colours before dreams stored dream.bits."""
+    if "bits" in stored["dream"]:
+        return
+    for name in (config.image, config.guide, config.mask):
+        if isinstance(name, str) and has_profile_or_alpha(name):
+            raise ValueError(
+                f"{path} was made by a version that ignored the colour profile and the transparency of {name}; "
+                "reproduce it with deepdream 0.2.0, or dream the photo again"
+            )
+
+
 def _names_objective(stored: dict[str, Any], config: DreamAppConfig) -> bool:
     """Whether the command line names the objective that is stored."""
     dream = stored.get("dream")
@@ -92,7 +137,7 @@ def _names_objective(stored: dict[str, Any], config: DreamAppConfig) -> bool:
 
 
 def _typed(stored: dict[str, Any], path: Path, *, is_old: bool) -> DreamAppConfig:
-    data = as_data(stored, path)
+    data: Mapping[str, Any] = stored
     if is_old:
         if data.get("mask") is not None:
             raise ValueError("its mask is computed otherwise since version 0.2.0; install that version to reproduce it")
@@ -109,6 +154,24 @@ def check_same_network(config: DreamAppConfig, network: Network) -> None:
             f"{str(stored.get('sha256'))[:12]}..., {network.source} has {network.digest[:12]}...; name the right one "
             "with ckpt=PATH"
         )
+
+
+def check_same_inputs(config: DreamAppConfig) -> None:
+    """Raises ValueError where a file that the image `config.reproduce` was made from has changed since.
+
+    Images of earlier versions have no record of them.
+    """
+    stored = _stored(Path(str(config.reproduce))).get("inputs")
+    if not isinstance(stored, dict):
+        return
+    for key in INPUTS:
+        name = getattr(config, key)
+        was, now = stored.get(key), content(name)
+        if was != now and now != name:  # a file that is missing is answered where it is read
+            raise ValueError(
+                f"{config.reproduce} was made from another {key}: {name} has changed since; put the earlier file back, "
+                f"or dream the new one with {key}={name} and without from="
+            )
 
 
 def _stored(path: Path) -> dict[str, Any]:

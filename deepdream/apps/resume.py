@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import ListConfig, OmegaConf
 
-from deepdream.apps.overrides import flags_of, joined, quoted
+from deepdream.apps.overrides import flags_of, joined, quoted, recorded, unquoted
 from deepdream.apps.run_folder import alone_in
 from deepdream.console import relative
 
@@ -27,10 +27,10 @@ def resumed(arguments: list[str]) -> list[str]:
         return arguments
     if flags := [argument for argument in arguments if argument in MULTIRUN_FLAGS]:
         raise ValueError(f"resume continues one run, and {flags[0]} starts several; leave one of the two out")
-    given = keys[-1].removeprefix("resume=").strip("'\"")
+    given = str(unquoted(keys[-1].removeprefix("resume=")))
     run = newest_run() if given == LAST else Path(given)
-    recorded = _read(run / ".hydra" / "overrides.yaml", run)
-    if not isinstance(recorded, ListConfig):  # a kill came before Hydra wrote it, which it does last
+    earlier = _read(run / ".hydra" / "overrides.yaml", run)
+    if not isinstance(earlier, ListConfig):  # a kill came before Hydra wrote it, which it does last
         raise ValueError(f"{relative(run)} was killed before it started; start it again with its first command")
     more = [argument for argument in arguments if argument not in keys]
     place = [f"resume={quoted(run)}", f"hydra.run.dir={quoted(run)}", "hydra.mode=RUN"]
@@ -40,7 +40,7 @@ def resumed(arguments: list[str]) -> list[str]:
             pass
     recorded_flags = flags_of(_read(run / ".hydra" / "hydra.yaml", run).hydra)
     kept_flags = [flag for flag in recorded_flags if not any(a.startswith(flag.partition("=")[0]) for a in arguments)]
-    return [*kept_flags, *joined(list(recorded), [*more, *place, *nothing_new])]
+    return [*kept_flags, *joined(recorded(earlier), [*more, *place, *nothing_new])]
 
 
 def newest_run() -> Path:

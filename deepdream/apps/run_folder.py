@@ -38,7 +38,7 @@ class RunFolders(Callback):
         """Set hydra.sweep.dir, for the jobs too: a launcher composes each of them from the overrides."""
         folder = _own_folder(config.hydra.sweep)
         config.hydra.sweep.dir = folder
-        config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(Path(folder))}")
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(folder)}")
         RunFolders.sweep = Path(folder)
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -94,14 +95,14 @@ def places_to_look(loggers: Loggers, folder: Path) -> list[str]:
     for logger in loggers.values():
         match type(logger).__name__:
             case "TensorBoardLogger" | "SummaryWriter":
-                lines.append(f"look:       tensorboard --logdir {relative(folder)}")
+                lines.append(f"look:       tensorboard --logdir {shlex.quote(relative(folder))}")
             case "CSVLogger":
                 lines.append(f"metrics:    {relative(Path(logger.log_dir) / logger.experiment.NAME_METRICS_FILE)}")
             case "MLFlowLogger":
-                lines.append(f"look:       mlflow ui --backend-store-uri {logger._tracking_uri}")
+                lines.append(f"look:       mlflow ui --backend-store-uri {shlex.quote(logger._tracking_uri)}")
             case "WandbLogger":
                 run = logger.experiment
-                upload = f"upload:     wandb sync {relative(Path(run.dir).parent)}"
+                upload = f"upload:     wandb sync {shlex.quote(relative(Path(run.dir).parent))}"
                 lines.append(upload if run.offline else f"look:       {run.url}")
     return lines
 

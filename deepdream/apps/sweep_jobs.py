@@ -18,7 +18,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 
 import deepdream
-from deepdream.apps.overrides import flags_of, quoted
+from deepdream.apps.overrides import flags_of, quoted, recorded
 from deepdream.apps.run_folder import RunFolders
 
 FORWARDED = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]  # Windows lacks one
@@ -52,7 +52,7 @@ def run_alone(module: str, folder: Path) -> None:
     here = str(Path(deepdream.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])}
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *flags_of(hydra), *hydra.overrides.task, *job], env=environment
+        [sys.executable, "-m", module, *flags_of(hydra), *recorded(hydra.overrides.task), *job], env=environment
     )
     with _forwarded_to(process) as received:
         try:

@@ -23,7 +23,7 @@ from deepdream.apps.own_data import OwnTestImages, has_test_images, own_data
 from deepdream.apps.resume import resumed
 from deepdream.apps.run_folder import alone_in
 from deepdream.apps.run_loggers import Loggers, build_loggers, places_to_look, recorded
-from deepdream.console import invocation, relative
+from deepdream.console import command_line, relative
 from deepdream.loggers import log_hyper_parameters
 from deepdream.models.config import ForeignModelConfig
 from deepdream.scenes.config import DataConfig
@@ -87,7 +87,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         for note in filter(None, (started, classifier.frozen)):
             print(note)
         if last:
-            print(f"resuming after the last complete epoch, from {relative(last)}")
+            print(_how_it_goes_on(config, last))
     with ExitStack() as stack:
         if trainer.is_global_zero:
             stack.enter_context(alone_in(folder))
@@ -96,6 +96,17 @@ def main(config: TrainConfig, folder: Path) -> None:
         _fit(trainer, classifier, data, last)
         if trainer.is_global_zero:
             _finish(config, folder, trainer, data, loggers)
+
+
+def _how_it_goes_on(config: TrainConfig, last: Path) -> str:
+    """What is left of a resumed run."""
+    import torch
+
+    trained, epochs = int(torch.load(last, weights_only=True, mmap=True)["epoch"]) + 1, config.trainer.max_epochs
+    if trained < epochs:
+        return f"resuming after the last complete epoch, from {relative(last)}"
+    longer = command_line("train", f"resume={relative(last.parents[1])}", f"trainer.max_epochs={2 * trained}")
+    return f"finished: {trained} of {epochs} epochs are trained, and none is left to train; train longer with {longer}"
 
 
 def _build_data(config: TrainConfig) -> tuple[Any, dict[str, Any]]:
@@ -182,7 +193,7 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     log_hyper_parameters(loggers.values(), {**asdict(config), "scaled_lr": scaled}, metrics, trainer.global_step)
     if checkpoint is not None:
         print(f"checkpoint: {relative(checkpoint)}")
-        print(f"dream:      {invocation('dream')} ckpt={relative(checkpoint)} {_more_to_dream(config)}")
+        print(f"dream:      {command_line('dream', f'ckpt={relative(checkpoint)}', *_more_to_dream(config))}")
     else:
         print(f"no checkpoint was saved, so there is nothing to evaluate; the run is in {relative(folder)}")
     for line in places_to_look(loggers, folder):
@@ -205,12 +216,12 @@ def _test_images(config: TrainConfig, data: Any) -> SceneDataModule | OwnTestIma
     return OwnTestImages(data, config.data.target) if has_test_images(data) else None
 
 
-def _more_to_dream(config: TrainConfig) -> str:
+def _more_to_dream(config: TrainConfig) -> list[str]:
     """The other arguments of a first dream of the network: of a foreign one, to list its layers."""
     if not isinstance(config.model, ForeignModelConfig):
-        return "dream.layers=[layer3]"
+        return ["dream.layers=layer3"]
     own = config.model.record.get(TARGET)
-    return f"ckpt_model={own} mode=layers" if own else "mode=layers"
+    return [f"ckpt_model={own}", "mode=layers"] if own else ["mode=layers"]
 
 
 def _best_checkpoint(folder: Path, trainer: pl.Trainer) -> Path | None:

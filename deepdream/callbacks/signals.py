@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from deepdream.console import invocation
+from deepdream.console import command_line
 
 # Windows has no SIGUSR1.
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name)]
@@ -74,4 +74,4 @@ class StopOnSignal(pl.Callback):
 def how_to_resume(trainer: pl.Trainer) -> str:
     """How many epochs of a stopped run are saved, and the command that resumes it."""
     kept = f"{trainer.current_epoch} of {trainer.max_epochs} epochs are kept"
-    return f"{kept}: {invocation('train')} resume={trainer.default_root_dir}"
+    return f"{kept}: {command_line('train', f'resume={trainer.default_root_dir}')}"

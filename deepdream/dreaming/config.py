@@ -9,7 +9,7 @@ from typing import Any, Self
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.registry import OpenRegistry, Registry
-from deepdream.schema import preset
+from deepdream.schema import NAME, OUTPUT, PATH, PATHS, preset
 
 OBJECTIVES: OpenRegistry[[], None] = OpenRegistry("OBJECTIVES", "dream.objective", "deepdream.dreaming", lambda: None)
 PARAMETERIZATIONS = Registry(
@@ -81,7 +81,7 @@ class DreamConfig:
 
     layers: list[str]
     objective: Any  # a name, {name: weight}, or a list of {term, weight, layers, ...}
-    target: str | None
+    target: str | None = field(metadata=NAME)
     similarity: str
     width: int | None
     octaves: int
@@ -107,6 +107,7 @@ class DreamConfig:
     preserve: float
     band: float
     color: float
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -123,6 +124,8 @@ class DreamConfig:
             at_least(f"dream.{key}", getattr(self, key), low)
         for key, high in AT_MOST.items():
             between(f"dream.{key}", getattr(self, key), 0, high)
+        if self.bits not in (None, 8, 16):
+            raise ValueError(f"dream.bits is {self.bits}; it must be 8 or 16")
         if self.width is not None:
             at_least("dream.width", self.width, 1)
         for key in ("decay", "rotate", "noise"):
@@ -208,7 +211,7 @@ class FilmConfig:
     rotate: float
     pan: list[float]
     blend: float
-    run: str | None
+    run: str | None = field(metadata=PATH)
 
     def __post_init__(self) -> None:
         if self.kind != "none":
@@ -234,15 +237,15 @@ class FilmConfig:
 class DreamAppConfig(WeightsConfig):
     """conf/dream.yaml."""
 
-    ckpt: str | None
-    image: Any  # str, list[str] or None
-    guide: str | None
-    mask: str | None
-    output: str | None
+    ckpt: str | None = field(metadata=PATH)
+    image: Any = field(metadata=PATHS)  # str, list[str] or None
+    guide: str | None = field(metadata=PATH)
+    mask: str | None = field(metadata=PATH)
+    output: str | None = field(metadata=OUTPUT)
     mode: str
     channels: int | None
     seed: int
-    reproduce: str | None
+    reproduce: str | None = field(metadata=PATH)
     report: bool
     device: str
     precision: str
@@ -253,6 +256,7 @@ class DreamAppConfig(WeightsConfig):
     film: FilmConfig
     logger: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         paths("image", self.image)
@@ -278,11 +282,14 @@ class DreamAppConfig(WeightsConfig):
             "guide": self.guide,
             "mask": self.mask,
             "report": self.report or None,
+            "dream.bits": self.dream.bits if self.dream.bits != 8 else None,
         }
-        unread = {"channels": ("film", "guide", "mask", "report"), "layers": tuple(given), "image": ()}[self.mode]
+        unread = {"channels": ("film", "guide", "mask", "report", "dream.bits"), "layers": tuple(given), "image": ()}[
+            self.mode
+        ]
         at_odds, does = f"mode={self.mode}", "dreams a grid" if self.mode == "channels" else "only prints a table"
         if self.mode == "image" and given["film"] is not None:
-            unread, at_odds, does = ("mask", "report"), f"film={self.film.kind}", "makes a film"
+            unread, at_odds, does = ("mask", "report", "dream.bits"), f"film={self.film.kind}", "makes a film"
         for key in unread:
             if given[key] is not None:
                 value = str(given[key]).lower() if key == "report" else given[key]

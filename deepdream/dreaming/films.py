@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,14 +31,29 @@ class WritesFrame(Protocol):
         """Write all of it or nothing."""
 
 
-def write_frames(make: MakeFrame, count: int, folder: Path, write: WritesFrame) -> Iterator[Path]:
-    """The files of `count` frames in `folder`; those that exist are kept, the others are made one by one."""
-    for number in range(count):
+def write_frames(make: MakeFrame, numbers: Iterable[int], folder: Path, write: WritesFrame) -> Iterator[Path]:
+    """The files of the frames 0, 1, 2, ... in `folder`; those that exist are kept, the others are made one by one."""
+    for number in numbers:
         path = frame_path(folder, number)
         if not path.exists():
             before = to_tensor(read_image(frame_path(folder, number - 1))) if number else None
             write(make(number, before), path)
         yield path
+
+
+class Footage:
+    """The frames of a clip, (3, H, W) each, one at a time: iterating moves on to the next one and gives its number."""
+
+    before: Tensor
+    now: Tensor
+
+    def __init__(self, frames: Iterable[Tensor]) -> None:
+        self._frames = frames
+
+    def __iter__(self) -> Iterator[int]:
+        for number, frame in enumerate(self._frames):
+            self.before, self.now = self.now if number else frame, frame
+            yield number
 
 
 def frame_path(folder: Path, number: int) -> Path:
@@ -86,31 +101,20 @@ def moved(image: Tensor, film: FilmConfig) -> Tensor:
     return rotated[0].clamp(0, 1)
 
 
-def video(
-    dreamer: Dreamer, frames: Iterator[Tensor], film: FilmConfig, *, seed: int, guide: Tensor | None = None
-) -> MakeFrame:
+def video(dreamer: Dreamer, footage: Footage, film: FilmConfig, *, seed: int, guide: Tensor | None = None) -> MakeFrame:
     """Each frame dreams of the last dream moved along the optical flow; `blend` is the last dream's share.
 
-    Where the flow is inconsistent the dream begins with the frame. Steps after the first frame are 1 - blend as long,
-    so that a continued dream is as strong as a new one.
+    Frame n is that at which `footage` stands. Where the flow is inconsistent the dream begins with the frame. Steps
+    after the first frame are 1 - blend as long, so that a continued dream is as strong as a new one.
     """
     later = dreamer.with_config(_dreamed_on(dreamer.config, film))
-    read: list[Tensor] = []
-
-    def frame(number: int) -> Tensor:
-        while len(read) <= number:
-            read.append(next(frames))
-            if len(read) > 2:
-                read[-3] = torch.empty(0)  # only two frames are needed
-        return read[number]
 
     def make(number: int, before: Tensor | None) -> Tensor:
-        now = frame(number)
         if before is None or film.blend == 0:
-            return dreamer(now, seed=seed, guide=guide)
-        dream, consistent = along(before, frame(number - 1), now)
+            return dreamer(footage.now, seed=seed, guide=guide)
+        dream, consistent = along(before, footage.before, footage.now)
         share = film.blend * consistent
-        now = 0.5 + dreamer.config.contrast * (now - 0.5)  # the last dream's contrast
+        now = 0.5 + dreamer.config.contrast * (footage.now - 0.5)  # the last dream's contrast
         return later((share * dream + (1 - share) * now).clamp(0, 1), seed=seed, guide=guide)
 
     return make

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from deepdream.dreaming.config import OCTAVE_MODES
 
+LONG = 8  # sides of an image beyond which it is better cropped
 Size = tuple[int, int]  # height, width
 
 
@@ -117,18 +118,31 @@ def check_sizes(size: Size, octaves: int, scale: float, octave_mode: str, *, lea
     """Raises ValueError, with the values that would work, where the smallest octave has a side under `least` pixels."""
 
     def smallest(size: Size, octaves: int) -> Size:
-        first: Size = OCTAVE_MODES[octave_mode].sizes(size, octaves, scale)[0]
-        return first
+        least_size: Size = OCTAVE_MODES[octave_mode].sizes(size, octaves, scale)[0]
+        return least_size
 
-    height, width = smallest(size, octaves)
-    if min(height, width) >= least:
+    first = smallest(size, octaves)
+    if min(first) >= least:
         return
-    wide = math.ceil(least * size[1] / min(size))
-    while min(smallest((round(wide * size[0] / size[1]), wide), octaves)) < least:
-        wide += 1
+
+    def width(octaves: int) -> int:
+        wide = math.ceil(least * size[1] / min(size))
+        while min(smallest((round(wide * size[0] / size[1]), wide), octaves)) < least:
+            wide += 1
+        return wide
+
     fitting = [n for n in range(1, octaves) if min(smallest(size, n)) >= least]
-    fewer = f"fewer octaves (dream.octaves={fitting[-1]}) or " if fitting else ""
+    larger = f"a larger image (dream.width={width(octaves)})"
+    if fitting:
+        advice = f"use fewer octaves (dream.octaves={fitting[-1]}) or {larger}"
+    elif octaves > 1:
+        advice = f"use one octave of a slightly larger image (dream.octaves=1 dream.width={width(1)}), or {larger}"
+    else:
+        advice = f"use {larger}"
+    if max(size) > LONG * min(size):
+        shape = "wide as high" if size[1] > size[0] else "high as wide"
+        advice += f"; or crop it, it is {max(size) / min(size):.0f} times as {shape}"
     raise ValueError(
-        f"the smallest octave of this {size[0]}x{size[1]} image is {height}x{width}; {needed_by} needs at least "
-        f"{least} pixels a side: use {fewer}a larger image (dream.width={wide})"
+        f"the smallest octave of this {size[1]}x{size[0]} image is {first[1]}x{first[0]}; {needed_by} needs at least "
+        f"{least} pixels a side: {advice}"
     )

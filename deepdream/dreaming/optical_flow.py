@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CONSISTENT = 1.5  # pixels by which the flow there and back may miss its start
+LEAST_SIDE = 16  # of an image in pixels: on less OpenCV's search fails, and on 8x64 ends the process
 
 
 def flow(here: Tensor, there: Tensor) -> Tensor:
@@ -16,8 +17,11 @@ def flow(here: Tensor, there: Tensor) -> Tensor:
 
     Both are (3, H, W) in [0, 1]. Source: Kroeger et al., "Fast Optical Flow using Dense Inverse Search" (2016).
     """
+    height, width = here.shape[1:]
+    missing = ((0, max(0, LEAST_SIDE - height)), (0, max(0, LEAST_SIDE - width)))
+    start, goal = (np.pad(_grey(image), missing, mode="edge") for image in (here, there))
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    found = search.calc(_grey(here), _grey(there), np.zeros((*here.shape[1:], 2), np.float32))
+    found = search.calc(start, goal, np.zeros((*start.shape, 2), np.float32))[:height, :width]
     return torch.from_numpy(np.ascontiguousarray(found)).permute(2, 0, 1)
 
 

@@ -1,5 +1,6 @@
 from .config import EvaluateConfig as EvaluateConfig
 from .config import EvaluationOptions as EvaluationOptions
+from .config import PredictConfig as PredictConfig
 from .csv_files import write_csv as write_csv
 from .evaluation import Evaluation as Evaluation
 from .evaluation import write_evaluation as write_evaluation
@@ -9,6 +10,9 @@ from .metrics import class_metrics as class_metrics
 from .metrics import compute_metrics as compute_metrics
 from .paired_tests import PairedTest as PairedTest
 from .paired_tests import paired_tests as paired_tests
+from .photos import TopClasses as TopClasses
+from .photos import merged as merged
+from .photos import predict_photos as predict_photos
 from .predictions import Predictions as Predictions
 from .predictions import predict as predict
 from .report import write_report as write_report

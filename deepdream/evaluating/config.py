@@ -8,6 +8,7 @@ from typing import Any
 from deepdream.checks import DEVICES, PRECISIONS, at_least, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.scenes.config import TTA
+from deepdream.schema import OUTPUT, PATH, PATHS
 
 
 @dataclass(kw_only=True)
@@ -34,8 +35,8 @@ class EvaluationOptions:
 class EvaluateConfig(WeightsConfig, EvaluationOptions):
     """conf/evaluate.yaml."""
 
-    ckpt: Any
-    root: str | None
+    ckpt: Any = field(metadata=PATHS)  # str, list[str] or None
+    root: str | None = field(metadata=PATH)
     batch_size: int | None
     workers: int | None
     ckpt_data: str | None = None
@@ -50,3 +51,31 @@ class EvaluateConfig(WeightsConfig, EvaluationOptions):
     def checkpoints(self) -> list[str | None]:
         """The checkpoints as a list; [None] stands for the newest."""
         return list(self.ckpt) if isinstance(self.ckpt, list) else [self.ckpt]
+
+
+PREDICTIONS = (".csv", ".json")
+
+
+@dataclass(kw_only=True)
+class PredictConfig(WeightsConfig):
+    """conf/predict.yaml."""
+
+    images: Any = field(metadata=PATHS)  # str or list[str]
+    ckpt: str | None = field(metadata=PATH)
+    output: str | None = field(metadata=OUTPUT)
+    top_k: int
+    batch_size: int
+    workers: int
+    devices: int
+    device: str
+    precision: str
+
+    def __post_init__(self) -> None:
+        paths("images", self.images)
+        if self.output is not None and not self.output.lower().endswith(PREDICTIONS):
+            raise ValueError(f"output is {self.output!r}; it must be a .csv or .json file")
+        for key in ("top_k", "batch_size", "devices"):
+            at_least(key, getattr(self, key), 1)
+        at_least("workers", self.workers, 0)
+        one_of("device", self.device, DEVICES)
+        one_of("precision", self.precision, PRECISIONS)

@@ -83,11 +83,8 @@ def predict(
             if images.is_floating_point():
                 first_views = 255 * denormalize(first_views, network.mean, network.std)
             thumbnails.append(_thumbnails(first_views))
-            images = images.reshape(count * views, *images.shape[-3:]).to(device, non_blocking=True)
-            if not images.is_floating_point():
-                images = normalize_uint8(images, network.mean, network.std)
-            logits = model(images.to(dtype, memory_format=torch.channels_last))
-            probabilities.append(_mean_of_views(logits.float().softmax(dim=1), views))
+            flat = images.reshape(count * views, *images.shape[-3:])
+            probabilities.append(_mean_of_views(_probabilities(network, model, flat, device, dtype), views))
             if activations:
                 features.append(_mean_of_views(activations.pop().float().flatten(1), views))
             labels.append(batch_labels)
@@ -103,6 +100,28 @@ def predict(
         torch.cat(features).cpu().numpy() if features else None,
         torch.cat(thumbnails).numpy(),
     )
+
+
+@torch.inference_mode()
+def predict_batches(
+    network: Network, batches: Iterable[Tensor], *, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Iterator[npt.NDArray[np.float32]]:
+    """The probabilities (N, classes) of each batch, uint8 (N, 3, H, W), as it comes: as `predict`, for any number."""
+    model = accelerated_copy(network.model, dtype, device)
+    for images in batches:
+        yield _probabilities(network, model, images, device, dtype).cpu().numpy()
+
+
+def _probabilities(
+    network: Network, model: nn.Module, images: Tensor, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """Float32 (N, classes) on the device, of images (N, 3, H, W): uint8, or float and normalised."""
+    images = images.to(device, non_blocking=True)
+    if not images.is_floating_point():
+        images = normalize_uint8(images, network.mean, network.std)
+    logits = model(images.to(dtype, memory_format=torch.channels_last))
+    probabilities: Tensor = logits.float().softmax(dim=1)
+    return probabilities
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sklearn.manifold import TSNE
 
 from deepdream.evaluating.predictions import Predictions
 from deepdream.loggers import tensorboard_writer
+from deepdream.markup import escaped
 from deepdream.plots import figure_style
 
 MAX_IMAGES = 3000  # t-SNE takes minutes for more, and a plot of more points is no clearer
@@ -126,7 +127,7 @@ def log_projector(loggers: Iterable[Any], tag: str, predictions: Predictions, pr
     if predictions.thumbnails is None:
         return
     indices = projection.indices
-    names = np.array(predictions.classes, dtype=object)
+    names = np.array([escaped(name) for name in predictions.classes], dtype=object)  # a tab ends a column
     labels, predicted = names[predictions.labels[indices]], names[predictions.predicted[indices]]
     correct = np.where(predictions.correct[indices], "yes", "no")
     for logger in loggers:

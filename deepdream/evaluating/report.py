@@ -118,7 +118,7 @@ def write_report(
         microscope=microscope,
         version=__version__,
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from omegaconf import OmegaConf
 
 from deepdream.evaluating.csv_files import read_metrics, write_csv
-from deepdream.plots import COLORS, figure_style
+from deepdream.plots import COLORS, figure_style, rendered
 
 SELECTED_BY = "val/accuracy"
 SEED = "seed"
@@ -102,7 +102,7 @@ def write_comparison(runs: Sequence[Run], folder: Path, *, title: str) -> list[P
         for run in runs
     ]
     image = folder / "comparison.png"
-    plot_settings(settings, title=title).savefig(image)
+    rendered(plot_settings(settings, title=title)).save(image)
     setting_header, *setting_rows = settings_table(settings)
     return [
         write_csv(folder / "comparison.csv", header, rows),

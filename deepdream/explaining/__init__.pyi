@@ -11,6 +11,7 @@ from .explanation import explain as explain
 from .explanation import grad_cam as grad_cam
 from .panels import overlay as overlay
 from .panels import plot_panel as plot_panel
+from .ranking import TRIM as TRIM
 from .ranking import MethodMetrics as MethodMetrics
 from .ranking import plot_ranking as plot_ranking
 from .ranking import rank_methods as rank_methods

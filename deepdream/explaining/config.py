@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of, paths
 from deepdream.models.config import WeightsConfig
 from deepdream.registry import OpenRegistry
-from deepdream.schema import preset
+from deepdream.schema import NAME, PATH, PATHS, preset
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,11 @@ class ExplainConfig:
 class ExplainAppConfig(WeightsConfig):
     """conf/explain.yaml."""
 
-    ckpt: str | None
-    image: Any  # str or list[str]
+    ckpt: str | None = field(metadata=PATH)
+    image: Any = field(metadata=PATHS)  # str or list[str]
     methods: list[str]
-    target: str | None
-    against: str | None
+    target: str | None = field(metadata=NAME)
+    against: str | None = field(metadata=NAME)
     score: bool
     crop: bool
     seed: int

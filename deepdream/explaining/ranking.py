@@ -15,6 +15,7 @@ from deepdream.explaining.config import CHECKS, METHODS
 from deepdream.explaining.explanation import Explanation
 from deepdream.plots import COLORS, figure_style
 
+TRIM = 0.2  # share of the images that is left out at each end of a mean
 BEST, OTHERS = COLORS["val"], COLORS["train"]
 
 
@@ -23,7 +24,8 @@ class MethodMetrics:
     """The checks of a method over a set of images.
 
     mean_rank: its rank among the methods, 1 is the best, averaged over images and checks.
-    means: of each check. errors: their standard errors; 0 for one image. seconds: mean time of an attribution.
+    means: of each check, without the TRIM lowest and highest images. errors: their standard errors; 0 for one image.
+    seconds: mean time of an attribution.
     """
 
     method: str
@@ -45,8 +47,7 @@ def rank_methods(images: Sequence[Sequence[Explanation]]) -> list[MethodMetrics]
     # (images, methods, checks)
     values = np.array([[[each.scores[check] for check in checks] for each in one] for one in images])
     ranks = rankdata(_badness(values, checks), axis=1).mean(axis=(0, 2))  # (methods,)
-    means = values.mean(axis=0)
-    errors = values.std(axis=0, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.zeros_like(means)
+    means, errors = trimmed_means(values)
     metrics = [
         MethodMetrics(
             method,
@@ -58,6 +59,22 @@ def rank_methods(images: Sequence[Sequence[Explanation]]) -> list[MethodMetrics]
         for i, method in enumerate(methods)
     ]
     return sorted(metrics, key=lambda each: each.mean_rank)
+
+
+def trimmed_means(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Means over the first axis and their standard errors, without the lowest and the highest TRIM of the values.
+
+    One odd image does not decide them; of fewer than five values they are the ordinary ones. The standard error is that
+    of Tukey and McLaughlin 1963, from the winsorised values; 0 for one value.
+    """
+    count = len(values)
+    cut = int(TRIM * count)
+    ordered = np.sort(values, axis=0)
+    means = ordered[cut : count - cut].mean(axis=0)
+    if count == 1:
+        return means, np.zeros_like(means)
+    winsorised = ordered.clip(ordered[cut], ordered[count - 1 - cut])
+    return means, winsorised.std(axis=0, ddof=1) / ((1 - 2 * cut / count) * count**0.5)
 
 
 def _badness(values: npt.NDArray[np.float64], checks: Sequence[str]) -> npt.NDArray[np.float64]:

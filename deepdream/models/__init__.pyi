@@ -11,6 +11,7 @@ from .layers import Layer as Layer
 from .loading import load_network as load_network
 from .loading import start_from as start_from
 from .network import Network as Network
+from .network import class_argument as class_argument
 from .onnx_file import write_onnx as write_onnx
 from .quantized import pack as pack
 from .resnet import ResNet as ResNet

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from deepdream.checks import above, at_least, one_of
 from deepdream.registry import Registry
-from deepdream.schema import typed
+from deepdream.schema import OUTPUT, PATH, typed
 
 BUNDLED = "box"  # the name of the network that comes with the package
 
@@ -42,7 +42,7 @@ class WeightsConfig:
     """conf/weights.yaml: what a file of weights does not say of itself; the defaults are for older configurations."""
 
     ckpt_model: str | None = None
-    ckpt_classes: str | None = None
+    ckpt_classes: str | None = field(default=None, metadata=PATH)
     ckpt_mean: list[float] | None = None
     ckpt_std: list[float] | None = None
     ckpt_size: int | None = None
@@ -62,8 +62,8 @@ class WeightsConfig:
 class ExportConfig(WeightsConfig):
     """conf/export.yaml."""
 
-    ckpt: str
-    to: str | None
+    ckpt: str = field(metadata=PATH)
+    to: str | None = field(metadata=OUTPUT)
     onnx: bool
 
 
@@ -83,7 +83,7 @@ class ModelConfig:
     head: str
     head_size: int | None
     head_non_negative: bool
-    pretrained: str | None
+    pretrained: str | None = field(metadata=PATH)
 
     def __post_init__(self) -> None:
         stages(self.depth, self.blocks, self.block)
@@ -111,7 +111,7 @@ class ForeignModelConfig:
     """
 
     record: dict[str, Any]
-    pretrained: str | None
+    pretrained: str | None = field(metadata=PATH)
 
 
 def model_config(values: Mapping[str, Any]) -> ModelConfig | ForeignModelConfig:

@@ -6,6 +6,7 @@ Such a folder needs no other key: it says what its classes and inputs are. Folde
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from deepdream import __version__
 from deepdream.files import atomic_folder
+from deepdream.markup import markdown
 from deepdream.models.building import ARCHITECTURE, build_model
 from deepdream.models.checkpoint_file import CHECKPOINT_KEYS, network_of_record, without_places
 from deepdream.models.class_names import default_classes
@@ -159,7 +161,7 @@ def card(network: Network, title: str) -> str:
     """The model card, in Markdown, with the metadata that the hub reads."""
     model = network.hyper_parameters["model"] if network.hyper_parameters else {}
     arguments = ", ".join(f"{key}={value}" for key, value in model.items() if value not in (None, False))
-    shown = ", ".join(network.classes[:20]) + (" ..." if len(network.classes) > 20 else "")
+    shown = ", ".join(map(markdown, network.classes[:20])) + (" ..." if len(network.classes) > 20 else "")
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (network.mean, network.std))
     return f"""---
 library_name: deepdream
@@ -169,15 +171,15 @@ tags:
 - deepdream
 ---
 
-# {title}
+# {markdown(title)}
 
 An image classifier of {len(network.classes)} classes ({arguments}), exported by deepdream {__version__} from
 `{Path(network.source).name if Path(network.source).exists() else network.source}`.
 
-    deepdream dream ckpt={title}/ image=photo.jpg
-    deepdream explain ckpt={title}/ image=photo.jpg
+    deepdream dream {shlex.quote(f"ckpt={title}/")} image=photo.jpg
+    deepdream explain {shlex.quote(f"ckpt={title}/")} image=photo.jpg
 
-On the hub, `ckpt=hf://USER/{title}`. In Python, `deepdream.models.load_network("{title}/")`.
+On the hub, `ckpt=hf://USER/{title}`. In Python, `deepdream.models.load_network({f"{title}/"!r})`.
 
 | | |
 |---|---|

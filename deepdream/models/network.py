@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -119,14 +120,15 @@ class Network:
     def class_index(self, target: str | int) -> int:
         """The index of class `target`: its name, its name in another case, or its index; tried in this order.
 
-        Raises ValueError, with the similar or all names, if there is no such class.
+        Raises ValueError, with the similar or all names, if there is no such class, and if several have that name.
         """
-        if isinstance(target, str):
-            if target in self.classes:
-                return self.classes.index(target)
-            names = {name.lower(): index for index, name in reversed(list(enumerate(self.classes)))}
-            if target.lower() in names:
-                return names[target.lower()]
+        if isinstance(target, str) and (found := _indices(target, self.classes)):
+            if len(found) > 1:
+                several = ", ".join(f"{self.classes[index]!r} is {index}" for index in found)
+                raise ValueError(
+                    f"{self.source} has several classes {target!r}: {several}; name it exactly, or give the index"
+                )
+            return found[0]
         if isinstance(target, int) or re.fullmatch(r"-?\d+", target):
             index, count = int(target), len(self.classes)
             if index < 0 or (count and index >= count):
@@ -179,6 +181,21 @@ class Network:
         if data.get("resize") and data.get("image_size"):
             return float(data["resize"]) / float(data["image_size"])
         return RESIZE_OVER_CROP
+
+
+def class_argument(classes: Sequence[str], index: int) -> str:
+    """What `Network.class_index` finds class `index` by: its name, or its index where others have that name too."""
+    return classes[index] if _indices(classes[index], classes) == [index] else str(index)
+
+
+def _indices(target: str, classes: Sequence[str]) -> list[int]:
+    """The classes of exactly this name; if there are none, those in another case or Unicode form."""
+    exact = [index for index, name in enumerate(classes) if name == target]
+    return exact or [index for index, name in enumerate(classes) if _folded(name) == _folded(target)]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def index_names(count: int) -> list[str]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepdream.images import IMAGE_SUFFIXES
+from deepdream.image_formats import is_image_name, unused_files
 from deepdream.scenes.splits import SceneLists, class_names
 
 # The usual names of the folders of a split, in lower case.
@@ -42,8 +42,9 @@ def read_class_folders(root: str | Path, *, test_share: float = 0.2, class_depth
     if not root.is_dir():
         raise FileNotFoundError(f"data.root is {root}, which is not a folder; {_EXPECTED}")
     folders = find_splits(root)
-    photos = {split: _find_photos(root, folder, class_depth) for split, folder in folders.items()}
-    notes = []
+    files = {split: list(find_files_below(folder)) for split, folder in folders.items()}
+    photos = {split: _by_class(root, folders[split], found, class_depth) for split, found in files.items()}
+    notes = _notes_on_unused(files)
     for split in ("val", "test"):
         if split in photos and not photos[split]:
             notes.append(f"{folders[split]} has no class folders; it is not used")
@@ -74,13 +75,18 @@ def find_splits(root: Path) -> dict[str, Path]:
     found = {split: path for split, names in SPLITS.items() for path in subfolders if path.name.lower() in names}
     if "train" in found and _subfolders(found["train"]):
         return found
-    if len(subfolders) == 1 and _subfolders(subfolders[0]) and not any(map(_is_photo, os.listdir(subfolders[0]))):
+    if len(subfolders) == 1 and _subfolders(subfolders[0]) and not any(map(is_image_name, os.listdir(subfolders[0]))):
         return find_splits(subfolders[0])
     return {"train": root}
 
 
 def find_images_below(folder: Path) -> Iterator[str]:
     """The path below `folder` of every image file, by its suffix, in sorted folders; hidden ones are ignored."""
+    return filter(is_image_name, find_files_below(folder))
+
+
+def find_files_below(folder: Path) -> Iterator[str]:
+    """The path below `folder` of every file that is not hidden, in sorted folders."""
     above: dict[str, tuple[str, ...]] = {}  # the folders above each folder, without links: none is entered again
     for path, subfolders, files in os.walk(folder, followlinks=True):
         chain = (*above.pop(path, ()), os.path.realpath(path))
@@ -89,27 +95,31 @@ def find_images_below(folder: Path) -> Iterator[str]:
         above |= dict.fromkeys(inside, chain)
         below = Path(path).relative_to(folder).as_posix()
         for name in sorted(files):
-            if _is_photo(name) and os.path.isfile(os.path.join(path, name)):
+            if not name.startswith(".") and os.path.isfile(os.path.join(path, name)):
                 yield name if below == "." else f"{below}/{name}"
-
-
-def _is_photo(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
 def _subfolders(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
 
 
-def _find_photos(root: Path, folder: Path, class_depth: int | None) -> Photos:
-    """The photos of each class in the folder of a split; photos that lie beside the class folders are ignored."""
+def _by_class(root: Path, folder: Path, files: list[str], class_depth: int | None) -> Photos:
+    """The photos of each class among the files below the folder of a split; not those beside the class folders."""
     above = folder.relative_to(root).as_posix()
     found: Photos = {}
-    for path in find_images_below(folder):
+    for path in filter(is_image_name, files):
         label = "/".join(path.split("/")[:-1][:class_depth])
         if label:
             found.setdefault(label, []).append(path if above == "." else f"{above}/{path}")
     return found
+
+
+def _notes_on_unused(files: dict[str, list[str]]) -> list[str]:
+    """What of the files of each split is no photo of a class, for `SceneLists.notes`."""
+    beside = sum(is_image_name(file) for found in files.values() for file in found if "/" not in file)
+    notes = [f"{beside:,} photos beside the class folders are not used"] if beside else []
+    others = unused_files(file for found in files.values() for file in found)
+    return [*notes, others] if others else notes
 
 
 def _split(photos: Photos, test_share: float) -> tuple[Photos, Photos]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Self
 
 from deepdream.checks import above, addresses, at_least, finite, fraction
-from deepdream.schema import preset
+from deepdream.schema import PATH, PATHS, preset
 
 TTA = ("none", "flip", "multicrop")
 
@@ -72,17 +72,17 @@ class DataConfig:
     The YAML explains each key; conf/data/mit_indoor.yaml holds the defaults.
     """
 
-    root: str
+    root: str = field(metadata=PATH)
     download: bool
     url: UrlConfig | None
-    train_list: str | None
-    test_list: str | None
+    train_list: str | None = field(metadata=PATH)
+    test_list: str | None = field(metadata=PATH)
     allow_missing: bool
     test_share: float
     class_depth: int | None
     class_names: dict[str, str] | None
     rooms: RoomsConfig | None
-    against: list[str]
+    against: list[str] = field(metadata=PATHS)
     drop_duplicates: bool
     balance: bool
     val_per_class: int
@@ -90,7 +90,7 @@ class DataConfig:
     resize: int
     cache_images: bool
     cache_image_size: int | None
-    cache_dir: str
+    cache_dir: str = field(metadata=PATH)
     mean: list[float]
     std: list[float]
     batch_size: int
@@ -192,4 +192,4 @@ class DataAppConfig:
     data: DataConfig
     augment: AugmentConfig
     plots: bool
-    output: str
+    output: str = field(metadata=PATH)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from deepdream.images import decode, denormalize, to_image
-from deepdream.plots import COLORS, contact_sheet, figure_style
+from deepdream.plots import COLORS, contact_sheet, figure_style, rendered
 from deepdream.provenance import write_png
 from deepdream.scenes.datamodule import SceneDataModule
 from deepdream.scenes.integrity import MIN_SHARE, ImageRecord
@@ -33,8 +33,7 @@ def write_data_plots(data: SceneDataModule, folder: Path) -> list[Path]:
     if data.duplicates:
         written.append(write_png(duplicates_sheet(data), folder / "duplicates.png"))
     for name, figure in (("class_counts", plot_class_counts(data)), ("image_sizes", plot_image_sizes(data.records))):
-        written.append(folder / f"{name}.png")
-        figure.savefig(written[-1])
+        written.append(write_png(rendered(figure), folder / f"{name}.png"))
     return written
 
 

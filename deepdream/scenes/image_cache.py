@@ -38,7 +38,7 @@ OnProgress = Callable[[int, int], None]
 Pixels = npt.NDArray[np.uint8]
 
 RECORDS = "integrity.csv"
-_FORMAT = 2  # goes up when the same files would give other bytes
+_FORMAT = 3  # goes up when the same files would give other bytes
 _CHUNK = 8  # images per task of a thread
 _CHUNKS_AHEAD = 2  # chunks in work per core: enough that no thread waits, few enough that memory stays flat
 

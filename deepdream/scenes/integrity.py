@@ -10,7 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from deepdream.images import FORMATS, decode
+from deepdream.image_formats import FORMATS
+from deepdream.images import decode
+from deepdream.markup import cells, text_of_cell
 from deepdream.scenes.duplicates import perceptual_hash
 
 MIN_SHARE = 0.5  # fraction of its rows that a truncated image must hold to be used
@@ -23,8 +25,8 @@ class ImageRecord:
     """One row of integrity.csv.
 
     path: `class/file`. size: "640x480", as stored. mode, format: Pillow's names.
-    status: "ok"; "converted": its mode is not RGB, or its suffix is that of another format; "truncated", with the share
-        of the rows that it holds; "skipped", with the reason.
+    status: "ok"; "converted": its mode is not RGB, or its suffix is that of another format, or its colour profile is
+        ignored, with the reason; "truncated", with the share of the rows that it holds; "skipped", with the reason.
     hash: its perceptual hash (`deepdream.scenes.duplicates`); "" where it is skipped, or of one colour.
     """
 
@@ -55,6 +57,8 @@ def check_image(images: Path, entry: str, shorter_side: int | None = None) -> tu
     status = OK
     if decoded.truncated:
         status = f"{TRUNCATED}: {decoded.share:.0%} of its rows are used"
+    elif decoded.profile_fault:
+        status = f"{CONVERTED}: its colour profile is ignored ({decoded.profile_fault})"
     elif decoded.mode != "RGB" or not entry.lower().endswith(_suffixes(decoded.format)):
         status = CONVERTED
     size = f"{decoded.size[0]}x{decoded.size[1]}"
@@ -71,13 +75,13 @@ def write_records(path: Path, records: Iterable[ImageRecord]) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file)
         table.writerow(field.name for field in fields(ImageRecord))
-        table.writerows(astuple(record) for record in records)
+        table.writerows(cells(astuple(record)) for record in records)
 
 
 def read_records(path: Path) -> list[ImageRecord]:
     """Read integrity.csv."""
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [ImageRecord(**row) for row in csv.DictReader(file)]
+        return [ImageRecord(**{key: text_of_cell(value) for key, value in row.items()}) for row in csv.DictReader(file)]
 
 
 def summarize(records: Iterable[ImageRecord]) -> str:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from deepdream.images import IMAGE_SUFFIXES
+from deepdream.image_formats import IMAGE_SUFFIXES
 from deepdream.scenes.class_folders import find_images_below, read_class_folders
 from deepdream.scenes.config import DataConfig
 from deepdream.scenes.splits import SceneLists, class_names

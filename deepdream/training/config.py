@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepdream.checks import above, at_least, fraction, number
-from deepdream.models.config import model_config
+from deepdream.models.config import ModelConfig, model_config
 from deepdream.registry import OpenRegistry
 from deepdream.scenes.config import AugmentConfig, DataConfig
-from deepdream.schema import typed
+from deepdream.schema import PATH, TYPED, typed
 
 LOSSES: OpenRegistry[[], None] = OpenRegistry("LOSSES", "loss", "deepdream.training", lambda: None)
 
@@ -135,11 +135,13 @@ class OwnDataConfig:
 class TrainConfig:
     """conf/train.yaml. The file explains every key."""
 
-    resume: str | None
+    resume: str | None = field(metadata=PATH)
     seed: int
-    output_dir: str
-    data: Any  # becomes a DataConfig; with _target_ it stays a dictionary until the module is built: OwnDataConfig
-    model: Any  # becomes a ModelConfig or a ForeignModelConfig
+    output_dir: str = field(metadata=PATH)
+    data: Any = field(
+        metadata={TYPED: DataConfig}
+    )  # becomes a DataConfig; with _target_ it stays a dictionary until the module is built: OwnDataConfig
+    model: Any = field(metadata={TYPED: ModelConfig})  # becomes a ModelConfig or a ForeignModelConfig
     augment: AugmentConfig
     loss: Any  # a name of LOSSES, or a dictionary with _target_
     label_smoothing: float

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.apps.explain import images_at
+from deepdream.apps.inputs import images_below
 from deepdream.console import invocation
 from tests.apps.test_dream import QUICK as QUICK_DREAM
 from tests.conftest import run_app
@@ -135,13 +135,13 @@ def test_explanations_are_named_after_their_image_alone_or_in_a_folder(tmp_path:
         "two.jpg": "two.jpg",
         "Same.png": "Same.png",
         "same.jpg": "same.jpg",
-        "b/c.png": "b_c.png",
-        "b_c.png": "b_c.png_",
+        "b/c.png": "b/c.png",
+        "b_c.png": "b_c.png",
     }
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert list(images_at(str(tmp_path / "a.v2.png"))) == ["a.v2"]
-    assert list(images_at("kitchen")) == ["kitchen"]
-    found = {str(Path(path).relative_to(tmp_path)): name for name, path in images_at(str(tmp_path)).items()}
+    assert list(images_below(str(tmp_path / "a.v2.png"))) == ["a.v2"]
+    assert list(images_below("kitchen")) == ["kitchen"]
+    found = {str(Path(path).relative_to(tmp_path)): name for name, path in images_below(str(tmp_path)).items()}
     assert found == names

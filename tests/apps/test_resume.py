@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from deepdream.apps.overrides import joined
 from deepdream.apps.resume import resumed
+from deepdream.apps.train import _how_it_goes_on
+from deepdream.schema import compose
 from tests.conftest import ROOT, TINY, data_of, run_app
 
 # Everything that draws at random in a step, and all that a checkpoint must keep.
@@ -148,6 +151,16 @@ def test_a_finished_run_can_be_made_longer(whole: Path, tmp_path: Path) -> None:
     assert after[:4] == before
     assert len(after) == 5
     assert "trainer.max_epochs=4" in (run / ".hydra" / "overrides.yaml").read_text()
+
+
+def test_the_resume_of_a_finished_run_says_so(tmp_path: Path) -> None:
+    last = tmp_path / "my run" / "checkpoints" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    torch.save({"epoch": 2}, last)
+    finished = _how_it_goes_on(compose("train", ["data=rooms", "trainer.max_epochs=3"]), last)
+    assert finished.startswith("finished: 3 of 3 epochs are trained, and none is left to train; train longer with ")
+    assert shlex.split(finished)[-2:] == [f"resume={last.parents[1]}", "trainer.max_epochs=6"]
+    assert "resuming" in _how_it_goes_on(compose("train", ["data=rooms", "trainer.max_epochs=4"]), last)
 
 
 def test_ema_cannot_be_disabled_on_resume(whole: Path, tmp_path: Path) -> None:

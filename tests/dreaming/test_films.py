@@ -10,6 +10,7 @@ from deepdream.dreaming import DreamConfig, Dreamer, FilmConfig, films
 from deepdream.dreaming import dreamer as dreamer_module
 from deepdream.dreaming.films import (
     ContrastMatching,
+    Footage,
     checkpoints_of,
     frame_path,
     morph,
@@ -57,6 +58,12 @@ def test_flow_finds_the_way_that_a_image_moved():
     assert (moved_along - now)[inner].abs().mean() < 0.25 * (before - now)[inner].abs().mean()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (8, 64), (12, 200), (8, 1000)])
+def test_flow_takes_images_on_which_opencv_fails(size):
+    image = photo(*size).float()
+    assert flow(image, image).abs().max() < 0.1
+
+
 def test_a_warp_by_nothing_changes_nothing():
     image = photo(20, 31).float()
     torch.testing.assert_close(warp_by_flow(image, torch.zeros(2, 20, 31)), image)
@@ -66,9 +73,10 @@ def test_a_dream_that_moves_along_flickers_at_least_forty_percent_less():
     frames = moving(6)
     flickers = []
     for blend in (0.0, 0.8):
-        make = video(dreamer(), iter(frames), film(kind="video", blend=blend), seed=0)
+        footage = Footage(frames)
+        make = video(dreamer(), footage, film(kind="video", blend=blend), seed=0)
         dreams: list[torch.Tensor] = []
-        for number in range(len(frames)):
+        for number in footage:
             dreams.append(make(number, dreams[-1] if dreams else None))
         flickers.append(flicker(dreams, frames))
         last = dreams[-1]
@@ -127,7 +135,7 @@ def test_a_film_that_was_killed_goes_on_with_the_same_result(tmp_path):
 
     def frames(folder, count):
         make = zoom(dreamer(contrast=0.8), start, film(zoom=1.1), seed=0)
-        return list(write_frames(make, count, folder, write_png))
+        return list(write_frames(make, range(count), folder, write_png))
 
     whole = frames(tmp_path / "whole", 4)
     frames(tmp_path / "killed", 2)
@@ -141,8 +149,8 @@ def test_a_dreamed_film_goes_on_with_the_same_result(tmp_path):
 
     def run(folder, count):
         kind = film(kind="video", blend=0.8)
-        make = video(dreamer(), iter(frames), kind, seed=0)
-        return list(write_frames(make, count, folder, write_png))
+        footage = Footage(frames[:count])
+        return list(write_frames(video(dreamer(), footage, kind, seed=0), footage, folder, write_png))
 
     whole = run(tmp_path / "whole", 4)
     run(tmp_path / "killed", 3)

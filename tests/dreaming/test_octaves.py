@@ -81,6 +81,17 @@ def test_what_is_suggested_fits(octave_mode, size):
         check_sizes(size, octaves + 1, 1.5, octave_mode, least=32, needed_by="it")
 
 
+def test_a_panorama_is_told_what_to_do_in_few_pixels():
+    with pytest.raises(ValueError, match="smallest octave") as error:
+        check_sizes((20, 900), 3, 1.8, "resize_image", least=33, needed_by="mirrored padding of 16")
+    assert str(error.value) == (
+        "the smallest octave of this 900x20 image is 278x6; mirrored padding of 16 needs at least 33 pixels a side: "
+        "use one octave of a slightly larger image (dream.octaves=1 dream.width=1485), or a larger image "
+        "(dream.width=4748); or crop it, it is 45 times as wide as high"
+    )
+    check_sizes((33, 1485), 1, 1.8, "resize_image", least=33, needed_by="it")
+
+
 def test_a_image_too_small_for_any_octave_is_not_told_to_take_fewer():
     with pytest.raises(ValueError, match=r"is 20x20; .* pixels a side: use a larger image \(dream.width=32\)"):
         check_sizes((20, 20), 1, 1.4, "add_detail", least=32, needed_by="the deepest tap (layer4)")

@@ -78,6 +78,18 @@ def test_sensitivity_is_the_relative_change_of_the_attribution() -> None:
         assert sensitivity(context, image) == pytest.approx(0.1 / 3**0.5, rel=0.1)
 
 
+def test_sensitivity_of_an_attribution_that_nearly_vanishes_is_at_most_that_of_opposite_ones() -> None:
+    def edges(context: AttributionContext) -> Tensor:
+        return context.image[0, 0].diff(dim=1, prepend=context.image[0, 0, :, :1]) + 1e-6
+
+    def opposite(context: AttributionContext) -> Tensor:
+        return torch.ones(32, 32) if (context.image == 1).all() else -torch.ones(32, 32)
+
+    with attribution_context(patch_network(), torch.ones(3, 32, 32), "yes", config=CONFIG) as context:
+        assert sensitivity(context, edges) == 2
+        assert sensitivity(context, opposite) == pytest.approx(2)
+
+
 @pytest.mark.medium
 def test_the_randomised_check_separates_attributions_of_the_weights_from_those_of_the_image() -> None:
     def edges(context: AttributionContext) -> Tensor:

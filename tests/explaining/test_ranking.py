@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import trim_mean
+from scipy.stats.mstats import trimmed_stde
 
 from deepdream.explaining import Explanation, plot_ranking, rank_methods
+from deepdream.explaining.ranking import trimmed_means
 from deepdream.plots import rendered
 
 
@@ -21,6 +24,18 @@ def test_methods_are_ranked_by_their_mean_rank_over_all_checks() -> None:
     assert second.errors["deletion_auc"] == pytest.approx(0.1)
     with pytest.raises(ValueError, match="no explanation"):
         rank_methods([])
+
+
+def test_one_odd_image_does_not_decide_the_means() -> None:
+    """Compared with SciPy's trimmed mean and its standard error."""
+    values = np.append(np.random.default_rng(0).normal(size=(9, 2)), [[3200.0, 0.0]], axis=0)
+    means, errors = trimmed_means(values)
+    assert means == pytest.approx(trim_mean(values, 0.2, axis=0))
+    assert errors == pytest.approx(trimmed_stde(values, limits=(0.2, 0.2), axis=0))
+    assert abs(means[0]) < 2
+    few, few_errors = trimmed_means(values[:4])
+    assert few == pytest.approx(values[:4].mean(axis=0))
+    assert few_errors == pytest.approx(values[:4].std(axis=0, ddof=1) / 2)
 
 
 def test_an_attribution_that_is_inverted_on_a_random_network_is_no_better_than_an_equal_one() -> None:

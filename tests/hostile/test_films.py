@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.dreaming import video
+from deepdream.dreaming import video_reader
 from deepdream.dreaming.config import FPS_RANGE
-from deepdream.dreaming.video import frame_rate, read_film_provenance, read_frames, write_film
+from deepdream.dreaming.video_reader import open_clip, read_film_provenance
+from deepdream.dreaming.video_writer import even_times, write_film
 from deepdream.provenance import MAX_PROVENANCE
 from tests.hostile.guard import guard, outcome
 
@@ -25,12 +26,16 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     frames = [folder / f"{number}.png" for number in range(FRAMES)]
     for frame in frames:
         Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(frame)
-    return write_film(frames, folder / "film.mp4", fps=10, provenance={"seed": 1}).read_bytes()
+    return write_film(frames, folder / "film.mp4", times=even_times(FRAMES, 10), provenance={"seed": 1}).read_bytes()
 
 
 def used(path: Path) -> list[object]:
     """What each function that reads a film makes of it: the number of frames, the rate, the provenance."""
-    uses = (lambda: sum(1 for _ in read_frames(path)), lambda: frame_rate(path), lambda: read_film_provenance(path))
+    uses = (
+        lambda: sum(1 for _ in open_clip(path).frames()),
+        lambda: open_clip(path).rate,
+        lambda: read_film_provenance(path),
+    )
     return [outcome(use) for use in uses]
 
 
@@ -110,7 +115,7 @@ def test_frames_too_large_are_refused_before_they_are_decoded(
 ) -> None:
     path = tmp_path / "film.mp4"
     path.write_bytes(film)
-    monkeypatch.setattr(video, "MAX_FRAME_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr(video_reader, "MAX_FRAME_PIXELS", 64 * 48 - 1)
     with guard(tmp_path):
         assert f"the frames of {path} are 64x48; 3,071 pixels are allowed" in used(path)
 
@@ -118,6 +123,6 @@ def test_frames_too_large_are_refused_before_they_are_decoded(
 def test_a_comment_is_read_up_to_its_limit(tmp_path: Path, film: bytes) -> None:
     frame = tmp_path / "0.png"
     Image.new("RGB", (16, 16)).save(frame)
-    long = write_film([frame], tmp_path / "long.mp4", fps=1, provenance={"a": "x" * MAX_PROVENANCE})
+    long = write_film([frame], tmp_path / "long.mp4", times=even_times(1, 1), provenance={"a": "x" * MAX_PROVENANCE})
     with guard(tmp_path):
         assert "1,000,000 are allowed" in used(long)[2]

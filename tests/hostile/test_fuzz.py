@@ -21,7 +21,7 @@ from deepdream.dreaming.selection import Selection, expand_patterns
 from deepdream.explaining.config import ExplainConfig
 from deepdream.models.config import ModelConfig
 from deepdream.models.layers import Layer
-from deepdream.provenance import read_provenance, write_jpeg, write_png
+from deepdream.provenance import OUTPUTS, read_provenance, write_image, write_png
 from deepdream.scenes.layout import read_list
 from deepdream.schema import preset, typed
 from tests.hostile.guard import guard, outcome
@@ -139,10 +139,10 @@ finite = st.recursive(
 
 
 @few
-@given(st.dictionaries(st.text(max_size=9), finite, max_size=4), st.sampled_from([write_png, write_jpeg]))
-def test_provenance_is_read_back_unchanged(tmp_path: Path, kept: dict[str, Any], write: Any) -> None:
-    path = tmp_path / f"dream{'.png' if write is write_png else '.jpg'}"
-    assert read_provenance(write(Image.new("RGB", (2, 2)), path, provenance=kept)) == kept
+@given(st.dictionaries(st.text(max_size=9), finite, max_size=4), st.sampled_from(OUTPUTS))
+def test_provenance_is_read_back_unchanged(tmp_path: Path, kept: dict[str, Any], suffix: str) -> None:
+    path = write_image(Image.new("RGB", (2, 2)), tmp_path / f"dream{suffix}", provenance=kept)
+    assert read_provenance(path) == kept
 
 
 @bounded

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as transforms
 
 from deepdream.models import Network
-from deepdream.models.network import index_names
+from deepdream.models.class_names import imagenet_classes
+from deepdream.models.network import class_argument, index_names
 from deepdream.scenes.transforms import evaluation_transform
 from deepdream.scenes.transforms import normalize_uint8 as normalize_bytes
 
@@ -148,10 +149,20 @@ def test_predict_is_the_same_within_any_gradient_mode(mode: Any) -> None:
 
 @pytest.mark.parametrize(
     ("target", "index"),
-    [("bar", 0), ("Bar", 1), ("BAR", 0), ("Living_Room", 2), ("3", 3), (3, 3), ("1", 1), (0, 0)],
+    [("bar", 0), ("Bar", 1), ("Living_Room", 2), ("3", 3), (3, 3), ("1", 1), (0, 0)],
 )
 def test_a_class_is_its_exact_name_then_its_name_in_any_case_then_its_index(target: str | int, index: int) -> None:
     assert wrapped().class_index(target) == index
+
+
+def test_every_class_of_imagenet_is_found_by_what_is_printed_of_it() -> None:
+    """ImageNet has a Cardigan (a dog) and a cardigan, two cranes and two maillots."""
+    network = wrapped(classes=imagenet_classes())
+    assert (network.class_index("cardigan"), network.class_index("Cardigan")) == (474, 264)
+    assert all(network.class_index(class_argument(network.classes, index)) == index for index in range(1000))
+    with pytest.raises(ValueError, match="several classes 'CARDIGAN': 'Cardigan' is 264, 'cardigan' is 474; name it"):
+        network.class_index("CARDIGAN")
+    assert wrapped(classes=["Küche"]).class_index("KU\u0308CHE") == 0  # as macOS writes it
 
 
 def test_names_go_before_an_index() -> None:
@@ -164,6 +175,7 @@ def test_names_go_before_an_index() -> None:
     [
         ("livingroom", r"mine\.ckpt has no class 'livingroom'\. Did you mean `living_room`\?"),
         ("zebra", r"mine\.ckpt has no class 'zebra'; its classes are bar, Bar, living_room, 3$"),
+        ("BAR", "has several classes 'BAR': 'bar' is 0, 'Bar' is 1; name it exactly, or give the index"),
         ("--1", "has no class '--1'"),
         ("²", "has no class '²'"),
         ("1.0", "has no class '1.0'"),

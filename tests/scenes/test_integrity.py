@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepdream.images import MAX_FILE_PIXELS
+from deepdream.image_formats import MAX_FILE_PIXELS
 from deepdream.scenes.integrity import check_image, read_records, summarize, write_records
 
 MIT67 = Path(__file__).parents[3] / "shared" / "mit67"
