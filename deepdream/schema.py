@@ -38,6 +38,7 @@ SCHEMAS = {
     "dream": "deepdream.dreaming.config:DreamAppConfig",
     "explain": "deepdream.explaining.config:ExplainAppConfig",
     "evaluate": "deepdream.evaluating.config:EvaluateConfig",
+    "microscope": "deepdream.microscope.config:MicroscopeConfig",
     "predict": "deepdream.evaluating.config:PredictConfig",
     "export": "deepdream.models.config:ExportConfig",
     "data": "deepdream.scenes.config:DataAppConfig",

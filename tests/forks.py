@@ -26,6 +26,7 @@ COMMANDS = {
     "predict": "deepdream.apps.predict",
     "export": "deepdream.apps.export",
     "explain": "deepdream.apps.explain",
+    "microscope": "deepdream.apps.microscope",
     "download": "deepdream.apps.download",
     "data": "deepdream.apps.data",
 }

@@ -18,7 +18,7 @@ PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 CAPTIONS = {
     "apps": "the commands: train, dream, explain, evaluate, data ...",
     "callbacks": "every Lightning callback of a run",
-    "microscope": "what was learned: concepts, and how far to trust images",
+    "microscope": "every channel beside its images, as a folder",
     "evaluating": "how good: metrics, intervals, plots, report.html",
     "dreaming": "art: objectives, octaves, tiles, films",
     "explaining": "why: attribution methods and checks of them",

@@ -23,8 +23,8 @@ from deepdream.schema import KeyKind, home_expanded, kinds_of_keys
 
 CHECKPOINTS = (".ckpt", ".pth", ".pt", ".safetensors")
 # Command -> the key of a path that is not a checkpoint, and that of one.
-PATH_KEYS = {"dream": "image", "explain": "image", "predict": "images"}
-CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt", "predict": "ckpt"}
+PATH_KEYS = {"dream": "image", "explain": "image", "predict": "images", "microscope": "images"}
+CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt", "predict": "ckpt", "microscope": "ckpt"}
 HYDRA_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--cfg", "-c", "--package", "-p")
 MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
 # Python's own words cannot name a field of the schema, nor a switch its group; these names are understood.

@@ -19,6 +19,7 @@ SUBCOMMANDS = {
         "attribute a prediction to the pixels of an image",
     ),
     "evaluate": ("deepdream.apps.evaluate", "measure checkpoints on the test images, and compare them"),
+    "microscope": ("deepdream.apps.microscope", "show every channel of a network beside the images that excite it"),
     "predict": ("deepdream.apps.predict", "write the most probable classes of photos as a table"),
     "data": ("deepdream.apps.data", "prepare a data set, count its images and plot samples of it"),
     "download": ("deepdream.apps.download", "download a public data set"),

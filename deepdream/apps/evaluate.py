@@ -95,10 +95,12 @@ def evaluate_network(
     *,
     loggers: Sequence[Any] = (),
     tag: str = "evaluation",
+    microscope: str | None = None,
 ) -> evaluating.Evaluation:
     """Evaluate on the test images: figures/ and report.html in `folder`, a table on the console.
 
-    loggers: take the plots and metrics, as <tag>/confusion and so on.
+    loggers: take the plots and metrics, as <tag>/confusion and so on. microscope: the report links to this page, by its
+    path from `folder`.
     """
     options = options or EvaluationOptions()
     device = best_device(options.device)
@@ -121,7 +123,7 @@ def evaluate_network(
         metrics_csv=metrics_csv if metrics_csv.is_file() else None,
         seed=options.seed,
     )
-    report = evaluating.write_report(folder / "report.html", [evaluation])
+    report = evaluating.write_report(folder / "report.html", [evaluation], microscope=microscope)
     _print_metrics(evaluation)
     print(f"report:     {relative(report)}")
     return evaluation

@@ -18,6 +18,7 @@ from deepdream import callbacks, models, scenes, training
 from deepdream.apps.command import command
 from deepdream.apps.distributed import in_one_folder, require_all, tell_folder
 from deepdream.apps.evaluate import evaluate_network
+from deepdream.apps.microscope import PAGE, test_images, write_microscope
 from deepdream.apps.own_data import OwnTestImages, has_test_images, own_data
 from deepdream.apps.resume import resumed
 from deepdream.apps.run_folder import alone_in
@@ -187,7 +188,8 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     images = _test_images(config, data)
     if config.evaluate and checkpoint is not None and images is not None:
         network = models.load_network(checkpoint, model=config.model.record.get(TARGET))
-        evaluation = evaluate_network(network, images, folder, loggers=list(loggers.values()))
+        page = PAGE if config.microscope else None
+        evaluation = evaluate_network(network, images, folder, loggers=list(loggers.values()), microscope=page)
         metrics["hp/test_accuracy"] = evaluation.metrics["accuracy"]
     scaled = training.learning_rate(config, world_size=trainer.world_size) or float("nan")
     log_hyper_parameters(loggers.values(), {**asdict(config), "scaled_lr": scaled}, metrics, trainer.global_step)
@@ -201,6 +203,12 @@ def _finish(config: TrainConfig, folder: Path, trainer: pl.Trainer, data: SceneD
     if config.trainer.profiler is not None:
         for path in sorted(folder.glob("fit-profile*.txt")):
             print(f"profile:    {relative(path)}")
+    if config.microscope and checkpoint is not None:
+        if isinstance(config.data, DataConfig):
+            network = models.load_network(checkpoint, model=config.model.record.get(TARGET))
+            write_microscope(network, test_images(data), (folder / PAGE).parent)
+        else:
+            print(f"no microscope: {config.data.target} is your own data module; use microscope.py with images=FOLDER")
 
 
 def _test_images(config: TrainConfig, data: Any) -> SceneDataModule | OwnTestImages | None:

@@ -90,8 +90,17 @@ class NetworkPart:
     sections: list[Section]
 
 
-def write_report(path: Path, evaluations: Sequence[Evaluation], tests: Sequence[PairedTest] = ()) -> Path:
-    """Write the report of one network, or of several with their comparison; returns `path`."""
+def write_report(
+    path: Path,
+    evaluations: Sequence[Evaluation],
+    tests: Sequence[PairedTest] = (),
+    *,
+    microscope: str | None = None,
+) -> Path:
+    """Write the report of one network, or of several with their comparison; returns `path`.
+
+    microscope: the address of the page of the network's microscope, to link to.
+    """
     environment = Environment(
         loader=PackageLoader("deepdream.evaluating"),
         autoescape=True,
@@ -106,6 +115,7 @@ def write_report(path: Path, evaluations: Sequence[Evaluation], tests: Sequence[
         classes=first.metrics["classes"],
         comparison=_comparison(evaluations, tests) if len(evaluations) > 1 else [],
         networks=[_network_part(evaluation, f"network-{i}") for i, evaluation in enumerate(evaluations)],
+        microscope=microscope,
         version=__version__,
     )
     path.write_text(page, encoding="utf-8", errors="backslashreplace")

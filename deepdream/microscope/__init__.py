@@ -1,4 +1,4 @@
-"""What a network has learned, as images with the evidence beside them."""
+"""What a network has learned: every channel beside its images, concepts, and how far each image can be trusted."""
 
 import lazy_loader
 

@@ -138,6 +138,7 @@ class BlurPool(nn.Module):
     """
 
     kernel: Tensor
+    kernel_size, stride = 3, 2  # as a pooling says it
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ def receptive_fields(model: nn.Module) -> Mapping[str, int]:
     if any("attention" in type(module).__name__.lower() for module in model.modules()):
         return {}
     try:
-        graph = fx.Tracer().trace(model)
+        graph = _Tracer().trace(model)
     except Exception:  # tracing runs the network's own code on symbols, which may fail in any way
         return {}
     reaches: dict[fx.Node, Reach] = {}
@@ -34,6 +34,13 @@ def receptive_fields(model: nn.Module) -> Mapping[str, int]:
                 fields[name] = reach[0]
         reaches[node] = reach
     return fields
+
+
+class _Tracer(fx.Tracer):
+    """Does not look into modules that say their own kernel and stride, such as BlurPool: its function has none."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return hasattr(m, "kernel_size") or bool(super().is_leaf_module(m, module_qualified_name))
 
 
 def _through(module: nn.Module, field: int, stride: int) -> Reach:

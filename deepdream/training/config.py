@@ -158,6 +158,7 @@ class TrainConfig:
     evaluate: bool
     logger: dict[str, Any] = field(default_factory=dict)  # logger=none has no entry
     tags: list[str] = field(default_factory=list)
+    microscope: bool = False
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)

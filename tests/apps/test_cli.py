@@ -28,8 +28,9 @@ def deepdream(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_subcommand_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == cli.main([]) == 0
     printed = capsys.readouterr().out
+    width = max(map(len, cli.SUBCOMMANDS))
     for name, (_, what) in cli.SUBCOMMANDS.items():
-        assert f"  {name:8}  {what}\n" in printed
+        assert f"  {name:{width}}  {what}\n" in printed
 
 
 @pytest.mark.parametrize("name", cli.SUBCOMMANDS)

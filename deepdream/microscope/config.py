@@ -1,0 +1,46 @@
+"""The configuration of a microscope; without torch, so that a misspelled key is answered at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from deepdream.checks import DEVICES, PRECISIONS, above, at_least, one_of
+from deepdream.models.config import WeightsConfig
+
+
+@dataclass(kw_only=True)
+class MicroscopeOptions:
+    """How a microscope is made; conf/microscope.yaml has the same defaults, and explains each key."""
+
+    layers: list[str] = field(default_factory=lambda: ["75%", "100%"])
+    pages: int = 1000
+    batch_size: int = 32
+    workers: int = 1
+    visualizations: int = 2
+    preset: str = "visualize"
+    side: int | None = None
+    steps: int = 64
+    removals: int = 8
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise ValueError("layers is empty; name at least one, for example layers=[layer4]")
+        for key, low in {"pages": 9, "batch_size": 1, "workers": 0, "visualizations": 0, "removals": 0}.items():
+            at_least(key, getattr(self, key), low)
+        above("steps", self.steps, 0)
+        if self.side is not None:
+            at_least("side", self.side, 32)
+        one_of("device", self.device, DEVICES)
+        one_of("precision", self.precision, PRECISIONS)
+
+
+@dataclass(kw_only=True)
+class MicroscopeConfig(WeightsConfig, MicroscopeOptions):
+    """conf/microscope.yaml."""
+
+    ckpt: str
+    images: str | None
+    root: str | None
+    output: str | None

@@ -1,0 +1,150 @@
+"""Make a microscope: the pass, the evidence, the page, and then the visualisations, which take longest.
+
+A folder that was begun with the same network, images and settings is continued: the pass from its last saved state,
+visualisations from the first missing file. The page is there before the first visualisation, with crops as tiles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from deepdream.console import progress_bar
+from deepdream.dreaming.selection import resolved
+from deepdream.files import write_atomically
+from deepdream.hardware import best_device, best_dtype
+from deepdream.images import to_tensor
+from deepdream.microscope.config import MicroscopeOptions
+from deepdream.microscope.evidence import examine
+from deepdream.microscope.image_set import ImageSet, batches
+from deepdream.microscope.site import starting_photo, write_images, write_site
+from deepdream.microscope.site_data import Microscope, page_images
+from deepdream.microscope.streaming import StreamingPass, sample_indices
+from deepdream.microscope.visualizations import Visualizations
+from deepdream.models import Layer, Network
+from deepdream.models.layers import choose_layers
+from deepdream.models.named import digest_of
+
+STATE = ".microscope"  # the folder of what a later run continues from
+
+
+def make_microscope(
+    network: Network,
+    images: ImageSet,
+    folder: Path,
+    options: MicroscopeOptions | None = None,
+    *,
+    title: str = "",
+    notes: Sequence[str] = (),
+    dream_command: str = "python dream.py",
+    on_page: Callable[[Path], object] | None = None,
+) -> Path:
+    """Write the microscope of `network` on `images` into `folder`; returns the path of its index.html.
+
+    title, notes: of the first page. dream_command: the beginning of the commands that dream a channel of this network.
+    on_page: called with the path of index.html when the page is there, before the visualisations are made.
+    Raises ValueError for a layer that the network lacks, or whose map has no positions, and without readable images.
+    """
+    options = options or MicroscopeOptions()
+    layers = chosen_layers(network, options.layers)
+    device = best_device(options.device)
+    network.model.to(device)
+    _begin(folder, network, images, options, layers)
+    size, workers = options.batch_size, options.workers
+    streaming = StreamingPass(
+        network,
+        layers,
+        images.labels,
+        samples=sample_indices(len(images.paths), options.pages),
+        state=folder / STATE / "pass.npz",
+    )
+    with progress_bar("looking at images", total=len(images.paths)) as update:
+        found = streaming.run(
+            batches(images, network, batch_size=size, workers=workers, start=streaming.done),
+            device=device,
+            dtype=best_dtype(options.precision, device),
+            on_batch=update,
+        )
+    if len(found.skipped) == len(images.paths):
+        raise ValueError(f"none of the {len(images.paths)} images in {images.root} can be read")
+    indices = page_images(found)
+    shown = images.take(indices.tolist())
+    with progress_bar("explaining images", total=len(indices)) as update:
+        every = batches(shown, network, batch_size=size, workers=workers)
+        evidence = examine(network, layers, every, found, removals=options.removals, device=device, on_batch=update)
+    skipped = [f"{len(found.skipped)} of {len(images.paths)} images could not be read"] if found.skipped else []
+    microscope = Microscope(
+        network,
+        layers,
+        shown,
+        indices,
+        found,
+        evidence,
+        title=title or network.source,
+        dream_command=dream_command,
+        notes=[*notes, *skipped],
+    )
+    write_images(folder / "images", shown, network, batch_size=size, workers=workers)
+    index = write_site(folder, microscope)
+    if on_page is not None:
+        on_page(index)
+    if options.visualizations:
+        visualizations = Visualizations(network, folder / "visualizations", options)
+        _visualize(visualizations, microscope, folder)
+        index = write_site(folder, replace(microscope, visualizations=options.visualizations), visualizations)
+    return index
+
+
+def chosen_layers(network: Network, names: Sequence[str]) -> list[Layer]:
+    """The layers called `names`, also by a share of the depth, without repeats, in the order of the network."""
+    layers = network.layers()
+    chosen = choose_layers([resolved(name, layers) for name in names], layers)
+    if flat := [layer.name for layer in chosen if not layer.stride]:
+        raise ValueError(f"{flat[0]} has no positions in the image; choose a layer before the pooling")
+    return [layer for layer in layers if layer in chosen]
+
+
+def _visualize(visualizations: Visualizations, microscope: Microscope, folder: Path) -> None:
+    total = sum(layer.channels for layer in microscope.layers)
+    before = 0
+    with progress_bar("visualizing channels", total=total) as update:
+        for layer in microscope.layers:
+
+            def photos(channels: list[int], layer: Layer = layer) -> Tensor:
+                side = visualizations.side
+                found = [starting_photo(folder, microscope, layer, channel, side) for channel in channels]
+                return torch.stack([to_tensor(image) for image in found])
+
+            visualizations.make(layer, photos, lambda done, before=before: update(before + done))  # type: ignore[misc]
+            before += layer.channels
+
+
+def _begin(
+    folder: Path, network: Network, images: ImageSet, options: MicroscopeOptions, layers: Sequence[Layer]
+) -> None:
+    """Keep what an earlier run with the same network, images and settings has left in `folder`, and only that."""
+    settings = {key: value for key, value in asdict(options).items() if key not in ("workers", "device", "layers")}
+    files = [(name, path.stat().st_size) for name, path in zip(images.names, images.paths, strict=True)]
+    about = [
+        network.digest or digest_of(network.model),
+        settings,
+        [layer.name for layer in layers],
+        files,
+        images.labels,
+    ]
+    fingerprint = hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()
+    record = folder / STATE / "fingerprint.txt"
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / STATE).is_dir():
+            raise ValueError(f"{folder} holds other files; name a new or empty folder with output=")
+        if not record.is_file() or record.read_text() != fingerprint:
+            for name in (STATE, "images", "visualizations", "sheets", "data"):
+                shutil.rmtree(folder / name, ignore_errors=True)
+    write_atomically(record, fingerprint.encode())
