@@ -5,9 +5,11 @@ What a file holds is untrusted: it is read as plain data of a bounded size, and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -177,3 +179,19 @@ def _provenance_text(provenance: Mapping[str, Any], path: Path) -> str:
     if len(text) > MAX_PROVENANCE:
         raise ValueError(f"the provenance of {path} has {len(text):,} characters; {MAX_PROVENANCE:,} are allowed")
     return text
+
+
+def content(name: Any) -> Any:
+    """The SHA-256 of a file, or of several in their order; a name of another kind, as of a sample photo, is itself."""
+    if isinstance(name, Sequence) and not isinstance(name, str):
+        return [content(each) for each in name]
+    if name is None or not Path(name).is_file():
+        return name
+    status = Path(name).stat()
+    return f"sha256:{_digest(str(name), status.st_mtime_ns, status.st_size)}"
+
+
+@cache
+def _digest(path: str, modified: int, size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,7 +17,6 @@ from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command, describe
 from deepdream.apps.ground_truth import grade
 from deepdream.apps.inputs import DEFAULT_PHOTO, images_below, read_photo
-from deepdream.apps.reproduce import content
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import command_line, print_table, progress_bar, relative
 from deepdream.explaining.config import CHECKS, ExplainAppConfig
@@ -25,7 +24,7 @@ from deepdream.hardware import best_device
 from deepdream.loggers import log_metrics, write_and_log_image
 from deepdream.markup import cells
 from deepdream.models.config import BUNDLED
-from deepdream.provenance import read_provenance
+from deepdream.provenance import content, read_provenance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

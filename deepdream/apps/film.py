@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, islice
@@ -14,11 +15,11 @@ from PIL import Image
 
 from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
-from deepdream.apps.frame_folder import content, reusable
+from deepdream.apps.frame_folder import reusable
 from deepdream.console import progress_bar, relative
 from deepdream.dreaming.config import FILMS, DreamAppConfig
 from deepdream.loggers import log_image
-from deepdream.provenance import write_png
+from deepdream.provenance import content, write_png
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +35,7 @@ class Plan:
 
     source: the image (3, H, W) or the footage to dream on. size: width and height of the frames. numbers: of the
     frames; their `total`, if it is known. times: those of `write_film`, complete when `numbers` is used up. clip: the
-    film to dream on. files: what is read, for `frame_folder.content`.
+    film to dream on. files: what is read, for `provenance.content`.
     """
 
     source: Any
@@ -74,7 +75,7 @@ def dream_film(config: DreamAppConfig, network: Network, output: Path, loggers: 
                 update(len(frames))
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(
-            f"the same command with output={relative(output)} continues after its last frame"
+            f"the same command with {shlex.quote(f'output={relative(output)}')} continues after its last frame"
         ) from stop
     if sound is not None and config.film.frames is not None:
         sound = dataclasses.replace(sound, end=plan.times[-1])

@@ -6,7 +6,6 @@ that was read. Frames are reused only where all of it is the same.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,16 +16,6 @@ from deepdream.files import write_atomically
 
 RECORD = "film.json"
 MOST_DIFFERENCES = 3  # that an error lists
-
-
-def content(name: Any) -> Any:
-    """The SHA-256 of a file, or of several in their order; a name of another kind (a sample photo) is itself."""
-    if isinstance(name, Sequence) and not isinstance(name, str):
-        return [content(each) for each in name]
-    if name is None or not Path(name).is_file():
-        return name
-    with Path(name).open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def reusable(folder: Path, record: Mapping[str, Any]) -> int:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,7 @@ from deepdream.apps.overrides import recorded
 from deepdream.apps.renamed import translate
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.images import has_profile_or_alpha
-from deepdream.provenance import read_provenance
+from deepdream.provenance import content, read_provenance
 from deepdream.registry import only_ours
 from deepdream.schema import typed
 
@@ -53,22 +51,6 @@ def provenance(
         "checkpoint": {"name": network.source, "sha256": network.digest},
         "version": __version__,
     }
-
-
-def content(name: Any) -> Any:
-    """The SHA-256 of a file, or of several in their order; a name of another kind, as of a sample photo, is itself."""
-    if isinstance(name, list):
-        return [content(each) for each in name]
-    if name is None or not Path(name).is_file():
-        return name
-    status = Path(name).stat()
-    return f"sha256:{_digest(str(name), status.st_mtime_ns, status.st_size)}"
-
-
-@cache
-def _digest(path: str, modified: int, size: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_overrides(config: DreamAppConfig) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from deepdream.image_formats import opened
-from deepdream.images import read_image
+from deepdream.images import over_white, read_image
 
 # Browsers show for 100 ms what is to be shown for up to 10 ms (most often 0, "as fast as possible").
 SHORTEST, USUAL = 10, 100
@@ -70,7 +70,7 @@ class Clip(ABC):
     def _over_white(self, image: Image.Image) -> Image.Image:
         if image.getchannel("A").getextrema()[0] != 255:
             self._note("its transparent parts are white in the film")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        return over_white(image)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
