@@ -83,6 +83,7 @@ def assert_one_run(folder: Path, printed: Sequence[str]) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_two_machines_are_one_run_under_torchrun_and_go_on_under_slurm(tmp_path: Path) -> None:
     port = free_port()
     start = (*TORCHRUN, "--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}")

@@ -10,7 +10,8 @@ from tests.conftest import TINY, data_of, run_app
 
 
 def test_the_newest_network_on_its_test_images(trained: Path, tmp_path: Path) -> None:
-    about = ("ckpt=last", "visualizations=0", "layers=[layer4]", f"output={tmp_path / 'site'}", "workers=0")
+    folders = (f"output={tmp_path / 'site'}", f"hydra.run.dir={tmp_path / 'run'}")
+    about = ("ckpt=last", "visualizations=0", "layers=[layer4]", "workers=0", *folders)
     result = run_app("microscope", *about, cwd=trained)
     assert result.returncode == 0, result.stderr
     assert f"microscope: {tmp_path / 'site' / 'index.html'}" in result.stdout

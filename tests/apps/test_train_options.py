@@ -115,6 +115,7 @@ def test_variant_loss_and_ema_in_one_run(trained: Path, tmp_path: Path) -> None:
     assert 0.3 * 0.05 < max(rates) <= 0.8 * 16 / 256
 
 
+@pytest.mark.slow
 def test_sam_and_adversarial_training_with_the_cosine_loss_and_a_wise_head(trained: Path, tmp_path: Path) -> None:
     run, _ = train(
         trained,

@@ -21,7 +21,7 @@ ALSO = {"class": {"target": "0"}, "maco": {"target": "1"}}
 def dream(made: Network, preset: str, image: Tensor, **values: object) -> list[float]:
     """The objective before each step."""
     found: list[float] = []
-    guide = photo(40, 56, seed=4).float() if preset in ("guided", "style") else None
+    guide = photo(40, 56, seed=4).float() if preset in ("guided", "style", "vital") else None
     config = DreamConfig.preset(preset, **{"steps": 2, "octaves": 1, "width": None, **ALSO.get(preset, {}), **values})
     dreamed = Dreamer(made, config, precision="fp32")(
         image, guide=guide, seed=1, on_step=lambda report: found.append(float(report.objective))

@@ -16,7 +16,7 @@ from tests.forks import begin, run
 from tests.scenes.archives import lists, official_tar
 from tests.scenes.server import Answer, Server
 
-QUICK = 2  # kills of each command in `make test`
+QUICK = 1  # kills of each command in `make test`
 ALL = 6  # in `make test-all`: 30 in all
 COMMANDS = ("download", "cache", "training", "evaluation", "film")
 RUN = Path("outputs/day/time")

@@ -116,6 +116,7 @@ def test_a_clock_that_jumps_changes_nothing(tiny_run: tuple[str, ...], tmp_path:
     assert "Traceback" not in jumped.said
 
 
+@pytest.mark.slow
 def test_runs_that_start_in_the_same_second_have_a_folder_each(tiny_run: tuple[str, ...], tmp_path: Path) -> None:
     seeds = range(4)
     same = [begin("train", *tiny_run, f"seed={seed}", folder=tmp_path, before=stopped_clock) for seed in seeds]
@@ -154,6 +155,7 @@ def test_a_running_training_is_not_resumed_by_another_process(tiny_run: tuple[st
     run("train", "resume=run", f"trainer.max_epochs={epochs + 1}", folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_eight_dreams_at_once_are_those_of_one_after_another(tmp_path: Path) -> None:
     small = ("dream.width=96", "dream.octaves=2", "dream.steps=2")
     dreams = [begin("dream", *small, f"seed={seed}", folder=tmp_path, before=stopped_clock) for seed in range(8)]

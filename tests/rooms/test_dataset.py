@@ -62,6 +62,7 @@ def rooms() -> dict[tuple[str, int], np.ndarray]:
     return {(label, number): render_room(label, number, size=32) for label in CLASSES for number in range(40)}
 
 
+@pytest.mark.slow
 @pytest.mark.medium
 def test_no_random_draw_breaks_a_room() -> None:
     for name, image in rooms().items():
