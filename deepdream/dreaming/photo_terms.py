@@ -17,7 +17,7 @@ from deepdream.dreaming.selection import Selection
 @term("layers", "guide")
 @OBJECTIVES.register()
 def sorted_match(activations: Activations, selections: Sequence[Selection]) -> Tensor:
-    """Minus the squared difference of the sorted activations of each channel from those of the guide photos.
+    """Minus the squared difference of each channel's sorted activations from those of the guide photos.
 
     Source: Görgün, Schiele, Fischer, "VITAL: More Understandable Feature Visualization through Distribution Alignment
     and Relevant Information Flow" (ICCV 2025), equation of the sort-matching loss: activations are sorted within each
