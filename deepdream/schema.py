@@ -11,10 +11,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -26,6 +26,8 @@ from hydra.errors import HydraException, MissingConfigException
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from deepdream.key_kinds import expand_home
 
 T = TypeVar("T")
 
@@ -44,13 +46,6 @@ SCHEMAS = {
     "data": "deepdream.scenes.config:DataAppConfig",
 }
 
-# Metadata of the fields whose values are not Hydra's to interpret: a path or several, or the name of a class.
-PATH = {"verbatim": "path"}
-PATHS = {"verbatim": "path", "many": True}
-OUTPUT = {"verbatim": "path", "is_output": True}
-NAME = {"verbatim": "name"}
-TYPED = "typed"  # metadata of a field of type Any: the dataclass that it becomes
-
 CLOSE = 0.7  # similarity (difflib's ratio) from which on a name is worth suggesting
 CLOSE_ELSEWHERE = 0.85  # the same for a key of another group
 SUGGESTIONS = 3
@@ -60,20 +55,6 @@ MUCH_CLOSER = 0.1  # a key that is closer by this makes the others not worth sug
 BELOW_NULL = "an override sets a key below one that is null, as data.rooms.size without data=rooms"
 
 COMPOSING = (HydraException, OmegaConfBaseException, AssertionError)  # what composing a configuration raises
-
-
-@dataclass(frozen=True)
-class KeyKind:
-    """What the command line must know of a key.
-
-    verbatim: "path" or "name" where the value is one, and no notation of Hydra. many: it may also be a list of them.
-    is_list: it is always a list. is_output: it is a path to write to, one for each job of a sweep.
-    """
-
-    verbatim: str = ""
-    many: bool = False
-    is_list: bool = False
-    is_output: bool = False
 
 
 class UnknownName(ValueError):
@@ -116,7 +97,7 @@ def checked(config: DictConfig) -> Any:
     for key in _extra_keys(config):
         raise UnknownName(unknown_key(key, _keys(config, typed_only=True)), key)
     made = OmegaConf.to_object(config)
-    _with_home(made)
+    expand_home(made)
     return made
 
 
@@ -135,47 +116,6 @@ def as_data(kept: Mapping[str, Any], source: object) -> Mapping[str, Any]:
         elif isinstance(value, list | tuple):
             waiting += value
     return kept
-
-
-@cache
-def kinds_of_keys(app: str) -> dict[str, KeyKind]:
-    """The full names of the typed keys of the command `app`, each with its kind.
-
-    >>> kinds_of_keys("dream")["dream.layers"].is_list, kinds_of_keys("dream")["mask"].verbatim
-    (True, 'path')
-    """
-    return dict(_kinds(_schema(app), ""))
-
-
-def _kinds(schema: Any, place: str) -> Iterator[tuple[str, KeyKind]]:
-    hints = get_type_hints(schema)
-    for field in fields(schema):
-        name = f"{place}{field.name}"
-        hint = field.metadata.get(TYPED, hints[field.name])
-        choices = (hint, *get_args(hint))  # of X | None, too
-        for below in filter(is_dataclass, choices):
-            yield from _kinds(below, f"{name}.")
-        is_list = any(get_origin(choice) is list for choice in choices)
-        about = {key: field.metadata[key] for key in ("verbatim", "many", "is_output") if key in field.metadata}
-        yield name, KeyKind(**{"many": is_list, **about}, is_list=is_list)
-
-
-def home_expanded(path: str) -> str:
-    """`path` with the home folder for a leading ~ that stands alone: "~/photos", not "~photos"."""
-    return os.path.expanduser(path) if path == "~" or path.startswith(("~/", f"~{os.sep}")) else path
-
-
-def _with_home(config: Any) -> None:
-    """Replace ~ in the paths of a dataclass and of those inside it."""
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if is_dataclass(value):
-            _with_home(value)
-        elif field.metadata.get("verbatim") == "path" and isinstance(value, str):
-            object.__setattr__(config, field.name, home_expanded(value))
-        elif field.metadata.get("verbatim") == "path" and isinstance(value, list):
-            several = [home_expanded(each) if isinstance(each, str) else each for each in value]
-            object.__setattr__(config, field.name, several)
 
 
 def compose(app: str, overrides: Sequence[str] = ()) -> Any:
@@ -210,10 +150,11 @@ def compose(app: str, overrides: Sequence[str] = ()) -> Any:
 
 def register(app: str) -> None:
     """Make the dataclass of the command `app` known to Hydra, as <app>_schema in the defaults of conf/<app>.yaml."""
-    ConfigStore.instance().store(name=f"{app}_schema", node=_schema(app))
+    ConfigStore.instance().store(name=f"{app}_schema", node=schema_of(app))
 
 
-def _schema(app: str) -> Any:
+def schema_of(app: str) -> Any:
+    """The dataclass that types the configuration of the command `app`."""
     module, _, name = SCHEMAS[app].partition(":")
     return getattr(import_module(module), name)
 

@@ -19,7 +19,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from deepdream.apps.overrides import quoted
-from deepdream.schema import KeyKind, home_expanded, kinds_of_keys
+from deepdream.key_kinds import KeyKind, home_expanded, kinds_of
+from deepdream.schema import schema_of
 
 CHECKPOINTS = (".ckpt", ".pth", ".pt", ".safetensors")
 # Command -> the key of a path that is not a checkpoint, and that of one.
@@ -60,7 +61,7 @@ def as_overrides(app: str, arguments: Sequence[str]) -> list[str]:
     >>> as_overrides("dream", ["my photo.jpg", "last.ckpt", "dream.layers=layer2", "from=a=b.png", "seed=1"])
     ["image='my photo.jpg'", 'ckpt=last.ckpt', 'dream.layers=[layer2]', "reproduce='a=b.png'", 'seed=1']
     """
-    kinds = {**kinds_of_keys(app), **UNTYPED}
+    kinds = {**kinds_of(schema_of(app)), **UNTYPED}
     is_sweep = not set(MULTIRUN).isdisjoint(arguments)
     bare: dict[str, list[str]] = {}
     others = []

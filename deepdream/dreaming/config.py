@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of, paths
+from deepdream.key_kinds import NAME, OUTPUT, PATH, PATHS
 from deepdream.models.config import WeightsConfig
 from deepdream.registry import OpenRegistry, Registry
-from deepdream.schema import NAME, OUTPUT, PATH, PATHS, preset
+from deepdream.schema import preset
 
 OBJECTIVES: OpenRegistry[[], None] = OpenRegistry("OBJECTIVES", "dream.objective", "deepdream.dreaming", lambda: None)
 PARAMETERIZATIONS = Registry(

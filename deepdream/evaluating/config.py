@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepdream.checks import DEVICES, PRECISIONS, at_least, one_of, paths
+from deepdream.key_kinds import OUTPUT, PATH, PATHS
 from deepdream.models.config import WeightsConfig
 from deepdream.scenes.config import TTA
-from deepdream.schema import OUTPUT, PATH, PATHS
 
 
 @dataclass(kw_only=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, fraction, one_of, paths
+from deepdream.key_kinds import NAME, PATH, PATHS
 from deepdream.models.config import WeightsConfig
 from deepdream.registry import OpenRegistry
-from deepdream.schema import NAME, PATH, PATHS, preset
+from deepdream.schema import preset
 
 
 @dataclass(frozen=True)

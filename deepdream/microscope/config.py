@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, one_of
+from deepdream.key_kinds import OUTPUT, PATH
 from deepdream.models.config import WeightsConfig
 
 
@@ -40,7 +41,7 @@ class MicroscopeOptions:
 class MicroscopeConfig(WeightsConfig, MicroscopeOptions):
     """conf/microscope.yaml."""
 
-    ckpt: str
-    images: str | None
-    root: str | None
-    output: str | None
+    ckpt: str = field(metadata=PATH)
+    images: str | None = field(metadata=PATH)
+    root: str | None = field(metadata=PATH)
+    output: str | None = field(metadata=OUTPUT)

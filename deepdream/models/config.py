@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from deepdream.checks import above, at_least, one_of
+from deepdream.key_kinds import OUTPUT, PATH
 from deepdream.registry import Registry
-from deepdream.schema import OUTPUT, PATH, typed
+from deepdream.schema import typed
 
 BUNDLED = "box"  # the name of the network that comes with the package
 

@@ -8,7 +8,8 @@ from pathlib import PurePath
 from typing import Any, Self
 
 from deepdream.checks import above, addresses, at_least, finite, fraction
-from deepdream.schema import PATH, PATHS, preset
+from deepdream.key_kinds import PATH, PATHS
+from deepdream.schema import preset
 
 TTA = ("none", "flip", "multicrop")
 

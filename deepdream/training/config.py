@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepdream.checks import above, at_least, fraction, number
+from deepdream.key_kinds import PATH, TYPED
 from deepdream.models.config import ModelConfig, model_config
 from deepdream.registry import OpenRegistry
 from deepdream.scenes.config import AugmentConfig, DataConfig
-from deepdream.schema import PATH, TYPED, typed
+from deepdream.schema import typed
 
 LOSSES: OpenRegistry[[], None] = OpenRegistry("LOSSES", "loss", "deepdream.training", lambda: None)
 

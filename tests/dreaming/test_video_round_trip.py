@@ -24,7 +24,7 @@ SOUNDS = [None, "aac", "ac3", "mp2", "flac", "pcm_s16le", "libopus", "libmp3lame
 
 @st.composite
 def times(draw: st.DrawFn) -> list[Fraction]:
-    """Of frames at an even rate, some of which were left out."""
+    """The times of frames at a constant rate, with gaps."""
     rate = draw(st.sampled_from(RATES))
     ticks = sorted(draw(st.sets(st.integers(1, 30), min_size=1, max_size=5)))
     return [tick / rate for tick in [0, *ticks, int(ticks[-1] + rate)]]
