@@ -10,9 +10,11 @@ from functools import cache
 
 import numpy as np
 from PIL import Image, features
+from PIL import __version__ as pillow_version
 
 from tests.pictures import chunk, png
 
+PILLOW = int(pillow_version.split(".")[0])
 SIDE = 48
 PHOTO = Image.fromarray(np.random.default_rng(8).integers(0, 256, (12, 16, 3), np.uint8)).resize((64, SIDE))
 MODES = (
@@ -55,6 +57,8 @@ def of_every_mode() -> Iterator[tuple[str, bytes]]:
     for mode in MODES:
         image = _in_mode(mode)
         for kind, options in KINDS.items():
+            if (mode, kind) == ("YCbCr", "tif") and PILLOW < 13:  # writes a file that it calls truncated
+                continue
             try:
                 yield f"{mode.replace(';', '_')}.{kind}", encoded(image, **options)
             except (OSError, ValueError, KeyError):  # a kind of file that cannot hold the mode
