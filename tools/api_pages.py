@@ -18,6 +18,7 @@ import griffe
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "deepdream"
 MODULES = ("images",)  # single files whose functions the documentation uses
+TWICE = ("interactive",)  # packages whose names are all names of `deepdream` too
 
 PARAMETER = re.compile(r"(\w+(?:, \w+)*): (?=\S)")
 
@@ -25,7 +26,8 @@ PARAMETER = re.compile(r"(\w+(?:, \w+)*): (?=\S)")
 @cache
 def api_pages() -> dict[str, str]:
     """Path in the site -> Markdown: an overview, then a page for each package."""
-    faces = sorted(PACKAGE.glob("**/__init__.pyi"), key=lambda path: (len(path.parts), path))
+    found = (path for path in PACKAGE.glob("**/__init__.pyi") if path.parent.name not in TWICE)
+    faces = sorted(found, key=lambda path: (len(path.parts), path))
     pages = {}
     overview = ["# Python API\n", "Every public name, by package. Packages load when they are used.\n"]
     for path in [*faces, *(PACKAGE / f"{name}.py" for name in MODULES)]:

@@ -227,10 +227,11 @@ def _table(keys: list[Key], schema: Any, group: str = "") -> str:
     """A table of keys with the types that the dataclass `schema` gives them."""
     rows = ["| key | value | type | meaning |", "|---|---|---|---|"]
     for key in keys:
-        full = f"{group}.{key.name}".lstrip(".")
-        kind = _names().get(full) or _type_text(_field_type(schema, key.name))
+        names = _names().get(f"{group}.{key.name}".lstrip("."))
+        kind = "name" if names else _type_text(_field_type(schema, key.name))
+        meaning = "<br>".join(filter(None, [_text(_cell(key.comment)), names and f"One of {names}."]))
         value = f"`{_cell(key.value)}`" if key.value else ""
-        rows.append(f"| `{key.name}` | {value} | {kind} | {_text(_cell(key.comment))} |")
+        rows.append(f"| `{key.name}` | {value} | {kind} | {meaning} |")
     return "\n".join(rows) if keys else ""
 
 

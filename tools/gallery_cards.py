@@ -15,7 +15,7 @@ IMAGE = re.compile(r'(<img [^>]*src="([^"]+)"[^>]*>)')
 def with_cards(html: str) -> str:
     """The HTML of the gallery with each section in `<figure data-preset data-network>`."""
     before, *sections = SECTION.split(html)
-    return f'{before}<div id="gallery">{"".join(map(_card, sections))}</div>'
+    return f'{before}<div id="cards">{"".join(map(_card, sections))}</div>'
 
 
 def _card(section: str) -> str:

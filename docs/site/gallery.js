@@ -1,7 +1,7 @@
 /* Filters the cards of the gallery by preset and network; the choices are those that the cards have. */
-const gallery = document.getElementById("gallery");
-if (gallery) {
-  const cards = [...gallery.querySelectorAll("figure")];
+const grid = document.getElementById("cards");
+if (grid) {
+  const cards = [...grid.querySelectorAll("figure")];
   const filters = document.createElement("div");
   filters.id = "filters";
   const chosen = {};
@@ -17,5 +17,5 @@ if (gallery) {
         card.hidden = Object.entries(chosen).some(([key, value]) => value !== "all" && value !== card.dataset[key]);
     });
   }
-  gallery.before(filters);
+  grid.before(filters);
 }
