@@ -14,7 +14,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-import yaml
+from omegaconf import OmegaConf
 
 from deepdream.key_kinds import TYPED
 from deepdream.registry import OpenRegistry, Registry
@@ -176,7 +176,8 @@ def _choice(path: Path, group: str) -> str:
 @cache
 def _defaults(path: Path) -> list[str]:
     """The names in the defaults list of a YAML file: `data: mit_indoor` gives data."""
-    entries = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    values: Any = OmegaConf.to_container(OmegaConf.load(path))
+    entries = values.get("defaults", [])
     return [str(next(iter(entry))) if isinstance(entry, dict) else str(entry) for entry in entries]
 
 
@@ -212,7 +213,8 @@ def _keys(path: Path) -> list[Key]:
         comment = COMMENT.search(rest)
         value = rest[: comment.start()].strip() if comment else rest.strip()
         keys.append(Key(full, value, comment[1].strip() if comment else ""))
-    return [key for key in keys if key.name.partition(".")[0] not in HIDDEN]
+    said = (key for key in keys if key.value or key.comment)  # not the name alone of a mapping, whose keys follow
+    return [key for key in said if key.name.partition(".")[0] not in HIDDEN]
 
 
 @cache
