@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from deepdream.dreaming import DreamConfig, Dreamer, StepReport
 from deepdream.fonts import pillow_font
-from deepdream.images import read_sample, resize_to_width, to_image, to_tensor
+from deepdream.images import noise_image, read_sample, resize_to_width, to_image, to_tensor
 from deepdream.models import Network, load_network
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "how_it_works"
@@ -93,15 +93,15 @@ def noise(network: Network) -> Image.Image:
     """One channel from noise: its pixels, its Fourier coefficients, and their phases alone (MACO) as parameters."""
     preset, channel = DreamConfig.preset, ["layer4:3"]
     still = {"jitter": 0, "pad": 0, "scale": 0.0, "rotate": 0.0}
-    pixels = {"layers": channel, "parameterization": "pixels", "step_size": 2.0, "steps": 64}
+    pixels = {"layers": channel, "parameterization": "pixels", "init": "image", "step_size": 2.0, "steps": 64}
     settings = {
         "pixels": preset("visualize", **pixels, **still),
         "pixels, transformed": preset("visualize", **pixels),
         "Fourier": preset("visualize", layers=channel, steps=64),
         "phases (MACO)": preset("maco", layers=channel, objective="mean", transparency=None, steps=64),
     }
-    grey = torch.full((3, 224, 224), 0.5)
-    return _sheet({name: to_image(Dreamer(network, config)(grey)) for name, config in settings.items()}, columns=4)
+    start = to_tensor(noise_image(224, 224, 0))
+    return _sheet({name: to_image(Dreamer(network, config)(start)) for name, config in settings.items()}, columns=4)
 
 
 SHEETS: dict[str, Callable[[Network], Image.Image]] = {
