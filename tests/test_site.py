@@ -118,9 +118,8 @@ def test_the_configuration_reference_has_every_key_and_choice(site: Path) -> Non
     for app in SCHEMAS:
         text = _text(site, f"configuration/{app}")
         for field in fields(schema_of(app)):
-            assert f"{field.name}</code>" in text or f'id="{field.name}"' in text or f"#{field.name}" in text, (
-                field.name
-            )
+            marks = (f"<code>{field.name}</code>", f"<code>{field.name}.", f'id="{field.name}"', f"#{field.name}")
+            assert any(mark in text for mark in marks), f"{app}: {field.name}"
     typed = {"train": ("data", DataConfig), "dream": ("dream", DreamConfig), "explain": ("explain", ExplainConfig)}
     for app, (group, schema) in typed.items():
         text = _text(site, f"configuration/{app}")
