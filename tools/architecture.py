@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 
 CAPTIONS = {
+    "studio": "all of it, live in a browser",
     "apps": "the commands: train, dream, explain, evaluate, data ...",
     "callbacks": "every Lightning callback of a run",
     "microscope": "every channel beside its images, as a folder",
