@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,30 @@ def main(config: DreamAppConfig, folder: Path) -> None:
             print(f"{'' if number else 'try next:':12}{line:56}  {effect}")
 
 
-def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
+@dataclasses.dataclass(frozen=True)
+class Dream:
+    """A dream that was written: its Dreamer, images before and after (3, H, W), the guide, the seconds it took."""
+
+    dreamer: Dreamer
+    before: Tensor
+    after: Tensor
+    guide: Tensor | None
+    seconds: float
+
+
+def make_image(
+    config: DreamAppConfig,
+    network: Network,
+    output: Path,
+    *,
+    on_step: Callable[[dreaming.StepReport], None],
+    names: Mapping[str, str] | None = None,
+) -> Dream:
+    """Dream one image, and write it with its configuration to `output`.
+
+    on_step: called after each step. names: for inputs of the configuration (image, guide, mask) the names to store in
+    place of their paths. Raises ValueError where the configuration does not fit the image or the network.
+    """
     import torch
 
     source = inputs.source_pixels(config.image, config)
@@ -94,14 +117,33 @@ def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers
     guide, mask = inputs.guide(config), inputs.mask(config.mask, network, source)
     start = time.monotonic()
     dreamer = inputs.dreamer(config, network)
-    transparency = dreaming.Transparency()
-    after = _with_progress(dreamer, before, transparency, seed=config.seed, guide=guide, mask=mask)
+    share, transparency = config.dream.transparency, dreaming.Transparency()
+
+    def after_step(step: dreaming.StepReport) -> None:
+        if share is not None:
+            transparency(step)
+        on_step(step)
+
+    after = dreamer(before, seed=config.seed, guide=guide, mask=mask, on_step=after_step)
     seconds = time.monotonic() - start
-    if (share := config.dream.transparency) is not None:
+    if share is not None:
         opacity = transparency.opacity(1 - share).to(before)
         alpha = alpha * opacity if len(alpha) else opacity
     stored = reproduce.provenance(config, network, dreamer)
+    stored["config"].update(names or {})
     write_image(torch.cat([after, alpha]), output, bits=config.dream.bits or 8, provenance=stored)
+    return Dream(dreamer, before, after, guide, seconds)
+
+
+def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
+    with progress_bar("dreaming", total=config.dream.octaves * config.dream.steps) as update:
+
+        def show(step: dreaming.StepReport) -> None:
+            done = step.octave * step.steps + step.step + 1
+            update(done, description=f"octave {step.octave + 1}/{step.octaves}, {step.size[1]}x{step.size[0]}")
+
+        made = make_image(config, network, output, on_step=show)
+    dreamer, before, after, seconds = made.dreamer, made.before, made.after, made.seconds
     layers = dreamer.config.layers
     _log_pair(loggers, layers, before, after)
     height, width = before.shape[1:]
@@ -111,7 +153,9 @@ def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers
     elif height * width > dreamer.max_pixels:
         print(f"in tiles of up to {dreamer.max_pixels:,} pixels (max_pixels)")
     if config.report:
-        found = dreaming.dream_report(dreamer, network, before, after, seconds=seconds, guide=guide, seed=config.seed)
+        found = dreaming.dream_report(
+            dreamer, network, before, after, seconds=seconds, guide=made.guide, seed=config.seed
+        )
         path = output.with_suffix(".json")
         path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         log_metrics(loggers, {f"dream/gain/{name}": gain for name, gain in dreaming.objective_gains(found).items()})
@@ -160,21 +204,6 @@ def _with_bits(config: DreamAppConfig, output: Path) -> DreamAppConfig:
         return config
     bits = bits_of_output(output, config.dream.bits)
     return dataclasses.replace(config, dream=dataclasses.replace(config.dream, bits=bits))
-
-
-def _with_progress(
-    dreamer: Dreamer, image: Tensor, transparency: dreaming.Transparency, *, seed: int, **others: Tensor | None
-) -> Tensor:
-    config = dreamer.config
-    with progress_bar("dreaming", total=config.octaves * config.steps) as update:
-
-        def show(step: dreaming.StepReport) -> None:
-            if config.transparency is not None:
-                transparency(step)
-            done = step.octave * step.steps + step.step + 1
-            update(done, description=f"octave {step.octave + 1}/{step.octaves}, {step.size[1]}x{step.size[0]}")
-
-        return dreamer(image, seed=seed, on_step=show, **others)
 
 
 def _log_pair(loggers: Sequence[Any], layers: Sequence[str], before: Tensor, after: Tensor) -> None:

@@ -48,7 +48,7 @@ def serve(config: StudioConfig) -> Iterator[tuple[str, Studio]]:
             from deepdream.studio import frame
         except ImportError as error:
             raise ValueError(f"the studio needs the package {error.name}: pip install 'deepdream[studio]'") from error
-        studio = frame.Studio(config, workspace, worker)
+        studio = frame.Studio(config, workspace, worker, ckpt)
         pages = frame.build(studio)
         try:
             yield frame.launch(pages, config), studio

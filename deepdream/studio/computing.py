@@ -73,9 +73,10 @@ class Turns:
 @contextmanager
 def _cudnn_kept() -> Iterator[None]:
     """What another job sets of cuDNN meanwhile, see `repeatable_convolutions`, is as before after the block."""
-    import torch
-
-    cudnn = torch.backends.cudnn
+    if "torch" not in sys.modules:  # no job has computed yet
+        yield
+        return
+    cudnn = sys.modules["torch"].backends.cudnn
     before = cudnn.benchmark, cudnn.deterministic
     try:
         yield

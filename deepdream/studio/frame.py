@@ -25,15 +25,19 @@ class Studio:
     """What the pages share.
 
     photos: for each page the photo that another page has sent it, a `gr.State` whose `change` the page listens to.
+    selections: the layers and channels (["layer3:12"]) that another page wants to be dreamed.
+    ckpt: the network of the command line, "last" resolved.
     tabs: the pages, `gr.Tabs` with their names as ids.
     """
 
     config: StudioConfig
     workspace: Workspace
     worker: Worker
+    ckpt: str
     blocks: gr.Blocks = field(init=False)
     tabs: gr.Tabs = field(init=False)
     photos: dict[str, gr.State] = field(init=False)
+    selections: gr.State = field(init=False)
 
     def session(self, request: gr.Request) -> Session:
         """The session of the tab that has sent a request."""
@@ -53,6 +57,7 @@ class Studio:
             photo,
             [self.photos[page], self.tabs],
             show_progress="hidden",
+            api_visibility="private",
         )
 
 
@@ -64,6 +69,7 @@ def build(studio: Studio) -> gr.Blocks:
         studio.blocks = blocks
         gr.HTML('<header class="masthead"><b>deepdream</b> studio</header>', padding=False)
         studio.photos = {page: gr.State() for page in PAGES}
+        studio.selections = gr.State([])
         with gr.Tabs(selected="dream") as studio.tabs:
             for name, page in PAGES.items():
                 with gr.Tab(name.capitalize(), id=name, elem_id=f"page-{name}"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import re
@@ -27,17 +28,35 @@ class Photo:
 
 @dataclass
 class Session:
-    """The folder of one tab. key: of the tab, a secret of its browser."""
+    """The folder of one tab. key: of the tab, a secret of its browser. uploads: its files, by `provenance.content`."""
 
     key: str
     folder: Path
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    uploads: dict[str, Path] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
 
     def new_path(self, name: str) -> Path:
-        """A file called `name`, in a new folder of its own; what is unsafe in the name of an upload is replaced."""
-        folder = self.folder / f"{next(self._numbers):04d}"
+        """A file called `name`, in a new folder of its own.
+
+        What is unsafe in a name is replaced, and "photo.jpg" is "photo_2.jpg" where the session has a photo.jpg: the
+        commands that it shows name different files differently.
+        """
+        name = _safe_name(name)
+        stem, dot, suffix = name.rpartition(".")
+        numbered = (name if number == 1 else f"{stem}_{number}{dot}{suffix}" for number in itertools.count(1))
+        name = next(each for each in numbered if each.lower() not in self._names)
+        self._names.add(name.lower())
+        folder = self.folder / f"{len(self._names):04d}"
         folder.mkdir(parents=True)
-        return folder / _safe_name(name)
+        return folder / name
+
+    def keep(self, content: bytes, name: str) -> Path:
+        """A file of this content, as an upload called `name`; the one that there is, where it was kept before."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if digest not in self.uploads:
+            self.uploads[digest] = self.new_path(name)
+            self.uploads[digest].write_bytes(content)
+        return self.uploads[digest]
 
 
 class Workspace:
@@ -77,11 +96,11 @@ class Workspace:
 
 
 def _safe_name(name: str) -> str:
-    """`name` without folders and without characters of a meaning; its suffix is kept.
+    """`name` without folders and without characters of a meaning; it has a suffix, unlike a sample photo's.
 
     >>> _safe_name("../my photo, [1].jpg")
     'my photo_ _1_.jpg'
     """
-    stem, dot, suffix = name.replace("\\", "/").rpartition("/")[2].rpartition(".")
-    stem = UNSAFE.sub("_", stem).strip(" .")[:LONGEST_NAME] or "image"
-    return f"{stem}{dot}{UNSAFE.sub('_', suffix)[:10]}" if dot else stem
+    base, _, suffix = name.replace("\\", "/").rpartition("/")[2].rpartition(".")
+    stem = UNSAFE.sub("_", base or suffix).strip(" .-")[:LONGEST_NAME] or "image"
+    return f"{stem}.{UNSAFE.sub('_', suffix)[:10] if base and suffix else 'png'}"

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream import images
-from deepdream.provenance import read_provenance
+from deepdream.provenance import content, read_provenance
 from deepdream.studio.session import Photo, Session, Workspace
 
 if TYPE_CHECKING:
     from deepdream.studio.computing import Task
 
 SHOWN_WIDTH = 1280  # pixels of an image in the page
-NAMES = {"JPEG": ".jpg", "JPEG2000": ".jp2"}  # of Pillow's formats; the others are their suffix
 
 
 def uploaded_file(data: Any, workspace: Workspace) -> Path:
@@ -29,17 +28,19 @@ def uploaded_file(data: Any, workspace: Workspace) -> Path:
 
 
 def take(path: Path, session: Session) -> Path:
-    """A copy of an upload in the folder of the session, under the name that its user knows."""
-    own = session.new_path(path.name)
-    shutil.copyfile(path, own)
-    return own
+    """An upload moved into the folder of the session, under the name that its user knows."""
+    digest = content(path)
+    known = session.uploads.get(digest)
+    if known is None:
+        known = session.uploads[digest] = session.new_path(path.name)
+        shutil.move(path, known)
+    return known
 
 
 def read_photo(task: Task, path: Path, shown: Path) -> tuple[Photo, dict[str, Any] | None]:
     """Job: the photo in a file, and the recipe that it holds, if any. A small copy for the page is written to `shown`.
 
-    A file whose name has no suffix of an image, as one that was pasted, gets the one of its format. Raises ValueError
-    for what is no image.
+    Raises ValueError for what is no image, in a line with the name alone.
     """
     try:
         decoded = images.decode(path)

@@ -7,6 +7,7 @@ import multiprocessing
 import queue
 import threading
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
@@ -31,10 +32,10 @@ class _Job:
 class Worker:
     """One computing process for all tabs; see `deepdream.studio.computing` for what a job is.
 
-    ckpt: the network to load at the start.
+    ckpt: the network to load at the start; None loads none.
     """
 
-    def __init__(self, ckpt: str) -> None:
+    def __init__(self, ckpt: str | None) -> None:
         self._ckpt = ckpt
         self._jobs: dict[int, _Job] = {}
         self._numbers = itertools.count(1)
@@ -55,7 +56,7 @@ class Worker:
             if self._deaths >= MOST_DEATHS:
                 raise JobFailed("there is no computing process any more; begin the studio again")
             self._jobs[number] = mine
-            self._connection.send(("run", number, job, arguments))
+            self._send(("run", number, job, arguments))
         try:
             while True:
                 kind, value = mine.messages.get()
@@ -91,6 +92,7 @@ class Worker:
         with self._lock:
             if set(self._jobs) <= set(mine):
                 self._process.kill()
+                self._begin()
             for number, job in mine.items():
                 self._finish(number, job, "stopped", None)
 
@@ -113,14 +115,19 @@ class Worker:
         self._process = context.Process(target=compute, args=(theirs,), name="deepdream-studio", daemon=True)
         self._process.start()
         theirs.close()
-        self._connection.send(("run", 0, warm_up, (self._ckpt,)))
+        if self._ckpt is not None:
+            self._send(("run", 0, warm_up, (self._ckpt,)))
         self._reader = threading.Thread(target=self._receive, args=(self._connection, self._process), daemon=True)
         self._reader.start()
 
     def _ask_to_stop(self, number: int) -> None:
         with self._lock:
             if number in self._jobs and not self._is_closed:
-                self._connection.send(("stop", number, None, None))
+                self._send(("stop", number, None, None))
+
+    def _send(self, message: Any) -> None:
+        with suppress(OSError):  # the process has just died: `_receive`, which notices, says so
+            self._connection.send(message)
 
     def _finish(self, number: int, job: _Job, kind: str, value: Any) -> None:
         self._jobs.pop(number, None)
@@ -146,7 +153,7 @@ class Worker:
         process.join()
         connection.close()
         with self._lock:
-            if self._is_closed:
+            if self._is_closed or process is not self._process:
                 return
             self._deaths += 1
             cause = _cause(process.exitcode)
