@@ -51,7 +51,7 @@ def serve(config: StudioConfig) -> Iterator[tuple[str, Studio]]:
         studio = frame.Studio(config, workspace, worker, ckpt)
         pages = frame.build(studio)
         try:
-            yield frame.launch(pages, config), studio
+            yield frame.launch(pages, studio), studio
         finally:
             pages.close(verbose=False)
     finally:

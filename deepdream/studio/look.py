@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import gradio as gr
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
@@ -51,3 +53,6 @@ CSS = """
   #gallery .grid-container { grid-template-columns: repeat(4, 1fr) !important }
 }
 """
+
+PAGES = ("understand", "network")
+CSS += "".join((files("deepdream.studio") / "templates" / f"{page}.css").read_text("utf-8") for page in PAGES)

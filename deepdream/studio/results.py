@@ -40,7 +40,7 @@ class Result:
     def as_photo(self) -> Photo:
         """The dream, for another page or to dream on."""
         output = self.finished.output
-        return Photo(output, output.name, self.finished.width, self.finished.height)
+        return Photo(output, output.name, self.finished.width, self.finished.height, self.finished.before)
 
 
 def wish_of(
