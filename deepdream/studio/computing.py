@@ -140,6 +140,7 @@ def compute(connection: Connection) -> None:
     kind, value), of kind report, done, failed or stopped.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that serves the pages
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # what commands print; the pages show it otherwise
     turns, networks, sending = Turns(), Networks(), threading.Lock()
     tasks: dict[int, Task] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,10 +102,12 @@ class Events:
         if photo is None:
             return {}
         try:
-            own, _ = self._job(request, "upload", uploads.read_photo, photo.path, _shown(photo.path))
+            path = self._studio.session(request).own(photo.path)
+            own, _ = self._job(request, "upload", uploads.read_photo, path, _shown(path))
         except FAULTS as error:
             return {self._page.note: note(str(error), error=True)}
-        return {self._page.photo: own, **self._stage("photo", photo=_shown(own.path))}
+        own = dataclasses.replace(own, name=photo.name)
+        return {self._page.photo: own, **self._stage("photo", photo=_shown(path))}
 
     def take_selection(self, request: gr.Request, selection: Selection | None, preset: str) -> Iterator[Changes]:
         """Another page sends channels of a network, and the photo to dream them on."""
@@ -121,9 +124,7 @@ class Events:
 
     def choose_view(self, view: str, shown: Result | None) -> Changes:
         """Photo or dream on the stage."""
-        if view == PHOTO:
-            return self._stage("photo")
-        return self._stage("live", live=growing(None)) if shown is None else self._stage_of(shown)
+        return self._stage("photo") if view == PHOTO or shown is None else self._stage_of(shown)
 
     # ---- the knobs
 
@@ -232,7 +233,7 @@ class Events:
         try:
             setting = self._setting(request, guide, drawing, values, is_film=bool(film))
             wish, command = results.wish_of(setting, self._studio.config, session, _given(photo), film=film)
-            yield {**self._stage("live", live=growing(None, waiting="Looking at the photo ..."), is_busy=True)}
+            yield {**self._stage("live", live=growing(None), is_busy=True)}
             finished = None
             for event in self._studio.run(request, PAGE, dream_jobs.film if film else dream_jobs.dream, wish):
                 if isinstance(event, Preview):

@@ -103,10 +103,10 @@ def first_photo(task: Task, name: str, path: Path, shown: Path) -> Photo:
     """Job: the photo called `name` on this machine, a path or a sample, copied to `path`; a small copy to `shown`."""
     from deepdream.apps import inputs
 
-    if name in images.SAMPLES:
-        inputs.read_photo(name).save(path)
-    else:
+    if Path(name).exists():
         shutil.copyfile(name, path)
+    else:
+        inputs.read_photo(name).save(path)
     photo, _ = read_photo(task, path, shown)
     return dataclasses.replace(photo, name=name)
 

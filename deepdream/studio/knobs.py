@@ -71,7 +71,6 @@ class Knobs:
                 buttons=[],
                 visible=False,
                 elem_id="brush",
-                fixed_canvas=True,
             )
         self.mask_file, self.others = gr.State(), gr.State(())  # a mask and keys of a recipe
         self.components = [

@@ -45,6 +45,7 @@ CSS = """
 @keyframes wait { from { background-position: -60% 0 } to { background-position: 160% 0 } }
 @media (prefers-reduced-motion: reduce) { .growing .bar.wait { animation: none } }
 
+#variations .caption-label, #gallery .caption-label, #tiles .caption-label { font-size: 11px; max-width: 100% }
 #command .cm-content { font-size: 12.5px }
 #variations .grid-wrap, #gallery .grid-wrap, #tiles .grid-wrap { max-height: none }
 @media (max-width: 640px) {

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from deepdream.apps.inputs import ROOMS
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.images import SAMPLES
 from deepdream.studio import settings
@@ -66,7 +67,7 @@ def wish_of(
 
 def is_sample(name: str | None) -> bool:
     """Whether a photo is one that `image=` knows by its name, and no file."""
-    return name in SAMPLES
+    return name in (*SAMPLES, *ROOMS)
 
 
 def painted_mask(drawing: Any, session: Session) -> str | None:

@@ -63,6 +63,10 @@ class Session:
         folder.mkdir(parents=True)
         return folder / name
 
+    def own(self, path: Path) -> Path:
+        """`path`, if it is below the folder, else a copy there: beside a file of the user nothing is written."""
+        return path if path.resolve().is_relative_to(self.folder) else self.keep(path.read_bytes(), path.name)
+
     def keep(self, content: bytes, name: str) -> Path:
         """A file of this content, as an upload called `name`; the one that there is, where it was kept before."""
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"

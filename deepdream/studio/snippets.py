@@ -16,12 +16,10 @@ def note(text: str, *, error: bool = False) -> str:
     return f"<p {kind}>{escape(text)}</p>"
 
 
-def growing(preview: Preview | None, *, waiting: str = "") -> str:
-    """A dream that grows, with its bar. waiting: what is awaited where there is no preview yet."""
+def growing(preview: Preview | None) -> str:
+    """A dream that grows, with its bar. None: there is no preview yet."""
     if preview is None:
-        return (
-            f'<figure class="growing"><div class="bar wait"></div><figcaption>{escape(waiting)}</figcaption></figure>'
-        )
+        return '<figure class="growing"><div class="bar wait"></div><figcaption>Looking at it ...</figcaption></figure>'
     address = f"data:image/jpeg;base64,{base64.b64encode(preview.jpeg).decode()}"
     left = "" if preview.left is None else f" · {_duration(preview.left)} left"
     return (
