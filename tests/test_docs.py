@@ -19,7 +19,7 @@ PAGES = sorted(
 )
 HISTORY = "CHANGELOG.md"  # names what was, too
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-SCRIPTS = ("train", "dream", "explain", "evaluate", "predict", "microscope")
+SCRIPTS = ("train", "dream", "explain", "evaluate", "predict", "microscope", "studio")
 IDS = {"ids": lambda value: str(value.relative_to(ROOT)) if isinstance(value, Path) else None}
 
 
