@@ -16,23 +16,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
+from deepdream.apps.cli import SUBCOMMANDS
 from deepdream.key_kinds import TYPED
 from deepdream.registry import OpenRegistry, Registry
 from deepdream.schema import SCHEMAS, schema_of
 
 CONF = Path(__file__).parents[1] / "conf"
 
-# The command on whose page a group is described; groups of several commands are on that of the first one.
-COMMANDS = {
-    "train": "Train a network",
-    "dream": "Dream: images and films",
-    "explain": "Explain predictions",
-    "evaluate": "Evaluate a network",
-    "predict": "Predict the classes of photos",
-    "microscope": "Make a microscope",
-    "export": "Share a network",
-    "data": "Examine a data set",
-}
 HIDDEN = ("hydra", "defaults")  # top-level keys that are no settings of ours
 KEY = re.compile(r"( *)([\w]+):(?: +(.*?))?$")
 COMMENT = re.compile(r"(?:^|\s)#\s?(.*)$")
@@ -105,8 +95,11 @@ def page_of(path: str) -> str:
 
 def _command_rows() -> Iterator[str]:
     for app in SCHEMAS:
-        script = f"python {app}.py" if (CONF.parent / f"{app}.py").exists() else f"python -m deepdream {app}"
-        yield f"| [`{script}`]({app}.md) | {COMMANDS.get(app, app)} |"
+        yield f"| [`python {_script(app)}`]({app}.md) | {SUBCOMMANDS[app][1]} |"
+
+
+def _script(app: str) -> str:
+    return f"{app}.py" if (CONF.parent / f"{app}.py").exists() else f"-m deepdream {app}"
 
 
 def _page(app: str) -> str:
