@@ -103,22 +103,17 @@ def _script(app: str) -> str:
 
 
 def _page(app: str) -> str:
-    path = CONF / f"{app}.yaml"
-    text = [
-        f"# {COMMANDS.get(app, app)}",
-        _comment(path),
-        "## Keys of the command",
-        _table(_keys(path), schema_of(app)),
-    ]
+    path, weights, schema = CONF / f"{app}.yaml", CONF / "weights.yaml", schema_of(app)
+    title = f"# {_script(app).removeprefix('-m ')}"
+    text = [title, _comment(path), "## Keys of the command", _table(_keys(path), schema)]
     if "weights" in _defaults(path):
-        text += [_comment(CONF / "weights.yaml"), _table(_keys(CONF / "weights.yaml"), schema_of(app))]
+        text += [_comment(weights), _table(_keys(weights), schema)]
     for group in _groups():
-        if _command(group) == app:
+        owner = _command(group)
+        if owner == app:
             text += [f"## {group}", *_group(group, app)]
         elif group in _defaults(path):
-            text.append(
-                f"The choices of `{group}` are those of [{COMMANDS[_command(group)]}]({_command(group)}.md#{group})."
-            )
+            text.append(f"The choices of `{group}` are those of [{_script(owner)}]({owner}.md#{group}).")
     return "\n\n".join(text) + "\n"
 
 
