@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepdream.dreaming import DreamConfig, Dreamer, StepReport
 from deepdream.fonts import pillow_font
@@ -76,19 +75,6 @@ def smoothing(network: Network) -> Image.Image:
     return _stack(rows)
 
 
-def networks(network: Network) -> Image.Image:
-    """The gradients and dreams of three networks: random weights, six kinds of rooms, a hundred kinds of places."""
-    photo = _photo(360)
-    named = {
-        "random weights": _with_random_weights(load_network("box")),
-        "6 kinds of rooms": network,
-        "100 kinds of places": load_network("miniplaces"),
-    }
-    last = {name: _steps(each, photo)[-1] for name, each in named.items()}
-    gradients = {f"{name}: gradient": _shown_gradient(report.gradient) for name, report in last.items()}
-    return _sheet(gradients | {f"{name}: dream": _image(report) for name, report in last.items()}, columns=3)
-
-
 def noise(network: Network) -> Image.Image:
     """One channel from noise: its pixels, its Fourier coefficients, and their phases alone (MACO) as parameters."""
     preset, channel = DreamConfig.preset, ["layer4:3"]
@@ -105,16 +91,8 @@ def noise(network: Network) -> Image.Image:
 
 
 SHEETS: dict[str, Callable[[Network], Image.Image]] = {
-    each.__name__: each for each in (layers, gradient, octaves, jitter, smoothing, networks, noise)
+    each.__name__: each for each in (layers, gradient, octaves, jitter, smoothing, noise)
 }
-
-
-def _with_random_weights(network: Network) -> Network:
-    torch.manual_seed(0)
-    for module in network.model.modules():
-        if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear):
-            module.reset_parameters()
-    return network
 
 
 def _photo(width: int) -> Image.Image:
