@@ -24,7 +24,8 @@ CSS = """
 .gradio-container { max-width: 1360px !important; width: 100% !important; margin: 0 auto !important;
   padding: 0 20px 48px !important }
 .gradio-container > main { padding: 0 !important }
-#masthead, #note, #live, #masthead .html-container, #note .html-container, #live .html-container { padding: 0 !important }
+#masthead, #note, #live { padding: 0 !important }
+:is(#masthead, #note, #live) .html-container { padding: 0 !important }
 .masthead { font-size: 18px; padding: 16px 0 4px; letter-spacing: .01em }
 .masthead b { font-weight: 700; color: var(--primary-600) }
 .dark .masthead b { color: var(--primary-400) }
