@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-all test-gpu lint format architecture method-table \
+.PHONY: help setup demo test test-fast test-all test-gpu lint format docs architecture method-table \
 	train dream evaluate explain predict studio tensorboard bench clean
 
 help:  ## print this list
@@ -60,6 +60,9 @@ lint: setup  ## check style, types and the direction of imports
 format: setup  ## fix style: imports, layout, what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup  ## build the documentation site into build/site; then: python -m http.server -d build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 architecture: setup  ## redraw docs/images/architecture.svg from the imports
 	$(BIN)/python tools/architecture.py

@@ -42,10 +42,14 @@ def test_lines_have_at_most_120_characters(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent == ROOT / "docs"], **IDS)
-def test_a_page_is_listed_in_the_readme_and_opens_with_a_command(page: Path) -> None:
-    assert f"](docs/{page.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
-    first_section = page.read_text(encoding="utf-8").split("\n## ")[0]
+def test_a_page_is_in_the_navigation_and_opens_with_a_command(page: Path) -> None:
+    assert f": {page.name}\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    first_section = re.split(r"\n##+ ", page.read_text(encoding="utf-8"))[0]
     assert "\n    " in first_section or "start" in first_section
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 
 
 def test_files_and_folders_that_are_named_exist() -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream import dreaming, images
-from deepdream.apps.dream import make_image
+from deepdream.apps.dreamed import dream_image
 from deepdream.apps.film import dream_film
 from deepdream.dreaming.config import DreamAppConfig, DreamConfig
 from deepdream.models.config import BUNDLED
+from deepdream.provenance import write_image
 from deepdream.registry import only_ours
 from deepdream.studio.session import Photo
 from deepdream.studio.uploads import read_photo
@@ -38,7 +39,7 @@ TILE_BATCH = 3  # channels at a time, so that the first are there soon, and a st
 class Wish:
     """A dream or film to make.
 
-    names: for files of the configuration the names under which their user knows them, see `make_image`.
+    names: for files of the configuration the names under which their user knows them, which the recipe stores.
     """
 
     config: DreamAppConfig
@@ -116,9 +117,11 @@ def dream(task: Task, wish: Wish) -> Finished:
     config = dataclasses.replace(wish.config, dream=dataclasses.replace(wish.config.dream, bits=8))
     network = task.network(config.ckpt or BUNDLED)
     with only_ours():
-        made = make_image(config, network, wish.output, on_step=_Previews(task, config.dream), names=wish.names)
+        made = dream_image(config, network, _Previews(task, config.dream))
+    made.provenance["config"].update(wish.names)
+    write_image(made.after, wish.output, provenance=made.provenance)
     before, after = (wish.output.with_name(f"{which}.jpg") for which in ("before", "after"))
-    for image, path in ((made.before, before), (made.after, after)):
+    for image, path in ((made.before, before), (made.after[:3], after)):
         _small(images.to_image(image), RESULT_SIDE).save(path, quality=92)
     height, width = made.after.shape[1:]
     return Finished(wish.output, before, after, width, height, made.seconds)
