@@ -79,6 +79,7 @@ def test_a_download_is_what_the_printed_command_makes_and_restores_the_knobs(
     assert downloaded(page).read_bytes() == made
 
 
+@pytest.mark.slow
 def test_variations_one_is_chosen_and_a_dream_is_stopped(open_page: Open) -> None:
     page = open_page()
     page.click("#vary")
@@ -96,6 +97,7 @@ def test_variations_one_is_chosen_and_a_dream_is_stopped(open_page: Open) -> Non
     assert not page.locator("#result").is_visible()
 
 
+@pytest.mark.slow
 def test_a_painted_mask_keeps_the_rest_of_the_photo(open_page: Open, tmp_path: Path) -> None:
     page = open_page()
     set_width(page, 0)
@@ -125,6 +127,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 def test_a_hostile_upload_gets_one_line(open_page: Open, served: Served, tmp_path: Path) -> None:
     faults = pictures.all_faults()
     page = open_page()
@@ -181,7 +184,7 @@ def joined(served: Served, handler: int, data: list[Any]) -> str:
     return said
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_a_narrow_window_does_not_scroll_sideways(open_page: Open, scheme: str) -> None:
     page = open_page(390, scheme)
     for name in ("Understand", "Network", "Dream"):
