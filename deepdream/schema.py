@@ -41,6 +41,7 @@ SCHEMAS = {
     "explain": "deepdream.explaining.config:ExplainAppConfig",
     "evaluate": "deepdream.evaluating.config:EvaluateConfig",
     "microscope": "deepdream.microscope.config:MicroscopeConfig",
+    "studio": "deepdream.studio.config:StudioConfig",
     "predict": "deepdream.evaluating.config:PredictConfig",
     "export": "deepdream.models.config:ExportConfig",
     "data": "deepdream.scenes.config:DataAppConfig",
@@ -322,7 +323,7 @@ def _extra_keys(node: DictConfig, place: str = "") -> Iterator[str]:
         name = f"{place}{key!s}"
         if allowed is not None and key not in allowed:
             yield name
-        elif not OmegaConf.is_interpolation(node, str(key)) and not OmegaConf.is_missing(node, str(key)):
+        elif isinstance(key, str) and not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key):
             child = node[key]
             if isinstance(child, DictConfig):
                 yield from _extra_keys(child, f"{name}.")

@@ -121,7 +121,8 @@ def _dream_channels(config: DreamAppConfig, network: Network, output: Path, logg
 
 def _files_read(config: DreamAppConfig) -> list[Path]:
     images = config.image if isinstance(config.image, list) else [config.image]
-    return [Path(name) for name in (*images, config.guide, config.mask, config.ckpt, config.reproduce) if name]
+    others = (config.guide, config.mask, config.ckpt, config.reproduce, config.film.music)
+    return [Path(name) for name in (*images, *others) if name]
 
 
 def _check_output(path: Path) -> None:

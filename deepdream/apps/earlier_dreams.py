@@ -15,8 +15,9 @@ from deepdream.console import relative
 from deepdream.provenance import read_provenance
 
 LISTED = 3  # names that a line has
-# Of the configuration: names of files, whose content is compared, and what changes no dream, or with the free memory.
-NOT_COMPARED = ("ckpt", "image", "guide", "mask", "devices", "report", "max_pixels")
+# Of the configuration: names of files, whose content is compared; what changes no dream of a folder, or with the free
+# memory.
+NOT_COMPARED = ("ckpt", "image", "guide", "mask", "devices", "report", "max_pixels", "film")
 
 
 def targets(paths: Sequence[Path], output: Path) -> dict[Path, Path]:
@@ -111,7 +112,11 @@ def _difference(stored: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
 
+    ignored = {f"config.{key}" for key in NOT_COMPARED}
+
     def walk(value: Any, place: str) -> None:
+        if place in ignored:
+            return
         if isinstance(value, dict):
             for key, each in value.items():
                 walk(each, f"{place}.{key}" if place else str(key))
@@ -119,7 +124,6 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
             flat[place] = value
 
     walk(dict(record), "")
-    ignored = {f"config.{key}" for key in NOT_COMPARED}
     if flat.get("checkpoint.sha256"):
-        ignored.add("checkpoint.name")
-    return {key: value for key, value in flat.items() if key not in ignored}
+        flat.pop("checkpoint.name", None)
+    return flat

@@ -29,9 +29,6 @@ BESIDE = ("reproduce", "ckpt", "output", "overwrite", "logger", "tags")
 TRUSTED = "dream.objective"  # may be too, to trust the user's own objective that the image names
 
 
-INPUTS = ("image", "guide", "mask")  # keys that name files
-
-
 def provenance(
     config: DreamAppConfig, network: Network, dreamer: Dreamer, *, compared: Sequence[Path] = ()
 ) -> dict[str, Any]:
@@ -44,13 +41,19 @@ def provenance(
     config_of_image = dataclasses.asdict(used)
     for key in ("logger", "tags", "overwrite"):  # of the run
         del config_of_image[key]
-    inputs = {key: content(getattr(config, key)) for key in INPUTS}
+    inputs = {key: content(name) for key, name in _inputs(config).items()}
     return {
         "inputs": inputs | ({"compared images": content(list(map(str, compared)))} if compared else {}),
         "config": config_of_image,
         "checkpoint": {"name": network.source, "sha256": network.digest},
         "version": __version__,
     }
+
+
+def _inputs(config: DreamAppConfig) -> dict[str, Any]:
+    """The files that a dream is made from, by key."""
+    found = {"image": config.image, "guide": config.guide, "mask": config.mask}
+    return found if config.film.music is None else {**found, "film.music": config.film.music}
 
 
 def check_overrides(config: DreamAppConfig) -> None:
@@ -146,8 +149,7 @@ def check_same_inputs(config: DreamAppConfig) -> None:
     stored = _stored(Path(str(config.reproduce))).get("inputs")
     if not isinstance(stored, dict):
         return
-    for key in INPUTS:
-        name = getattr(config, key)
+    for key, name in _inputs(config).items():
         was, now = stored.get(key), content(name)
         if was != now and now != name:  # a file that is missing is answered where it is read
             raise ValueError(

@@ -1,12 +1,13 @@
-"""The settings of a dream and of a film, and the registries of what they can name; imports neither torch nor Hydra."""
+"""The settings of a dream, and the registries of what they can name; imports neither torch nor Hydra."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from deepdream.checks import DEVICES, PRECISIONS, above, at_least, between, finite, fraction, one_of, paths
+from deepdream.dreaming.film_config import FilmConfig, dreams_at_keys
 from deepdream.key_kinds import NAME, OUTPUT, PATH, PATHS
 from deepdream.models.config import WeightsConfig
 from deepdream.registry import OpenRegistry, Registry
@@ -56,20 +57,10 @@ OCTAVE_MODES = Registry(
         "add_detail": "deepdream.dreaming.octaves:AddDetail",
     },
 )
-FILMS = Registry(
-    "film.kind",
-    {
-        "zoom": "deepdream.dreaming.films:zoom",
-        "video": "deepdream.dreaming.films:video",
-        "morph": "deepdream.dreaming.films:morph",
-        "checkpoints": "deepdream.dreaming.films:checkpoints",
-    },
-)
 PIXELS = ("normalized", "pixels")  # parameterizations whose params are the pixels themselves
 
 # Upper bounds of the values whose cost grows from the first step on: a digit too many fails at once.
 AT_MOST = {"octaves": 30, "crops": 1024, "sigma": 10_000, "band": 10_000}
-FPS_RANGE = (0.1, 240.0)
 
 MODES = ("image", "channels", "layers")
 CHANNELS = 12  # images in a channel grid where `channels` is null
@@ -202,39 +193,6 @@ def _term(entry: Any) -> dict[str, Any]:
 
 
 @dataclass
-class FilmConfig:
-    """conf/film: how the frames of a film follow from one another."""
-
-    kind: str
-    frames: int | None
-    fps: float | None
-    zoom: float
-    rotate: float
-    pan: list[float]
-    blend: float
-    run: str | None = field(metadata=PATH)
-
-    def __post_init__(self) -> None:
-        if self.kind != "none":
-            FILMS.check(self.kind)
-        if self.frames is not None:
-            at_least("film.frames", self.frames, 1)
-        if self.fps is not None:
-            between("film.fps", self.fps, *FPS_RANGE)
-        above("film.zoom", self.zoom, 0)
-        finite("film.rotate", self.rotate)
-        fraction("film.blend", self.blend)
-        if len(self.pan) != 2:
-            raise ValueError(f"film.pan is {list(self.pan)}; it must be two numbers: pixels down and right a frame")
-        for value in self.pan:
-            finite("film.pan", value)
-        if self.kind == "checkpoints" and self.run is None:
-            raise ValueError("film=checkpoints needs a run folder; name it with film.run=outputs/<date>/<time>")
-        if self.kind != "checkpoints" and self.run is not None:
-            raise ValueError(f"film.run={self.run} belongs to film=checkpoints; leave one of them out")
-
-
-@dataclass
 class DreamAppConfig(WeightsConfig):
     """conf/dream.yaml."""
 
@@ -270,10 +228,14 @@ class DreamAppConfig(WeightsConfig):
             at_least("channels", self.channels, 1)
         if self.max_pixels is not None:
             at_least("max_pixels", self.max_pixels, LEAST_MAX_PIXELS)
+        for values in dreams_at_keys(self.film.keyframes()):
+            replace(self.dream, **values)
         self._check_combinations()
 
     def _check_combinations(self) -> None:
         """Raises ValueError for two keys that contradict each other, and for one that nothing would read."""
+        if "target" in self.film.keyframes() and all(term["term"] != "logit" for term in self.dream.terms()):
+            raise ValueError("film.keys.target is the class of the objective logit; add dream=class")
         if self.channels is not None and self.mode != "channels":
             raise ValueError(f"channels={self.channels} needs mode=channels; mode is {self.mode}")
         given: dict[str, Any] = {

@@ -15,7 +15,7 @@ from av.sidedata.sidedata import Type
 from PIL import Image
 
 from deepdream.dreaming.clips import Animation, Clip
-from deepdream.dreaming.config import FPS_RANGE
+from deepdream.dreaming.film_config import FPS_RANGE
 from deepdream.dreaming.video_color import SDR_VIDEO, color_of, to_srgb
 from deepdream.image_formats import opened
 from deepdream.provenance import MAX_PROVENANCE, PROVENANCE_KEY
@@ -237,20 +237,27 @@ def read_film_provenance(path: Path) -> dict[str, Any]:
 @contextmanager
 def opened_film(path: Path) -> Iterator[Any]:
     """The container (av.container.InputContainer) of a film; FFmpeg's errors inside `with` become one-line errors."""
+    with opened_media(path, FORMATS, "film", "MP4") as container:
+        stream: Any = container.streams.best("video")
+        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:  # a cover is no film
+            raise ValueError(f"{path} has no images in it; name a film, or a photo with film=none")
+        codec = stream.codec_context
+        if codec.width * codec.height > MAX_FRAME_PIXELS:
+            raise ValueError(
+                f"the frames of {path} are {codec.width}x{codec.height}; {MAX_FRAME_PIXELS:,} pixels are allowed"
+            )
+        codec.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # for a size that changes within the film
+        yield container
+
+
+@contextmanager
+def opened_media(path: Path, formats: str, kind: str, better: str) -> Iterator[Any]:
+    """The container of a file in one of `formats`. kind: film or sound; better: a format to save it in; for errors."""
     if not path.is_file():
-        raise FileNotFoundError(f"there is no film {path}; check the path")
+        raise FileNotFoundError(f"there is no {kind} {path}; check the path")
     try:
         # "file:", because FFmpeg reads the text before a colon in a name as a protocol.
-        with av.open(f"file:{path}", options={"format_whitelist": FORMATS}) as container:
-            stream: Any = container.streams.best("video")
-            if stream is None or stream.disposition & av.stream.Disposition.attached_pic:  # a cover is no film
-                raise ValueError(f"{path} has no images in it; name a film, or a photo with film=none")
-            codec = stream.codec_context
-            if codec.width * codec.height > MAX_FRAME_PIXELS:
-                raise ValueError(
-                    f"the frames of {path} are {codec.width}x{codec.height}; {MAX_FRAME_PIXELS:,} pixels are allowed"
-                )
-            codec.options = {"max_pixels": str(MAX_FRAME_PIXELS)}  # for a size that changes within the film
+        with av.open(f"file:{path}", options={"format_whitelist": formats}) as container:
             yield container
     except av.FFmpegError as error:
-        raise ValueError(f"{path} cannot be read as a film ({error.strerror}); save it as MP4") from error
+        raise ValueError(f"{path} cannot be read as a {kind} ({error.strerror}); save it as {better}") from error

@@ -1,4 +1,4 @@
-"""The sound of a clip in the film made from it: copied where an MP4 can hold it, else encoded as AAC.
+"""The sound of a clip, or a song, in the film made from it: copied where an MP4 can hold it, else encoded as AAC.
 
 The times of a sound are those of its clip, minus the time of the clip's first image: it keeps step with the images.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 
-from deepdream.dreaming.video_reader import opened_film, pulled
+from deepdream.dreaming.video_reader import FORMATS, opened_media, pulled
 
+SOUND_FORMATS = f"{FORMATS},mp3,wav,w64,flac,ogg,aac,aiff,ac3,eac3,caf,amr,ape,wv,tta"
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")  # codecs that an MP4 holds and players play
 PREROLL = Fraction(1, 10)  # seconds before the first image that are kept: decoders start with sound that is not played
 TRIED = 40  # packets
@@ -27,7 +30,7 @@ AAC_LAYOUTS = "channel_layouts=mono|stereo|5.1"
 
 @dataclass(frozen=True)
 class Sound:
-    """The sound of the clip `path`, whose first image is at `start` seconds on the clock of the file.
+    """The sound of the clip `path`, whose first image is at `start` seconds on the clock of the file; or a song.
 
     is_copied: whether it is not encoded. end: where to cut it, in seconds after the first image; None keeps all of it,
     also what is heard after the last image.
@@ -43,10 +46,21 @@ class Sound:
 
         Raises av.FFmpegError; where only a part is damaged the sound goes on after it.
         """
-        with opened_film(self.path) as container:
+        with _opened(self.path) as container:
             track = container.streams.best("audio")
             make = self._copied if self.is_copied else self._encoded
             yield from make(container, track, out)
+
+    def samples(self) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int]:
+        """The mean of its channels, (samples,), about -1 to 1, from the first image on; and the samples a second.
+
+        Raises ValueError where nothing can be decoded.
+        """
+        with _opened(self.path) as container:
+            frames = list(self._resampled(container, container.streams.best("audio")))
+            rate = frames[0].sample_rate if frames else 1
+            parts = [frame.to_ndarray().mean(axis=0, dtype=np.float32) for frame in frames]
+        return np.concatenate(parts or [np.zeros(0, np.float32)]), rate
 
     def _copied(self, container: Any, track: Any, out: Any) -> Iterator[Any]:
         stream = out.add_stream_from_template(track)
@@ -106,7 +120,7 @@ def plan_sound(path: Path, start: Fraction) -> Sound | None:
     start: the time of the clip's first image, in seconds. Raises ValueError for a sound that can be neither copied nor
     decoded.
     """
-    with opened_film(path) as container:
+    with _opened(path) as container:
         track = container.streams.best("audio")
         if track is None:
             return None
@@ -124,6 +138,10 @@ def plan_sound(path: Path, start: Fraction) -> Sound | None:
     raise ValueError(
         f"the sound of {path} ({codec}) cannot be read ({failure}); save it with AAC sound, or write a GIF"
     )
+
+
+def _opened(path: Path) -> AbstractContextManager[Any]:
+    return opened_media(path, SOUND_FORMATS, "sound", "MP3")
 
 
 def _demuxed(container: Any, track: Any) -> Iterator[Any]:

@@ -13,8 +13,9 @@ from deepdream.apps.film import dream_film
 from deepdream.dreaming.video_reader import open_clip
 from deepdream.models import Network
 from deepdream.schema import compose
-from tests.dreaming.made_films import quadrants, write
+from tests.dreaming.made_films import heard_click, quadrants, write
 from tests.dreaming.networks import small_network
+from tests.dreaming.test_music import click_track, write_sound
 
 QUICK = ("dream=gordic", "dream.layers=['3']", "dream.octaves=1", "dream.steps=1", "dream.width=64", "precision=fp32")
 TENTHS = [Fraction(n, 10) for n in range(7)]
@@ -150,3 +151,21 @@ def test_what_cannot_become_a_film_is_refused_before_the_first_dream(overrides, 
         dream("film=video", *overrides, output=output)
     assert "\n" not in str(error.value)
     assert not list(Path().glob("*_frames"))
+
+
+def test_a_song_drives_a_film_and_becomes_its_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    write_sound(Path("song.mp3"), click_track(np.array([0.55]), 1.0, noise=0, hum=0), "libmp3lame")
+    song = ("film=zoom", "image=photo.png", "film.fps=10", "film.music=song.mp3")
+    dream(*song, "film.frames=3")
+    dream(*song, "film.frames=null", "film.keys={zoom: {0: 1.04}}", output="whole.mp4")
+    assert "the song lasts 1.0 s, which are" in capsys.readouterr().out
+    assert heard_click(Path("whole.mp4")) == pytest.approx(0.55, abs=0.04)
+    frames = [np.asarray(frame.image, float) for frame in open_clip(Path("whole.mp4")).frames()]
+    assert len(frames) in (10, 11)
+    with pytest.raises(ValueError, match=r"film\.keys was None and is"):
+        dream(*song, "film.frames=4", "film.keys={zoom: {0: 1.1}}")
+    write_sound(Path("song.mp3"), click_track(np.array([0.3]), 1.0), "libmp3lame")
+    with pytest.raises(ValueError, match="music has other content"):
+        dream(*song, "film.frames=4")
+    dream(*song, "film.frames=2", output="mute.gif")
+    assert "a GIF has no sound; write an .mp4 to hear song.mp3" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from deepdream.dreaming import video_reader
-from deepdream.dreaming.config import FPS_RANGE
+from deepdream.dreaming.film_config import FPS_RANGE
 from deepdream.dreaming.video_reader import open_clip, read_film_provenance
 from deepdream.dreaming.video_writer import even_times, write_film
 from deepdream.provenance import MAX_PROVENANCE
