@@ -7,8 +7,8 @@ INSTALLED := $(VENV)/installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-all test-gpu lint format architecture method-table \
-	train dream evaluate explain predict tensorboard bench clean
+.PHONY: help setup demo test test-fast test-all test-gpu lint format docs architecture method-table \
+	train dream evaluate explain predict studio tensorboard bench clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ format: setup  ## fix style: imports, layout, what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: setup  ## build the documentation site into build/site; then: python -m http.server -d build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 architecture: setup  ## redraw docs/images/architecture.svg from the imports
 	$(BIN)/python tools/architecture.py
 
@@ -81,6 +84,9 @@ evaluate: setup  ## python evaluate.py; make evaluate ARGS="ckpt=PATH"
 
 explain: setup  ## python explain.py; make explain ARGS="image=photo.jpg"
 	$(BIN)/python explain.py $(ARGS)
+
+studio: setup  ## python studio.py; make studio ARGS="photo.jpg ckpt=last"
+	$(BIN)/python studio.py $(ARGS)
 
 tensorboard: setup  ## show all runs under outputs/ and multirun/ in the browser
 	$(BIN)/tensorboard --logdir_spec outputs:outputs,multirun:multirun

@@ -74,14 +74,14 @@ class Registry(Mapping[str, Any]):
     """
 
     def __init__(self, key: str, targets: Mapping[str, str]) -> None:
-        self._key = key
+        self.key = key
         self._targets = dict(targets)
 
     def check(self, name: object) -> None:
         """Raise ValueError, in one line, where nothing is registered under `name`."""
         if name not in self._targets:
             near = did_you_mean(str(name), self._targets)
-            raise ValueError(f"{self._key} is {name!r}; it must be one of {', '.join(self._targets)}{near}")
+            raise ValueError(f"{self.key} is {name!r}; it must be one of {', '.join(self._targets)}{near}")
 
     def __getitem__(self, name: str) -> Any:
         self.check(name)
@@ -128,7 +128,7 @@ class OpenRegistry(Mapping[str, Any], Generic[P, D]):
     """
 
     def __init__(self, variable: str, key: str, package: str, details: Callable[P, D]) -> None:
-        self._variable, self._key, self._package, self._details = variable, key, package, details
+        self._variable, self.key, self._package, self._details = variable, key, package, details
         _open_registries[variable] = self
 
     def register(self, *args: P.args, **kwargs: P.kwargs) -> Callable[[F], F]:
@@ -142,7 +142,7 @@ class OpenRegistry(Mapping[str, Any], Generic[P, D]):
             name, target = function.__name__, f"{function.__module__}:{function.__name__}"
             other = self._entries.get(name)
             if other is not None and other.target != target:
-                raise ValueError(f"{self._key} {name!r} is {other.target} already; give {target} another name")
+                raise ValueError(f"{self.key} {name!r} is {other.target} already; give {target} another name")
             self._entries[name] = Entry(target, details, _first_line(function.__doc__))
             return function
 
@@ -159,22 +159,22 @@ class OpenRegistry(Mapping[str, Any], Generic[P, D]):
         module, _, function = name.rpartition(".")
         if not module:
             raise ValueError(
-                f"{self._key} is {name!r}; it must be one of {', '.join(self)}, or file.function of your own"
+                f"{self.key} is {name!r}; it must be one of {', '.join(self)}, or file.function of your own"
                 f"{did_you_mean(name, self)}"
             )
         if _only_ours.get():
             raise ValueError(
-                f"{self._key} is {name!r}, which is not part of deepdream; if you trust it, "
-                f"write {self._key}={name} on the command line too"
+                f"{self.key} is {name!r}, which is not part of deepdream; if you trust it, "
+                f"write {self.key}={name} on the command line too"
             )
         try:
             import_module(module)
         except ImportError as error:
-            raise ValueError(f"{self._key} is {name!r}: {error}") from error
+            raise ValueError(f"{self.key} is {name!r}: {error}") from error
         found = self._entries.get(function)
         if found is None or found.target != f"{module}:{function}":
             raise ValueError(
-                f"{self._key} is {name!r}, but {module} registers no such function; "
+                f"{self.key} is {name!r}, but {module} registers no such function; "
                 f"write @{self._variable}.register(...) above its def"
             )
         return found

@@ -41,6 +41,7 @@ SCHEMAS = {
     "explain": "deepdream.explaining.config:ExplainAppConfig",
     "evaluate": "deepdream.evaluating.config:EvaluateConfig",
     "microscope": "deepdream.microscope.config:MicroscopeConfig",
+    "studio": "deepdream.studio.config:StudioConfig",
     "predict": "deepdream.evaluating.config:PredictConfig",
     "export": "deepdream.models.config:ExportConfig",
     "data": "deepdream.scenes.config:DataAppConfig",

@@ -68,7 +68,7 @@ def test_constraints_pin_what_is_needed() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = _names([line for line in lines if "==" in line])
     extras = PROJECT["optional-dependencies"]
-    needed = _names(PROJECT["dependencies"] + extras["sweep"] + extras["wandb"] + extras["mlflow"])
+    needed = _names(PROJECT["dependencies"] + extras["docs"] + extras["sweep"] + extras["wandb"] + extras["mlflow"])
     assert needed <= pinned
 
 

@@ -19,7 +19,7 @@ PAGES = sorted(
 )
 HISTORY = "CHANGELOG.md"  # names what was, too
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-SCRIPTS = ("train", "dream", "explain", "evaluate", "predict", "microscope")
+SCRIPTS = ("train", "dream", "explain", "evaluate", "predict", "microscope", "studio")
 IDS = {"ids": lambda value: str(value.relative_to(ROOT)) if isinstance(value, Path) else None}
 
 
@@ -42,10 +42,14 @@ def test_lines_have_at_most_120_characters(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent == ROOT / "docs"], **IDS)
-def test_a_page_is_listed_in_the_readme_and_opens_with_a_command(page: Path) -> None:
-    assert f"](docs/{page.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
-    first_section = page.read_text(encoding="utf-8").split("\n## ")[0]
+def test_a_page_is_in_the_navigation_and_opens_with_a_command(page: Path) -> None:
+    assert f": {page.name}\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    first_section = re.split(r"\n##+ ", page.read_text(encoding="utf-8"))[0]
     assert "\n    " in first_section or "start" in first_section
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 
 
 def test_files_and_folders_that_are_named_exist() -> None:

@@ -24,14 +24,15 @@ from deepdream.schema import schema_of
 
 CHECKPOINTS = (".ckpt", ".pth", ".pt", ".safetensors")
 # Command -> the key of a path that is not a checkpoint, and that of one.
-PATH_KEYS = {"dream": "image", "explain": "image", "predict": "images", "microscope": "images"}
-CHECKPOINT_KEYS = {"dream": "ckpt", "explain": "ckpt", "evaluate": "ckpt", "predict": "ckpt", "microscope": "ckpt"}
+PATH_KEYS = {"dream": "image", "explain": "image", "predict": "images", "microscope": "images", "studio": "image"}
+CHECKPOINT_KEYS = dict.fromkeys(("dream", "explain", "evaluate", "predict", "microscope", "studio"), "ckpt")
 HYDRA_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--cfg", "-c", "--package", "-p")
 MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
 # Python's own words cannot name a field of the schema, nor a switch its group; these names are understood.
 ALIASES = {
     "dream": {"target": "dream.target", "class": "dream.target", "from": "reproduce"},
     "explain": {"class": "target", "ground_truth": "ground_truth.enabled"},
+    "studio": {f"studio.{key}": key for key in ("host", "port", "open", "password", "max_upload")},
 }
 # Keys that no dataclass types: those of Hydra, and of entries that are built by their _target_.
 PATH, LIST = KeyKind("path"), KeyKind(is_list=True)

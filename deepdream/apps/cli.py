@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     ),
     "evaluate": ("deepdream.apps.evaluate", "measure checkpoints on the test images, and compare them"),
     "microscope": ("deepdream.apps.microscope", "show every channel of a network beside the images that excite it"),
+    "studio": ("deepdream.studio.app", "dream, explain and follow a training in a browser"),
     "predict": ("deepdream.apps.predict", "write the most probable classes of photos as a table"),
     "data": ("deepdream.apps.data", "prepare a data set, count its images and plot samples of it"),
     "download": ("deepdream.apps.download", "download a public data set"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
+from deepdream.apps.dreamed import channel_grid, dream_image
 from deepdream.apps.earlier_dreams import refuse_output_among_inputs
 from deepdream.apps.film import dream_film
 from deepdream.apps.folders import dream_folder
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import invocation, print_table, progress_bar, relative
-from deepdream.dreaming.config import CHANNELS, DreamAppConfig
+from deepdream.dreaming.config import DreamAppConfig
 from deepdream.loggers import log_image, log_metrics
 from deepdream.models.config import BUNDLED
 from deepdream.provenance import OUTPUTS, bits_of_output, write_image
@@ -28,7 +29,7 @@ from deepdream.provenance import OUTPUTS, bits_of_output, write_image
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from deepdream.dreaming import Dreamer
+    from deepdream.dreaming import StepReport
     from deepdream.models import Network
 
 TRY_NEXT = (
@@ -86,32 +87,22 @@ def main(config: DreamAppConfig, folder: Path) -> None:
 
 
 def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
-    import torch
-
-    source = inputs.source_pixels(config.image, config)
-    rgba = images.to_tensor(source)
-    before, alpha = rgba[:3], rgba[3:]  # no alpha: (0, H, W)
-    guide, mask = inputs.guide(config), inputs.mask(config.mask, network, source)
-    start = time.monotonic()
-    dreamer = inputs.dreamer(config, network)
-    transparency = dreaming.Transparency()
-    after = _with_progress(dreamer, before, transparency, seed=config.seed, guide=guide, mask=mask)
-    seconds = time.monotonic() - start
-    if (share := config.dream.transparency) is not None:
-        opacity = transparency.opacity(1 - share).to(before)
-        alpha = alpha * opacity if len(alpha) else opacity
-    stored = reproduce.provenance(config, network, dreamer)
-    write_image(torch.cat([after, alpha]), output, bits=config.dream.bits or 8, provenance=stored)
+    with _progress(config) as show:
+        dreamed = dream_image(config, network, show)
+    write_image(dreamed.after, output, bits=config.dream.bits or 8, provenance=dreamed.provenance)
+    before, after, dreamer = dreamed.before, dreamed.after[:3], dreamed.dreamer
     layers = dreamer.config.layers
     _log_pair(loggers, layers, before, after)
     height, width = before.shape[1:]
-    print(f"dreamed {', '.join(layers)} of {network.source} in {seconds:.1f} s, {width}x{height} pixels")
+    print(f"dreamed {', '.join(layers)} of {network.source} in {dreamed.seconds:.1f} s, {width}x{height} pixels")
     if dreamer.input_sizes.only is not None:
         print(f"in squares of {dreamer.input_sizes.only} pixels, the only size of image that the network takes")
     elif height * width > dreamer.max_pixels:
         print(f"in tiles of up to {dreamer.max_pixels:,} pixels (max_pixels)")
     if config.report:
-        found = dreaming.dream_report(dreamer, network, before, after, seconds=seconds, guide=guide, seed=config.seed)
+        found = dreaming.dream_report(
+            dreamer, network, before, after, seconds=dreamed.seconds, guide=dreamed.guide, seed=config.seed
+        )
         path = output.with_suffix(".json")
         path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         log_metrics(loggers, {f"dream/gain/{name}": gain for name, gain in dreaming.objective_gains(found).items()})
@@ -121,21 +112,10 @@ def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers
 
 
 def _dream_channels(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
-    """A grid of the strongest channels of the first layer."""
-    from deepdream.plots import contact_sheet
-
-    image = images.to_tensor(inputs.read_photo(config.image or inputs.DEFAULT_PHOTO))
-    of_layer = dataclasses.replace(config.dream, layers=config.dream.layers[:1])
-    dreamer = inputs.dreamer(dataclasses.replace(config, dream=of_layer), network)
-    (layer,), side = dreamer.config.layers, config.dream.width or network.image_size
-    channels = dreaming.strongest_channels(network, layer, image, config.channels or CHANNELS)
-    found = dreaming.visualize_channels(dreamer, layer, channels, side, seed=config.seed)
-    captions = [f"{layer}:{channel}" for channel in channels]
-    columns = max(1, round((len(channels) * 4 / 3) ** 0.5))  # about 4:3
-    grid = contact_sheet([images.to_image(each) for each in found], captions, columns=columns, size=side)
-    write_image(grid, output, provenance=reproduce.provenance(config, network, dreamer))
-    log_image(loggers, f"dream/channels/{layer}", grid)
-    print(f"channels of {layer} of {network.source}: {', '.join(map(str, channels))}")
+    grid = channel_grid(config, network)
+    write_image(grid.image, output, provenance=grid.provenance)
+    log_image(loggers, f"dream/channels/{grid.layer}", grid.image)
+    print(f"channels of {grid.layer} of {network.source}: {', '.join(map(str, grid.channels))}")
     print(f"image:      {relative(output)}")
 
 
@@ -163,19 +143,16 @@ def _with_bits(config: DreamAppConfig, output: Path) -> DreamAppConfig:
     return dataclasses.replace(config, dream=dataclasses.replace(config.dream, bits=bits))
 
 
-def _with_progress(
-    dreamer: Dreamer, image: Tensor, transparency: dreaming.Transparency, *, seed: int, **others: Tensor | None
-) -> Tensor:
-    config = dreamer.config
-    with progress_bar("dreaming", total=config.octaves * config.steps) as update:
+@contextmanager
+def _progress(config: DreamAppConfig) -> Iterator[Callable[[StepReport], None]]:
+    """A progress bar, and the function that moves it after each step."""
+    with progress_bar("dreaming", total=config.dream.octaves * config.dream.steps) as update:
 
-        def show(step: dreaming.StepReport) -> None:
-            if config.transparency is not None:
-                transparency(step)
+        def show(step: StepReport) -> None:
             done = step.octave * step.steps + step.step + 1
             update(done, description=f"octave {step.octave + 1}/{step.octaves}, {step.size[1]}x{step.size[0]}")
 
-        return dreamer(image, seed=seed, on_step=show, **others)
+        yield show
 
 
 def _log_pair(loggers: Sequence[Any], layers: Sequence[str], before: Tensor, after: Tensor) -> None:

@@ -76,7 +76,7 @@ def _explain_all(
                 update(done + config.methods.index(method), description=f"{name}: {method}")
 
             try:
-                one = _explain_one(config, network, name, path, on_method)
+                one = explain_one(config, network, name, path, on_method)
             except (OSError, ValueError) as error:
                 if len(images) == 1:
                     raise
@@ -91,9 +91,14 @@ def _explain_all(
     return explained
 
 
-def _explain_one(
-    config: ExplainAppConfig, network: Network, name: str, path: str, on_method: Callable[[str], object]
+def explain_one(
+    config: ExplainAppConfig,
+    network: Network,
+    name: str,
+    path: str,
+    on_method: Callable[[str], object] | None = None,
 ) -> explaining.ExplainedImage:
+    """The image at `path` explained as `config` says. Raises ValueError for one that is too small to explain."""
     image = read_photo(path)
     if min(image.size) < MIN_SIDE:
         raise ValueError(f"{path} is {image.width}x{image.height}; it needs at least {MIN_SIDE} pixels a side")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -52,8 +52,19 @@ class Plan:
     files: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def dream_film(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
+def dream_film(
+    config: DreamAppConfig,
+    network: Network,
+    output: Path,
+    loggers: Sequence[Any],
+    *,
+    on_frame: Callable[[Path, int | None], None] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> None:
     """Make the missing frames in a folder beside `output`, and then the film. Its last frame is logged.
+
+    on_frame: called with the file of each frame and the number of all, if it is known. names: for inputs of the
+    configuration (image, guide) the names to store in place of their paths.
 
     Raises ValueError before the first frame for what could not be written after the last.
     """
@@ -78,6 +89,7 @@ def dream_film(config: DreamAppConfig, network: Network, output: Path, loggers: 
     maker = FILMS[config.film.kind]
     make = maker(dreamer, plan.source, config.film, seed=config.seed, guide=guide, levels=plan.levels)
     stored = reproduce.provenance(config, network, dreamer)
+    stored["config"].update(names or {})
     folder = output.with_name(f"{output.stem}_frames")
     if reused := reusable(folder, _record(config, stored, plan)):
         print(f"reused:     {reused} frames in {relative(folder)}, of the same inputs, configuration and network")
@@ -87,6 +99,8 @@ def dream_film(config: DreamAppConfig, network: Network, output: Path, loggers: 
             for frame in dreaming.write_frames(make, plan.numbers, folder, lambda image, path: write_png(image, path)):
                 frames.append(frame)
                 update(len(frames))
+                if on_frame is not None:
+                    on_frame(frame, plan.total)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(
             f"the same command with {shlex.quote(f'output={relative(output)}')} continues after its last frame"
