@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 
 CAPTIONS = {
-    "interactive": "one line of Python for what a command does",
     "studio": "all of it, live in a browser",
+    "interactive": "one line of Python for what a command does",
     "apps": "the commands: train, dream, explain, evaluate, data ...",
     "callbacks": "every Lightning callback of a run",
     "microscope": "every channel beside its images, as a folder",
@@ -31,7 +31,7 @@ CAPTIONS = {
     "acceleration": "the same result, faster; optional",
 }
 
-WIDTH, HEIGHT = 600, 62  # of a room
+WIDTH, HEIGHT = 670, 62  # of a room
 STEP_X, STEP_Y = 30, 78  # from one stair to the next
 MARGIN = 20
 INSET = 15  # of the arrow from the right edge of its room

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 from deepdream.apps.checkpoints import chosen_checkpoint
 from deepdream.apps.command import command
 from deepdream.apps.run_folder import remove_unused
+from deepdream.distribution import install_extra
 from deepdream.studio.config import StudioConfig
 from deepdream.studio.session import Workspace
 from deepdream.studio.worker import Worker
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
 @command("studio")
 def main(config: StudioConfig, folder: Path) -> None:
-    """Serve the pages until Ctrl-C."""
+    """Serve the pages until Ctrl-C, or until a service manager ends the process."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the folders are emptied
     with serve(config) as (address, _):
         print(f"studio:     {address}   (Ctrl-C ends it)", flush=True)
         if not config.is_local and config.password is None:
@@ -47,7 +51,9 @@ def serve(config: StudioConfig) -> Iterator[tuple[str, Studio]]:
         try:
             from deepdream.studio import frame
         except ImportError as error:
-            raise ValueError(f"the studio needs the package {error.name}: pip install 'deepdream[studio]'") from error
+            raise ValueError(
+                f"the studio needs the package {error.name}; `{install_extra('studio')}` brings it"
+            ) from error
         studio = frame.Studio(config, workspace, worker, ckpt)
         pages = frame.build(studio)
         try:

@@ -100,7 +100,7 @@ class Events:
     def receive(self, request: gr.Request, photo: Photo | None) -> Changes:
         """Another page sends a photo, or a dream becomes the photo."""
         if photo is None:
-            return {}
+            return gr.skip()
         try:
             path = self._studio.session(request).own(photo.path)
             own, _ = self._job(request, "upload", uploads.read_photo, path, _shown(path))
