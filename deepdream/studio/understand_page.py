@@ -10,6 +10,7 @@ import gradio as gr
 
 from deepdream.explaining.config import METHODS
 from deepdream.studio import networks, place_jobs, understand_jobs, uploads
+from deepdream.studio.changes import UNCHANGED, Changes
 from deepdream.studio.fragments import fragment, pressed, rendered
 from deepdream.studio.place_jobs import Place, Seen, Tile
 from deepdream.studio.session import Photo, Selection
@@ -144,10 +145,10 @@ class UnderstandPage:
         self.dream.click(self._dream_these, [self.known, self.photo], dream, **QUIET)
         self.studio.send(self.to_dream.click, self.photo, "dream")
 
-    def _take_sent(self, photo: Photo | None) -> dict[Any, Any]:
+    def _take_sent(self, photo: Photo | None) -> Changes:
         return gr.skip() if photo is None else {self.photo: photo, **self._no_place()}
 
-    def _take_upload(self, data: Any, request: gr.Request) -> dict[Any, Any]:
+    def _take_upload(self, data: Any, request: gr.Request) -> Changes:
         session = self.studio.session(request)
         try:
             path = uploads.take(uploads.uploaded_file(data, self.studio.workspace), session)
@@ -157,14 +158,14 @@ class UnderstandPage:
         except (JobFailed, ValueError) as error:
             return {self.note: _error(error)}
         if job is None:
-            return gr.skip()
+            return UNCHANGED
         photo, recipe = job
         return {self.photo: replace(photo, before=uploads.before_the_dream(recipe, session)), **self._no_place()}
 
-    def _take_dropped(self, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+    def _take_dropped(self, event: gr.EventData, request: gr.Request) -> Changes:
         return self._take_upload(event._data, request)
 
-    def _no_place(self) -> dict[Any, Any]:
+    def _no_place(self) -> Changes:
         return {
             self.seen: rendered("seen", seen=None, waiting="Click a place of the photo."),
             self.dream: gr.Button(interactive=False),
@@ -225,7 +226,7 @@ class UnderstandPage:
         except JobFailed as error:
             yield self._show(known, methods, working=False) | {self.note: _error(error)}
 
-    def _show(self, known: Understood, methods: list[str], *, working: bool) -> dict[Any, Any]:
+    def _show(self, known: Understood, methods: list[str], *, working: bool) -> Changes:
         if known.chosen not in methods:
             known.chosen = next((method for method in methods if method in known.maps), None)
         predicted = known.predicted
@@ -238,7 +239,7 @@ class UnderstandPage:
             self.maps: _maps(known, methods, working=working) if predicted else "",
         }
 
-    def _classes(self, predicted: Predicted) -> dict[Any, Any]:
+    def _classes(self, predicted: Predicted) -> Changes:
         return {
             self.target: gr.Dropdown([PREDICTION, *predicted.classes]),
             self.against: gr.Dropdown([NO_CONTRAST, *predicted.classes]),
