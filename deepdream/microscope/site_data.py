@@ -88,6 +88,12 @@ def write_data(folder: Path, microscope: Microscope) -> None:
         write_atomically(folder / f"{name}.js", script.encode("ascii"))
 
 
+def read_data(folder: Path, name: str) -> Any:
+    """What `write_data` has written to <name>.js in `folder`. Raises ValueError and OSError where there is no such."""
+    text = (folder / f"{name}.js").read_text(encoding="ascii")
+    return json.loads(text.removeprefix(f"microscope.add({json.dumps(name)},").removesuffix(");\n"))
+
+
 def crop_side(layer: Layer, image_size: int) -> float:
     """Side of a crop as a share of the image's: the receptive field's, at most MOST_OF_IMAGE."""
     return min(MOST_OF_IMAGE, (layer.receptive_field or 4 * layer.stride) / image_size)

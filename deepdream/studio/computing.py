@@ -54,7 +54,7 @@ class Turns:
     def pass_on(self) -> None:
         """Go to the end of the line, if others wait and the turn was long enough."""
         if len(self._line) > 1 and time.monotonic() - self._since > SLICE:
-            with _cudnn_kept():
+            with _settings_kept():
                 self._leave()
                 self._wait(threading.get_ident())
 
@@ -71,15 +71,18 @@ class Turns:
 
 
 @contextmanager
-def _cudnn_kept() -> Iterator[None]:
-    """What another job sets of cuDNN meanwhile, see `repeatable_convolutions`, is as before after the block."""
+def _settings_kept() -> Iterator[None]:
+    """What another job sets meanwhile is as before after the block: cuDNN's flags, see `repeatable_convolutions`, and
+    the state of torch's generator, which attribution methods that sample seed."""
     if "torch" not in sys.modules:  # no job has computed yet
         yield
         return
-    cudnn = sys.modules["torch"].backends.cudnn
+    torch = sys.modules["torch"]
+    cudnn = torch.backends.cudnn
     before = cudnn.benchmark, cudnn.deterministic
     try:
-        yield
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            yield
     finally:
         cudnn.benchmark, cudnn.deterministic = before
 

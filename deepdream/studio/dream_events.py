@@ -14,7 +14,7 @@ from deepdream.studio.dream_jobs import About, Finished, Preview, Wish
 from deepdream.studio.film_panel import film_arguments
 from deepdream.studio.knobs import PAINTED
 from deepdream.studio.results import Result
-from deepdream.studio.session import Photo, Session
+from deepdream.studio.session import Photo, Selection, Session
 from deepdream.studio.settings import Setting
 from deepdream.studio.snippets import growing, note
 from deepdream.studio.worker import JobFailed
@@ -100,7 +100,7 @@ class Events:
     def receive(self, request: gr.Request, photo: Photo | None) -> Changes:
         """Another page sends a photo, or a dream becomes the photo."""
         if photo is None:
-            return {}
+            return gr.skip()
         try:
             path = self._studio.session(request).own(photo.path)
             own, _ = self._job(request, "upload", uploads.read_photo, path, _shown(path))
@@ -108,6 +108,19 @@ class Events:
             return {self._page.note: note(str(error), error=True)}
         own = dataclasses.replace(own, name=photo.name)
         return {self._page.photo: own, **self._stage("photo", photo=_shown(path))}
+
+    def take_selection(self, request: gr.Request, selection: Selection | None, preset: str) -> Iterator[Changes]:
+        """Another page sends channels of a network, and the photo to dream them on."""
+        knobs = self._page.knobs
+        if selection is not None:
+            yield self.receive(request, selection.photo)
+            for changes in self.choose_network(request, selection.ckpt, preset):
+                yield {knobs.network: selection.ckpt, **changes}
+            yield {knobs.layers: list(selection.layers)}
+
+    def open_understand(self, event: gr.SelectData, photo: Photo | None, sent: Photo | None) -> Any:
+        """The page Understand is opened: it explains this photo, where it was sent none."""
+        return photo if event.value == "Understand" and sent is None else gr.skip()
 
     def choose_view(self, view: str, shown: Result | None) -> Changes:
         """Photo or dream on the stage."""

@@ -117,7 +117,12 @@ class Page:
         self.again.click(events.receive, self.dreamed, taken, **QUIET)
         received = studio.photos["dream"]
         received.change(events.receive, received, taken, **QUIET)
-        studio.selections.change(lambda chosen: chosen, studio.selections, knobs.layers, **QUIET)
+        sent = studio.photos["understand"]
+        studio.tabs.select(events.open_understand, [self.photo, sent], sent, **QUIET)
+        selected = [*taken, knobs.channel_layer]
+        studio.selections.change(events.take_selection, [studio.selections, knobs.preset], selected, **QUIET).then(
+            events.dream, [self.results, *wished], made, **QUIET
+        )
 
         knobs.preset.input(events.choose_preset, [knobs.preset, knobs.network], tuned, **QUIET)
         knobs.network.input(

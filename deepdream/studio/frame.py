@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from starlette.routing import Mount
 
-from deepdream.studio import dream_page, network_page, understand_page
+from deepdream.studio import dream_page, framed, network_page, understand_page
 from deepdream.studio.config import StudioConfig
 from deepdream.studio.look import CSS, THEME
 from deepdream.studio.session import Session, Workspace
 from deepdream.studio.worker import Worker
 
 PAGES = {"dream": dream_page.build, "understand": understand_page.build, "network": network_page.build}
+SEATS = (*PAGES, "understand-place")  # of a tab: each may have a job
 USER = "studio"  # who has the password
 OLDEST = 24 * 3600  # seconds that a file of a tab that was never closed is kept
 
@@ -25,7 +27,7 @@ class Studio:
     """What the pages share.
 
     photos: for each page the photo that another page has sent it, a `gr.State` whose `change` the page listens to.
-    selections: the layers and channels (["layer3:12"]) that another page wants to be dreamed.
+    selections: the `Selection` of layers or channels that another page wants to be dreamed.
     ckpt: the network of the command line, "last" resolved.
     tabs: the pages, `gr.Tabs` with their names as ids.
     """
@@ -37,6 +39,7 @@ class Studio:
     blocks: gr.Blocks = field(init=False)
     tabs: gr.Tabs = field(init=False)
     photos: dict[str, gr.State] = field(init=False)
+    framed: framed.FramedFolders = field(default_factory=framed.FramedFolders)
     selections: gr.State = field(init=False)
 
     def session(self, request: gr.Request) -> Session:
@@ -69,26 +72,27 @@ def build(studio: Studio) -> gr.Blocks:
         studio.blocks = blocks
         gr.HTML('<header class="masthead"><b>deepdream</b> studio</header>', padding=False, elem_id="masthead")
         studio.photos = {page: gr.State() for page in PAGES}
-        studio.selections = gr.State([])
+        studio.selections = gr.State()
         with gr.Tabs(selected="dream") as studio.tabs:
             for name, page in PAGES.items():
                 with gr.Tab(name.capitalize(), id=name, elem_id=f"page-{name}"):
                     page(studio)
 
         def end(request: gr.Request) -> None:
-            for page in PAGES:
-                studio.worker.stop((request.session_hash, page))
+            for seat in SEATS:
+                studio.worker.stop((request.session_hash, seat))
             studio.workspace.end(request.session_hash)
 
         blocks.unload(end)
     return blocks
 
 
-def launch(blocks: gr.Blocks, config: StudioConfig) -> str:
+def launch(blocks: gr.Blocks, studio: Studio) -> str:
     """Serve the pages from threads of their own; their address. Raises ValueError where the port is taken.
 
     No path of this machine can be asked for but those of the workspace, nothing is shared or counted elsewhere.
     """
+    config = studio.config
     blocks.queue(default_concurrency_limit=None, api_open=False)  # handlers wait for the computing process
     try:
         _, address, _ = blocks.launch(
@@ -102,6 +106,7 @@ def launch(blocks: gr.Blocks, config: StudioConfig) -> str:
             share=False,
             allowed_paths=[],
             enable_monitoring=False,
+            app_kwargs={"routes": [Mount(framed.ROUTE, studio.framed)]},
             ssr_mode=False,
             pwa=False,
             mcp_server=False,

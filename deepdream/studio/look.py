@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import gradio as gr
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
@@ -62,3 +64,6 @@ CSS = """
   #photo { height: 300px !important }
 }
 """
+
+PAGES = ("understand", "network")
+CSS += "".join((files("deepdream.studio") / "templates" / f"{page}.css").read_text("utf-8") for page in PAGES)

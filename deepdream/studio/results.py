@@ -41,7 +41,7 @@ class Result:
     def as_photo(self) -> Photo:
         """The dream, for another page or to dream on."""
         output = self.finished.output
-        return Photo(output, output.name, self.finished.width, self.finished.height)
+        return Photo(output, output.name, self.finished.width, self.finished.height, self.finished.before)
 
 
 def wish_of(
@@ -101,7 +101,7 @@ def base_config(setting: Setting, studio: StudioConfig, photo: Photo) -> DreamAp
 
 @dataclass(frozen=True)
 class Restored:
-    """What a recipe says. path: of its photo, where the session has it. line: what is said of it."""
+    """What a recipe says. path: of its photo, where the session has it. line: of the page about it."""
 
     setting: Setting
     path: Path | None

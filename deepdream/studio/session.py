@@ -18,12 +18,25 @@ LONGEST_NAME = 60  # characters
 
 @dataclass(frozen=True)
 class Photo:
-    """An image of a session: its file, the name under which its user knows it, and its size in pixels."""
+    """An image of a session: its file, the name under which its user knows it, and its size in pixels.
+
+    before: for a dream, the file that it was made from.
+    """
 
     path: Path
     name: str
     width: int
     height: int
+    before: Path | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Layers or channels of a network ("layer3:55") that a page wants to be dreamed on a photo."""
+
+    ckpt: str
+    layers: tuple[str, ...]
+    photo: Photo
 
 
 @dataclass

@@ -58,6 +58,12 @@ def read_photo(task: Task, path: Path, shown: Path) -> tuple[Photo, dict[str, An
     return Photo(path, path.name, width, height), _recipe(path)
 
 
+def before_the_dream(recipe: dict[str, Any] | None, session: Session) -> Path | None:
+    """For an image with a recipe, the photo that it was made from, where this session has it, told by its content."""
+    inputs = (recipe or {}).get("inputs")
+    return session.uploads.get(str(inputs.get("image"))) if isinstance(inputs, dict) else None
+
+
 def _recipe(path: Path) -> dict[str, Any] | None:
     """The configuration inside an image that deepdream wrote."""
     try:
