@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-all test-gpu lint format docs architecture method-table \
+.PHONY: help setup dist demo test test-fast test-all test-gpu lint format docs architecture notebooks method-table \
 	train dream evaluate explain predict studio tensorboard bench clean
 
 help:  ## print this list
@@ -20,6 +20,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+dist: setup  ## build the sdist and the wheel into dist/ and check them
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 demo: setup  ## dream with the bundled model, then train, evaluate, dream and explain a new one; minutes on a CPU
 	$(BIN)/python dream.py output=outputs/demo/bundled_china.png
@@ -62,10 +67,13 @@ format: setup  ## fix style: imports, layout, what ruff can fix
 	$(BIN)/ruff format .
 
 docs: setup  ## build the documentation site into build/site; then: python -m http.server -d build/site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 architecture: setup  ## redraw docs/images/architecture.svg from the imports
 	$(BIN)/python tools/architecture.py
+
+notebooks: setup  ## run the notebooks of docs/notebooks again and keep their outputs small
+	$(BIN)/python tools/notebooks.py $(ARGS)
 
 method-table: setup  ## write the attribution methods into docs/understanding.md
 	$(BIN)/python tools/method_table.py

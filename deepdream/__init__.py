@@ -9,8 +9,16 @@
 Importing it is quick: torch is imported when it is first used.
 """
 
+from typing import Any
+
 import lazy_loader
 
-__version__ = "0.2.0"
+_lazy, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # read when it is asked for: importlib.metadata takes a while to import
+        from deepdream.distribution import version
+
+        return version()
+    return _lazy(name)

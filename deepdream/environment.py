@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import deepdream
+from deepdream import distribution
 from deepdream.hardware import device_names
 
 PACKAGE = Path(deepdream.__file__).parent
@@ -56,7 +57,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 def _dependencies() -> dict[str, str]:
     """The installed ones among what pyproject.toml names, but for the tools of development."""
     try:
-        required = requires("deepdream") or []
+        required = requires(distribution.NAME) or []
     except PackageNotFoundError:  # a checkout that is not installed
         return {}
     found = {}

@@ -18,6 +18,8 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from deepdream.distribution import install_extra
+
 MAX_FILE_PIXELS = 178_000_000  # just under the size that Pillow itself refuses, 2 * Image.MAX_IMAGE_PIXELS
 
 # The formats that are read, by Pillow's names, and the suffixes of their files. Pillow reads thirty more; for one of
@@ -126,8 +128,8 @@ def _optional_format(file: BinaryIO, path: Path) -> tuple[str, ...]:
         pillow_heif.register_heif_opener()
     except ImportError as error:
         raise ValueError(
-            f"{path} is a HEIC photo, which needs the package pillow-heif: pip install 'deepdream[heif]'; "
-            "or save it as JPEG"
+            f"{path} is a HEIC photo, which needs the package pillow-heif; `{install_extra('heif')}` brings it, or "
+            "save it as JPEG"
         ) from error
     return ("HEIF",)
 

@@ -388,6 +388,6 @@ def test_jpeg_xl_is_named(tmp_path):
 def test_heic_without_its_package_names_the_extra(tmp_path, monkeypatch):
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(12))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ValueError, match=r"pip install 'deepdream\[heif\]'") as error:
+    with pytest.raises(ValueError, match=r"pip install 'deepdream-lightning\[heif\]'") as error:
         read_image(tmp_path / "a.heic")
     message(error, tmp_path / "a.heic")

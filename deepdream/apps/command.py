@@ -34,6 +34,7 @@ from deepdream.apps.renamed import new_name
 from deepdream.apps.run_folder import remove_unused
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
 from deepdream.console import invocation, print_error, printable, relative
+from deepdream.distribution import install_extra
 from deepdream.hardware import let_mps_fall_back, let_pages_be_large, let_threads_sleep
 from deepdream.schema import CONF, HYDRA_VERSION, UnknownName, as_value_error, checked, register
 
@@ -200,7 +201,7 @@ def _missing_key(app: str, error: Exception) -> str | None:
 def describe(error: Exception) -> str:
     """What was wrong, in one line that names the full key where a key of the config is to blame."""
     if isinstance(error, MissingConfigException) and (error.missing_cfg_file or "").rpartition("/")[2] in SWEEP_EXTRA:
-        return f"{error.missing_cfg_file} is not installed; `pip install .[sweep]` brings it"
+        return f"{error.missing_cfg_file} is not installed; `{install_extra('sweep')}` brings it"
     is_null_above = isinstance(error, AssertionError) and "Unexpected type for root: NoneType" in str(error)
     if is_null_above or isinstance(error, HydraException | OmegaConfBaseException):
         error = as_value_error(error)

@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from deepdream import models
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
+from deepdream.apps.model_card import details_of
 from deepdream.console import relative
 from deepdream.models.config import ExportConfig
 
@@ -18,17 +19,18 @@ ONNX = "model.onnx"
 
 @command("export")
 def main(config: ExportConfig, folder: Path) -> None:
-    """Write config.json, model.safetensors and a card; with onnx=true also an ONNX file."""
+    """Write config.json, model.safetensors and a card with its images; with onnx=true also an ONNX file."""
     target = Path(config.to).absolute() if config.to is not None else folder / "network"
     _refuse_other_folders(target)
     network = chosen_network(config.ckpt, config)
-    models.export_network(network, target)
+    models.export_network(network, target, details_of(network, dreams=config.dreams))
     if config.onnx:
         difference = models.write_onnx(network, target / ONNX)
         print(f"ONNX:       {relative(target / ONNX)}, within {difference:.1g} of PyTorch's largest logit")
     size = sum(path.stat().st_size for path in target.iterdir())
     print(f"exported {network.source}: {len(network.classes)} classes, {decimal(size)}")
     print(f"folder:     {relative(target)}")
+    print(f"card:       {relative(target / models.CARD)}")
     here = shlex.quote(f"ckpt={relative(target)}/")
     print(f"use it:     {here}, or upload it to the hub and use ckpt=hf://USER/{target.name}")
 

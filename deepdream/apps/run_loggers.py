@@ -16,6 +16,7 @@ from typing import Any
 from hydra.utils import instantiate
 
 from deepdream.console import relative
+from deepdream.distribution import install_extra
 from deepdream.environment import environment
 from deepdream.files import write_atomically
 from deepdream.loggers import log_hyper_parameters
@@ -111,7 +112,7 @@ def _build(name: str, arguments: dict[str, Any], tags: Sequence[str], run_id: st
     kind = _kind(arguments)
     package = EXTRAS.get(kind)
     if package is not None and find_spec(package) is None:
-        raise ValueError(f"logger.{name} needs {package}, which is not installed; `pip install .[{package}]` brings it")
+        raise ValueError(f"logger.{name} needs {package}, which is not installed; `{install_extra(package)}` brings it")
     if kind == "WandbLogger":
         arguments["id"] = arguments.get("id") or run_id or secrets.token_hex(4)
         if not arguments.get("offline") and not _may_upload():

@@ -1,5 +1,8 @@
 from .architectures import build as build
 from .building import build_model as build_model
+from .card import CARD as CARD
+from .card import CardDetails as CardDetails
+from .card import table as table
 from .config import BUNDLED as BUNDLED
 from .config import DEPTHS as DEPTHS
 from .config import ForeignModelConfig as ForeignModelConfig

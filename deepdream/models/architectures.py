@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 
 from deepdream.checks import at_least
+from deepdream.distribution import install_extra
 from deepdream.schema import did_you_mean
 
 # Arguments that name weights or files: here an architecture is built, and nothing is loaded.
@@ -88,7 +89,7 @@ def import_timm() -> Any:
     try:
         import timm
     except ImportError as error:
-        raise ValueError("the networks of timm need the package timm; `pip install .[timm]` brings it") from error
+        raise ValueError(f"the networks of timm need the package timm; `{install_extra('timm')}` brings it") from error
     return timm
 
 

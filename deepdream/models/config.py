@@ -66,6 +66,7 @@ class ExportConfig(WeightsConfig):
     ckpt: str = field(metadata=PATH)
     to: str | None = field(metadata=OUTPUT)
     onnx: bool
+    dreams: bool
 
 
 @dataclass

@@ -6,7 +6,6 @@ Such a folder needs no other key: it says what its classes and inputs are. Folde
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,10 @@ import safetensors.torch
 from torch import Tensor
 
 from deepdream import __version__
+from deepdream.distribution import install_extra
 from deepdream.files import atomic_folder
-from deepdream.markup import markdown
 from deepdream.models.building import ARCHITECTURE, build_model
+from deepdream.models.card import CARD, CardDetails, card
 from deepdream.models.checkpoint_file import CHECKPOINT_KEYS, network_of_record, without_places
 from deepdream.models.class_names import default_classes
 from deepdream.models.matching import loaded, shapes_of, under_names_of
@@ -30,7 +30,6 @@ HUB = "hf://"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 OTHER_WEIGHTS = "pytorch_model.bin"  # in older folders of the hub
-CARD = "README.md"
 LARGEST_CONFIG = 10_000_000  # bytes
 
 # What an exported folder says of the training: of its data all but paths and addresses.
@@ -76,7 +75,7 @@ def network_from_hub(name: str) -> Network:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
     except ImportError as error:
-        raise ValueError(f"{name} needs the package huggingface-hub; `pip install .[hf]` brings it") from error
+        raise ValueError(f"{name} needs the package huggingface-hub; `{install_extra('hf')}` brings it") from error
     repository, _, revision = name.removeprefix(HUB).partition("@")
     fetch = partial(hf_hub_download, repository, revision=revision or None)
     try:
@@ -124,9 +123,10 @@ def _of_timm(
     return network
 
 
-def export_network(network: Network, folder: Path) -> None:
+def export_network(network: Network, folder: Path, details: CardDetails | None = None) -> None:
     """Write `network` as a folder that `load_network` reads, with bit-equal weights and the same inputs and classes.
 
+    details: what its card tells beyond that.
     Raises ValueError for a network that only Python can build, and OSError.
     """
     config = shared_record(network)
@@ -134,7 +134,10 @@ def export_network(network: Network, folder: Path) -> None:
     with atomic_folder(folder) as partial_folder:
         (partial_folder / WEIGHTS).write_bytes(safetensors.torch.save(weights, metadata={"format": "pt"}))
         (partial_folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        (partial_folder / CARD).write_text(card(network, folder.name), encoding="utf-8")
+        details = details or CardDetails()
+        for name, image in details.images.items():
+            image.save(partial_folder / name)
+        (partial_folder / CARD).write_text(card(network, folder.name, details), encoding="utf-8")
 
 
 def shared_record(network: Network) -> dict[str, Any]:
@@ -155,38 +158,3 @@ def shared_record(network: Network) -> dict[str, Any]:
     }
     known["data"] = without_places(known.get("data"))
     return {key: known[key] for key in SHARED}
-
-
-def card(network: Network, title: str) -> str:
-    """The model card, in Markdown, with the metadata that the hub reads."""
-    model = network.hyper_parameters["model"] if network.hyper_parameters else {}
-    arguments = ", ".join(f"{key}={value}" for key, value in model.items() if value not in (None, False))
-    shown = ", ".join(map(markdown, network.classes[:20])) + (" ..." if len(network.classes) > 20 else "")
-    mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (network.mean, network.std))
-    return f"""---
-library_name: deepdream
-pipeline_tag: image-classification
-tags:
-- image-classification
-- deepdream
----
-
-# {markdown(title)}
-
-An image classifier of {len(network.classes)} classes ({arguments}), exported by deepdream {__version__} from
-`{Path(network.source).name if Path(network.source).exists() else network.source}`.
-
-    deepdream dream {shlex.quote(f"ckpt={title}/")} image=photo.jpg
-    deepdream explain {shlex.quote(f"ckpt={title}/")} image=photo.jpg
-
-On the hub, `ckpt=hf://USER/{title}`. In Python, `deepdream.models.load_network({f"{title}/"!r})`.
-
-| | |
-|---|---|
-| input | RGB in [0, 1], shorter side {network.resize_side} ({network.interpolation}), centre {network.image_size} |
-| mean | {mean} |
-| std | {std} |
-| classes | {shown} |
-
-Weights: `{WEIGHTS}`. Architecture, preprocessing and classes: `{CONFIG}`.
-"""

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import torch
@@ -155,6 +156,18 @@ class Network:
         [('0', 8, 2), ('1', 8, 2)]
         """
         return with_receptive_fields(self.model, self.probe.layers)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: its name, classes and input, and under them its layers."""
+        names = ", ".join(self.classes[:MOST_CLASSES]) + (" ..." if len(self.classes) > MOST_CLASSES else "")
+        columns = ("name", "kind", "channels", "stride", "receptive_field")
+        cells = ("".join(f"<td>{getattr(layer, column)}</td>" for column in columns) for layer in self.layers())
+        head = "".join(f"<th>{column.replace('_', ' ')}</th>" for column in columns)
+        table = f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+        return (
+            f"<p><b>{escape(self.source)}</b>: {len(self.classes)} classes ({escape(names)}), images of "
+            f"{self.image_size} pixels</p><details><summary>layers</summary>{table}</details>"
+        )
 
     @cached_property
     def probe(self) -> Probe:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from deepdream.distribution import install_extra
 from deepdream.files import atomic_path
 from deepdream.models.network import Network
 
@@ -25,7 +26,7 @@ def write_onnx(network: Network, path: Path) -> float:
         import onnxruntime
         import onnxscript  # noqa: F401  # torch.onnx needs it
     except ImportError as error:
-        raise ValueError("onnx=true needs more packages; `pip install .[onnx]` brings them") from error
+        raise ValueError(f"onnx=true needs more packages; `{install_extra('onnx')}` brings them") from error
     model = network.model.cpu().float().eval()
     images = torch.rand(2, 3, network.image_size, network.image_size, generator=torch.Generator().manual_seed(0))
     images = network.normalize(images)

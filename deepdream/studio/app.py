@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from deepdream.apps.checkpoints import chosen_checkpoint
 from deepdream.apps.command import command
 from deepdream.apps.run_folder import remove_unused
+from deepdream.distribution import install_extra
 from deepdream.studio.config import StudioConfig
 from deepdream.studio.session import Workspace
 from deepdream.studio.worker import Worker
@@ -50,7 +51,9 @@ def serve(config: StudioConfig) -> Iterator[tuple[str, Studio]]:
         try:
             from deepdream.studio import frame
         except ImportError as error:
-            raise ValueError(f"the studio needs the package {error.name}: pip install 'deepdream[studio]'") from error
+            raise ValueError(
+                f"the studio needs the package {error.name}; `{install_extra('studio')}` brings it"
+            ) from error
         studio = frame.Studio(config, workspace, worker, ckpt)
         pages = frame.build(studio)
         try:

@@ -112,7 +112,7 @@ class FromMicroscope:
         return images.read_image(self._folder / "images" / f"{number}.jpg")
 
 
-@dataclass(frozen=True)
+@dataclass
 class FromImages:
     """Examples that were measured. best: for each channel its crops. images: those that any crop is from."""
 

@@ -154,7 +154,7 @@ class _Previews:
 def variations(task: Task, config: DreamAppConfig, folder: Path) -> int:
     """Job: a small dream of the photo for each of VARIED and DEPTHS, reported as they are made; their number.
 
-    config: of the page, of which the photo, the network and the machine are used.
+    config: of the page; its photo, network and machine are used.
     """
     from deepdream.apps import inputs
     from deepdream.dreaming.selection import resolved

@@ -101,7 +101,7 @@ def base_config(setting: Setting, studio: StudioConfig, photo: Photo) -> DreamAp
 
 @dataclass(frozen=True)
 class Restored:
-    """What a recipe says. path: of its photo, where the session has it. line: what is said of it."""
+    """What a recipe says. path: of its photo, where the session has it. line: of the page about it."""
 
     setting: Setting
     path: Path | None

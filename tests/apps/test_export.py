@@ -9,7 +9,7 @@ from tests.models.checkpoints import checkpoint
 
 def test_export_writes_a_folder_that_the_other_commands_take(tmp_path: Path) -> None:
     torch.save(checkpoint(), tmp_path / "best.ckpt")
-    result = run_app("export", "ckpt=best.ckpt", "to=shared", cwd=tmp_path)
+    result = run_app("export", "ckpt=best.ckpt", "to=shared", "dreams=false", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "exported best.ckpt: 3 classes" in result.stdout
     weights = torch.load(tmp_path / "best.ckpt", weights_only=True)["state_dict"]
@@ -18,7 +18,9 @@ def test_export_writes_a_folder_that_the_other_commands_take(tmp_path: Path) -> 
     listed = run_app("dream", "ckpt=shared", "mode=layers", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
     assert "layers of shared" in listed.stdout
-    assert run_app("export", "ckpt=best.ckpt", "to=shared", cwd=tmp_path).returncode == 0  # an export is replaced
+    assert (
+        run_app("export", "ckpt=best.ckpt", "to=shared", "dreams=false", cwd=tmp_path).returncode == 0
+    )  # an export is replaced
 
 
 def test_export_replaces_nothing_else(tmp_path: Path) -> None:

@@ -151,5 +151,7 @@ def test_a_missing_package_is_one_line_that_names_the_extra(
 ) -> None:
     monkeypatch.setattr(run_loggers, "find_spec", lambda package: None)
     entry = {name: {"_target_": f"pytorch_lightning.loggers.{target}"}}
-    with pytest.raises(ValueError, match=rf"^logger.{name} needs {name}, .* `pip install .\[{name}\]` brings it$"):
+    with pytest.raises(
+        ValueError, match=rf"^logger.{name} needs {name}, .* 'deepdream-lightning\[{name}\]'` brings it$"
+    ):
         run_loggers.build_loggers(entry, tmp_path, [])

@@ -45,5 +45,5 @@ def test_a_wrong_name_or_argument_is_refused(name: str, arguments: dict[str, obj
 
 def test_without_timm_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(ValueError, match=r"pip install \.\[timm\]"):
+    with pytest.raises(ValueError, match=r"'deepdream-lightning\[timm\]'"):
         build("timm/resnet10t")

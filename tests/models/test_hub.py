@@ -91,7 +91,7 @@ def test_a_name_of_the_hub_is_read_from_its_cache(
             load_network(name)
         assert "\n" not in str(caught.value)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ValueError, match=r"pip install \.\[hf\]"):
+    with pytest.raises(ValueError, match=r"'deepdream-lightning\[hf\]'"):
         load_network("hf://me/rooms")
 
 
