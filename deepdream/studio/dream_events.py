@@ -12,6 +12,7 @@ import gradio as gr
 from deepdream.studio import dream_jobs, networks, results, settings, uploads
 from deepdream.studio.dream_jobs import About, Finished, Preview, Wish
 from deepdream.studio.film_panel import film_arguments
+from deepdream.studio.fragments import UNCHANGED
 from deepdream.studio.knobs import PAINTED
 from deepdream.studio.results import Result
 from deepdream.studio.session import Photo, Selection, Session
@@ -100,7 +101,7 @@ class Events:
     def receive(self, request: gr.Request, photo: Photo | None) -> Changes:
         """Another page sends a photo, or a dream becomes the photo."""
         if photo is None:
-            return gr.skip()
+            return UNCHANGED
         try:
             path = self._studio.session(request).own(photo.path)
             own, _ = self._job(request, "upload", uploads.read_photo, path, _shown(path))

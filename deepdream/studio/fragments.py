@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+UNCHANGED: dict[Any, Any] = gr.skip()  # what a handler returns for no change: Gradio refuses an empty dictionary
+
 # A press on an element with data-choice sends that, a press on one with data-place where it is, x and y in [0, 1].
 # A file that is dropped is uploaded as Gradio's own components do it.
 SCRIPT = """

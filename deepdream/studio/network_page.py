@@ -13,7 +13,7 @@ import gradio as gr
 from deepdream.apps.microscope import PAGE as MICROSCOPE
 from deepdream.console import command_line
 from deepdream.studio import network_jobs, runs, uploads
-from deepdream.studio.fragments import fragment, pressed, rendered
+from deepdream.studio.fragments import UNCHANGED, fragment, pressed, rendered
 from deepdream.studio.network_jobs import Confusion
 from deepdream.studio.runs import Prediction, Run
 from deepdream.studio.worker import JobFailed
@@ -119,7 +119,7 @@ class NetworkPage:
     def _choose(self, found: list[Run], event: gr.EventData) -> Changes:
         choice = pressed(event, "choice")
         if not isinstance(choice, str) or not choice.isdecimal() or int(choice) >= len(found):
-            return gr.skip()
+            return UNCHANGED
         run = runs.read_run(found[int(choice)].folder)
         return self._list(found, run) | self._show(run) | {self.tabs: gr.Tabs(selected="curves")}
 
@@ -130,7 +130,7 @@ class NetworkPage:
         changes = {} if again == found else self._list(again, run)
         if run is not None and (shown is None or runs.changed(run.folder) != shown.changed):
             changes |= self._show(run, closes=shown is None)
-        return changes or gr.skip()  # an empty dictionary is an error
+        return changes or UNCHANGED
 
     def _list(self, found: list[Run], run: Run | None) -> Changes:
         command = command_line("train", "experiment=demo", "callbacks=dreams")
@@ -148,8 +148,8 @@ class NetworkPage:
             self.title: rendered("title", text=run.name),
             self.accuracy: gr.LinePlot(_points(curves, "accuracy"), visible=run.has_metrics),
             self.loss: gr.LinePlot(_points(curves, "loss"), visible=run.has_metrics),
-            self.note: "" if run.has_metrics else rendered("hint", text=_without_curves(run)),
-            self.dream: _latest_dream(run.folder),
+            self.note: "",
+            self.dream: _latest_dream(run.folder) if run.has_metrics else rendered("hint", text=_without_curves(run)),
         }
         if closes:
             changes |= {
@@ -175,7 +175,7 @@ class NetworkPage:
     def _choose_cell(self, confusion: Confusion | None, event: gr.EventData, request: gr.Request) -> Changes:
         cell = _cell(pressed(event, "choice"), confusion)
         if confusion is None or cell is None:
-            return gr.skip()
+            return UNCHANGED
         every = confusion.images_of(*cell)
         label, predicted = (confusion.classes[index] for index in cell)
         folder = self.studio.session(request).new_path("cell.jpg").parent

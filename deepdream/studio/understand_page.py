@@ -10,7 +10,7 @@ import gradio as gr
 
 from deepdream.explaining.config import METHODS
 from deepdream.studio import networks, place_jobs, understand_jobs, uploads
-from deepdream.studio.fragments import fragment, pressed, rendered
+from deepdream.studio.fragments import UNCHANGED, fragment, pressed, rendered
 from deepdream.studio.place_jobs import Place, Seen, Tile
 from deepdream.studio.session import Photo, Selection
 from deepdream.studio.understand_jobs import Confidence, EvidenceMap, Predicted, View
@@ -145,7 +145,7 @@ class UnderstandPage:
         self.studio.send(self.to_dream.click, self.photo, "dream")
 
     def _take_sent(self, photo: Photo | None) -> dict[Any, Any]:
-        return gr.skip() if photo is None else {self.photo: photo, **self._no_place()}
+        return UNCHANGED if photo is None else {self.photo: photo, **self._no_place()}
 
     def _take_upload(self, data: Any, request: gr.Request) -> dict[Any, Any]:
         session = self.studio.session(request)
@@ -157,7 +157,7 @@ class UnderstandPage:
         except (JobFailed, ValueError) as error:
             return {self.note: _error(error)}
         if job is None:
-            return gr.skip()
+            return UNCHANGED
         photo, recipe = job
         return {self.photo: replace(photo, before=uploads.before_the_dream(recipe, session)), **self._no_place()}
 
