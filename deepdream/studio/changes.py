@@ -7,4 +7,4 @@ from typing import Any
 import gradio as gr
 
 Changes = dict[Any, Any]  # component -> its new value, or gr.update(...)
-UNCHANGED: Changes = gr.skip()  # returned in place of Changes: every component stays as it is
+UNCHANGED: Changes = gr.skip()  # for no change at all: Gradio refuses an empty dictionary

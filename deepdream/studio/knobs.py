@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from deepdream.studio import networks, settings
+from deepdream.studio.changes import Changes
 from deepdream.studio.dream_jobs import About
 from deepdream.studio.settings import Setting
 
@@ -114,7 +115,7 @@ class Knobs:
             others=tuple(others),
         )
 
-    def show(self, setting: Setting) -> dict[Any, Any]:
+    def show(self, setting: Setting) -> Changes:
         """What turns the knobs to a setting; but for the network, which is chosen apart."""
         is_file = setting.mask is not None and setting.mask not in NAMED_MASKS
         return {
@@ -133,7 +134,7 @@ class Knobs:
             self.others: setting.others,
         }
 
-    def show_network(self, about: About, preset: str) -> dict[Any, Any]:
+    def show_network(self, about: About, preset: str) -> Changes:
         """The layers and classes of a network, and the layers that a preset takes there."""
         return {
             self.layers: gr.Dropdown(about.layers, value=list(about.defaults.get(preset, ()))),
@@ -141,7 +142,7 @@ class Knobs:
             **self.show_target(about, preset),
         }
 
-    def show_target(self, about: About, preset: str) -> dict[Any, Any]:
+    def show_target(self, about: About, preset: str) -> Changes:
         """The classes of a network, where a preset dreams one."""
         first = about.classes[0] if about.classes else None
         return {self.target: gr.Dropdown(about.classes, value=first, visible=preset in settings.WITH_TARGET)}

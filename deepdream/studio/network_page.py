@@ -130,7 +130,7 @@ class NetworkPage:
         changes = {} if again == found else self._list(again, run)
         if run is not None and (shown is None or runs.changed(run.folder) != shown.changed):
             changes |= self._show(run, closes=shown is None)
-        return changes or gr.skip()  # an empty dictionary is an error
+        return changes or UNCHANGED
 
     def _list(self, found: list[Run], run: Run | None) -> Changes:
         command = command_line("train", "experiment=demo", "callbacks=dreams")
@@ -148,8 +148,8 @@ class NetworkPage:
             self.title: rendered("title", text=run.name),
             self.accuracy: gr.LinePlot(_points(curves, "accuracy"), visible=run.has_metrics),
             self.loss: gr.LinePlot(_points(curves, "loss"), visible=run.has_metrics),
-            self.note: "" if run.has_metrics else rendered("hint", text=_without_curves(run)),
-            self.dream: _latest_dream(run.folder),
+            self.note: "",
+            self.dream: _latest_dream(run.folder) if run.has_metrics else rendered("hint", text=_without_curves(run)),
         }
         if closes:
             changes |= {

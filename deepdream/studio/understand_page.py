@@ -146,7 +146,7 @@ class UnderstandPage:
         self.studio.send(self.to_dream.click, self.photo, "dream")
 
     def _take_sent(self, photo: Photo | None) -> Changes:
-        return gr.skip() if photo is None else {self.photo: photo, **self._no_place()}
+        return UNCHANGED if photo is None else {self.photo: photo, **self._no_place()}
 
     def _take_upload(self, data: Any, request: gr.Request) -> Changes:
         session = self.studio.session(request)
@@ -181,7 +181,7 @@ class UnderstandPage:
         against: str,
         whole: bool,
         request: gr.Request,
-    ) -> Iterator[dict[Any, Any]]:
+    ) -> Iterator[Changes]:
         """Compute what is not known yet of this view, and show each part as it comes."""
         if photo is None:
             return
@@ -252,20 +252,20 @@ class UnderstandPage:
         known.chosen = choice
         return known, _stage(known), _maps(known, methods, working=False)
 
-    def _look(self, known: Understood | None, event: gr.EventData, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def _look(self, known: Understood | None, event: gr.EventData, request: gr.Request) -> Iterator[Changes]:
         x, y = (pressed(event, axis) for axis in ("x", "y"))
         if known is None or not isinstance(x, int | float) or not isinstance(y, int | float):
             return
         layer = known.seen.layer if known.seen else None
         yield from self._looked(known, Place(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), layer), request)
 
-    def _look_deeper(self, known: Understood | None, layer: str, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def _look_deeper(self, known: Understood | None, layer: str, request: gr.Request) -> Iterator[Changes]:
         if known is not None and known.seen is not None:
             seen = known.seen
             place = Place((seen.column + 0.5) / seen.columns, (seen.row + 0.5) / seen.rows, layer)
             yield from self._looked(known, place, request)
 
-    def _looked(self, known: Understood, place: Place, request: gr.Request) -> Iterator[dict[Any, Any]]:
+    def _looked(self, known: Understood, place: Place, request: gr.Request) -> Iterator[Changes]:
         known.seen, known.tiles, known.left_out = None, {}, set()
         yield {
             self.seen: rendered("seen", seen=None, waiting="Looking at this place, and at real images beside it."),

@@ -105,6 +105,7 @@ def test_a_painted_mask_keeps_the_rest_of_the_photo(open_page: Open, tmp_path: P
     page.click("#where >> text=Where I paint")
     canvas = page.locator("#brush canvas").first
     canvas.wait_for(state="visible")
+    canvas.scroll_into_view_if_needed()
     page.wait_for_timeout(1500)  # the editor draws the photo
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.30, box["y"] + box["height"] * 0.5)
@@ -141,7 +142,7 @@ def test_a_hostile_upload_gets_one_line(open_page: Open, served: Served, tmp_pat
             || document.querySelector('#stage img')?.src.includes('shown.jpg')
             && !document.querySelector('#stage img').src.endsWith(before)"""
         page.wait_for_function(answered, arg=[name, before_it])
-        text = page.locator("#note").inner_text()
+        text = "".join(page.locator("#note .note").all_inner_texts())
         assert "Traceback" not in text
         assert str(served.studio.workspace.folder) not in text, text
         assert "\n" not in text.strip()
