@@ -67,7 +67,8 @@ def keep_small(notebook: Any) -> None:
         printed = "".join(each.text for each in cell.outputs if each.get("name") == "stdout")
         cell.outputs = [each for each in cell.outputs if each.output_type != "stream"]
         if text := without_progress(printed):
-            cell.outputs.insert(0, nbformat.v4.new_output("stream", name="stdout", text=text))
+            stream = nbformat.v4.new_output("stream", name="stdout", text=text)  # type: ignore[no-untyped-call]
+            cell.outputs.insert(0, stream)
         for output in cell.outputs:
             data = output.get("data")
             if data is None:
