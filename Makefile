@@ -67,7 +67,7 @@ format: setup  ## fix style: imports, layout, what ruff can fix
 	$(BIN)/ruff format .
 
 docs: setup  ## build the documentation site into build/site; then: python -m http.server -d build/site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 architecture: setup  ## redraw docs/images/architecture.svg from the imports
 	$(BIN)/python tools/architecture.py

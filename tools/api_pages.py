@@ -88,16 +88,18 @@ def _paragraph(text: str) -> str:
         return text
     items: list[str] = []
     for line in lines:
-        if line.startswith(" ") and items:
-            items[-1] += f" {line.strip()}"
+        if PARAMETER.match(line):
+            items.append(f"- {line}")
+        elif line.startswith(("Raises ", "Returns ")):
+            items.append(f"\n{line}")
         else:
-            items.append(line)
-    return "\n".join(f"- {_marked(item)}" for item in items)
+            items[-1] += f" {line.strip()}"
+    return "\n".join(map(_marked, items))
 
 
 def _marked(item: str) -> str:
-    """`name: ` at the beginning of an item, and of a sentence within it, as code."""
-    return re.sub(r"(^|\. )(\w+(?:, \w+)*): ", r"\1`\2`: ", item)
+    """An item with `name: ` at its beginning, and at that of a sentence within it, as code."""
+    return re.sub(r"(^- |\. )(\w+(?:, \w+)*): ", r"\1`\2`: ", item)
 
 
 def _dedent(text: str) -> str:

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 
 CAPTIONS = {
-    "interactive": "one line of Python for what a command does",
     "studio": "all of it, live in a browser",
+    "interactive": "one line of Python for what a command does",
     "apps": "the commands: train, dream, explain, evaluate, data ...",
     "callbacks": "every Lightning callback of a run",
     "microscope": "every channel beside its images, as a folder",

@@ -14,25 +14,15 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-import yaml
+from omegaconf import OmegaConf
 
+from deepdream.apps.cli import SUBCOMMANDS
 from deepdream.key_kinds import TYPED
 from deepdream.registry import OpenRegistry, Registry
 from deepdream.schema import SCHEMAS, schema_of
 
 CONF = Path(__file__).parents[1] / "conf"
 
-# The command on whose page a group is described; groups of several commands are on that of the first one.
-COMMANDS = {
-    "train": "Train a network",
-    "dream": "Dream: images and films",
-    "explain": "Explain predictions",
-    "evaluate": "Evaluate a network",
-    "predict": "Predict the classes of photos",
-    "microscope": "Make a microscope",
-    "export": "Share a network",
-    "data": "Examine a data set",
-}
 HIDDEN = ("hydra", "defaults")  # top-level keys that are no settings of ours
 KEY = re.compile(r"( *)([\w]+):(?: +(.*?))?$")
 COMMENT = re.compile(r"(?:^|\s)#\s?(.*)$")
@@ -105,27 +95,25 @@ def page_of(path: str) -> str:
 
 def _command_rows() -> Iterator[str]:
     for app in SCHEMAS:
-        script = f"python {app}.py" if (CONF.parent / f"{app}.py").exists() else f"python -m deepdream {app}"
-        yield f"| [`{script}`]({app}.md) | {COMMANDS.get(app, app)} |"
+        yield f"| [`python {_script(app)}`]({app}.md) | {SUBCOMMANDS[app][1]} |"
+
+
+def _script(app: str) -> str:
+    return f"{app}.py" if (CONF.parent / f"{app}.py").exists() else f"-m deepdream {app}"
 
 
 def _page(app: str) -> str:
-    path = CONF / f"{app}.yaml"
-    text = [
-        f"# {COMMANDS.get(app, app)}",
-        _comment(path),
-        "## Keys of the command",
-        _table(_keys(path), schema_of(app)),
-    ]
+    path, weights, schema = CONF / f"{app}.yaml", CONF / "weights.yaml", schema_of(app)
+    title = f"# {_script(app).removeprefix('-m ')}"
+    text = [title, _comment(path), "## Keys of the command", _table(_keys(path), schema)]
     if "weights" in _defaults(path):
-        text += [_comment(CONF / "weights.yaml"), _table(_keys(CONF / "weights.yaml"), schema_of(app))]
+        text += [_comment(weights), _table(_keys(weights), schema)]
     for group in _groups():
-        if _command(group) == app:
+        owner = _command(group)
+        if owner == app:
             text += [f"## {group}", *_group(group, app)]
         elif group in _defaults(path):
-            text.append(
-                f"The choices of `{group}` are those of [{COMMANDS[_command(group)]}]({_command(group)}.md#{group})."
-            )
+            text.append(f"The choices of `{group}` are those of [{_script(owner)}]({owner}.md#{group}).")
     return "\n\n".join(text) + "\n"
 
 
@@ -176,7 +164,8 @@ def _choice(path: Path, group: str) -> str:
 @cache
 def _defaults(path: Path) -> list[str]:
     """The names in the defaults list of a YAML file: `data: mit_indoor` gives data."""
-    entries = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    values: Any = OmegaConf.to_container(OmegaConf.load(path))
+    entries = values.get("defaults", [])
     return [str(next(iter(entry))) if isinstance(entry, dict) else str(entry) for entry in entries]
 
 
@@ -212,7 +201,8 @@ def _keys(path: Path) -> list[Key]:
         comment = COMMENT.search(rest)
         value = rest[: comment.start()].strip() if comment else rest.strip()
         keys.append(Key(full, value, comment[1].strip() if comment else ""))
-    return [key for key in keys if key.name.partition(".")[0] not in HIDDEN]
+    said = (key for key in keys if key.value or key.comment)  # not the name alone of a mapping, whose keys follow
+    return [key for key in said if key.name.partition(".")[0] not in HIDDEN]
 
 
 @cache

@@ -1,6 +1,6 @@
 """Make the images of docs/how_it_works.md with the bundled model: `python tools/how_it_works.py`.
 
-`python tools/how_it_works.py gradient octaves` makes only these. About ten minutes of one CPU core.
+`python tools/how_it_works.py gradient octaves` makes only these. About six minutes of one CPU core.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepdream.dreaming import DreamConfig, Dreamer, StepReport
 from deepdream.fonts import pillow_font
-from deepdream.images import read_sample, resize_to_width, to_image, to_tensor
+from deepdream.images import noise_image, read_sample, resize_to_width, to_image, to_tensor
 from deepdream.models import Network, load_network
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "how_it_works"
@@ -55,16 +54,15 @@ def octaves(network: Network) -> Image.Image:
 
 
 def jitter(network: Network) -> Image.Image:
-    """A part of the sky, enlarged: the photo, and dreams with more and more jitter."""
-    photo = _photo(480)
-    part = (250, 0, 410, 106)
+    """A part of the sky, and dreams of it with more and more jitter."""
+    photo = _photo(480).crop((220, 0, 460, 160))
     dreams = {f"jitter={pixels}": _dream(network, photo, octaves=1, steps=40, jitter=pixels) for pixels in (0, 4, 32)}
-    return _sheet({name: image.crop(part) for name, image in {"the photo": photo, **dreams}.items()})
+    return _sheet({"the photo": photo, **dreams})
 
 
 def smoothing(network: Network) -> Image.Image:
     """The last gradient under each smoothing, and below it the dream that it belongs to."""
-    photo = _photo(480)
+    photo = _photo(360)
     step_sizes = {"none": ("mean_abs", 3.0), "cascade": ("std", 2.4), "laplacian": ("rms", 2.4), "band": ("local", 4.0)}
     last = {
         kind: _steps(network, photo, smoothing=kind, normalize=normalize, sigma=1.5, step_size=step_size)[-1]
@@ -77,45 +75,24 @@ def smoothing(network: Network) -> Image.Image:
     return _stack(rows)
 
 
-def networks(network: Network) -> Image.Image:
-    """The gradients and dreams of three networks: random weights, six kinds of rooms, a hundred kinds of places."""
-    photo = _photo(480)
-    named = {
-        "random weights": _with_random_weights(load_network("box")),
-        "6 kinds of rooms": network,
-        "100 kinds of places": load_network("miniplaces"),
-    }
-    last = {name: _steps(each, photo)[-1] for name, each in named.items()}
-    gradients = {f"{name}: gradient": _shown_gradient(report.gradient) for name, report in last.items()}
-    return _sheet(gradients | {f"{name}: dream": _image(report) for name, report in last.items()}, columns=3)
-
-
 def noise(network: Network) -> Image.Image:
     """One channel from noise: its pixels, its Fourier coefficients, and their phases alone (MACO) as parameters."""
     preset, channel = DreamConfig.preset, ["layer4:3"]
     still = {"jitter": 0, "pad": 0, "scale": 0.0, "rotate": 0.0}
-    pixels = {"layers": channel, "parameterization": "pixels", "step_size": 2.0}
+    pixels = {"layers": channel, "parameterization": "pixels", "init": "image", "step_size": 2.0, "steps": 64}
     settings = {
         "pixels": preset("visualize", **pixels, **still),
         "pixels, transformed": preset("visualize", **pixels),
-        "Fourier": preset("visualize", layers=channel),
-        "phases (MACO)": preset("maco", layers=channel, objective="mean", transparency=None),
+        "Fourier": preset("visualize", layers=channel, steps=64),
+        "phases (MACO)": preset("maco", layers=channel, objective="mean", transparency=None, steps=64),
     }
-    grey = torch.full((3, 224, 224), 0.5)
-    return _sheet({name: to_image(Dreamer(network, config)(grey)) for name, config in settings.items()}, columns=4)
+    start = to_tensor(noise_image(224, 224, 0))
+    return _sheet({name: to_image(Dreamer(network, config)(start)) for name, config in settings.items()}, columns=4)
 
 
 SHEETS: dict[str, Callable[[Network], Image.Image]] = {
-    each.__name__: each for each in (layers, gradient, octaves, jitter, smoothing, networks, noise)
+    each.__name__: each for each in (layers, gradient, octaves, jitter, smoothing, noise)
 }
-
-
-def _with_random_weights(network: Network) -> Network:
-    torch.manual_seed(0)
-    for module in network.model.modules():
-        if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear):
-            module.reset_parameters()
-    return network
 
 
 def _photo(width: int) -> Image.Image:

@@ -26,6 +26,7 @@ PAGES = {
     "deepdream/weights/README.md": "model_card.md",
 }
 GALLERY = "gallery.md"
+BOOSTS = {"faq.md": 4, "api/": 0.3, "configuration/": 0.5, "changelog.md": 0.2}  # of results of the search
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
@@ -50,6 +51,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     uri = page.file.src_uri
     if uri == GALLERY:
         page.meta["hide"] = ["navigation", "toc"]
+    page.meta["search"] = {"boost": next((boost for name, boost in BOOSTS.items() if uri.startswith(name)), 1)}
     source = next((path for path, published in PAGES.items() if published == uri), f"docs/{uri}")
     parts = FENCED.split(markdown)
     parts[::2] = [LINK.sub(lambda link: _site_link(link, source, uri), part) for part in parts[::2]]

@@ -33,6 +33,7 @@ from deepdream.apps.arguments import CHECKPOINTS, as_overrides
 from deepdream.apps.renamed import new_name
 from deepdream.apps.run_folder import remove_unused
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
+from deepdream.apps.sweep_record import read_sweep
 from deepdream.console import invocation, print_error, printable, relative
 from deepdream.distribution import install_extra
 from deepdream.hardware import let_mps_fall_back, let_pages_be_large, let_threads_sleep
@@ -192,7 +193,9 @@ def _missing_key(app: str, error: Exception) -> str | None:
     if app == "train" and path.suffix in CHECKPOINTS:
         key = "model.pretrained"
     elif path.is_dir():
-        key = "root" if app == "evaluate" else "resume" if (path / ".hydra").is_dir() else "data.root"
+        key = (
+            "root" if app == "evaluate" else "resume" if (path / ".hydra").is_dir() or read_sweep(path) else "data.root"
+        )
     else:
         return f"`{argument}` has no key; `{invocation(app)} --help` lists the keys"
     return f"`{argument}` has no key; write {shlex.quote(f'{key}={argument}')}"

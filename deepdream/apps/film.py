@@ -64,7 +64,7 @@ def dream_film(
     """Make the missing frames in a folder beside `output`, and then the film. Its last frame is logged.
 
     on_frame: called with the file of each frame and the number of all, if it is known. names: for inputs of the
-        configuration (image, guide, mask) the names to store in place of their paths.
+    configuration (image, guide) the names to store in place of their paths.
 
     Raises ValueError before the first frame for what could not be written after the last.
     """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
+from rich.table import Table
 
 from deepdream import microscope, models, rooms, scenes
 from deepdream.apps.checkpoints import chosen_network, run_folder
 from deepdream.apps.command import command
 from deepdream.apps.evaluate import data_of
-from deepdream.console import invocation, progress_bar, relative
+from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.files import atomic_folder
 from deepdream.images import SAMPLES, read_sample
 from deepdream.microscope.config import MicroscopeConfig, MicroscopeOptions
@@ -26,9 +28,10 @@ ROOM_SIDE = 256  # pixels
 def main(config: MicroscopeConfig, folder: Path) -> None:
     """Write the microscope, and print where it is."""
     network = chosen_network(config.ckpt, config)
+    judge = models.load_network(config.judge) if config.test else None
     images, note = _images(network, config)
     output = Path(config.output) if config.output else (folder / PAGE).parent
-    write_microscope(network, images, output, config, note=note)
+    write_microscope(network, images, output, config, judge=judge, note=note)
 
 
 def write_microscope(
@@ -37,6 +40,7 @@ def write_microscope(
     output: Path,
     options: MicroscopeOptions | None = None,
     *,
+    judge: models.Network | None = None,
     note: str | None = None,
 ) -> Path:
     """Write the microscope of a network into `output`, printing where it is; returns the path of its page."""
@@ -54,11 +58,21 @@ def write_microscope(
             title=title,
             notes=[note] if note else [],
             dream_command=f"{invocation('dream')}{ckpt}",
+            judge=judge,
+            on_test=_print_test,
             on_page=lambda page: print(f"microscope: {relative(page)}", flush=True),
         )
     except KeyboardInterrupt:
         again = f"{invocation('microscope')}{ckpt} output={relative(output)}"
         raise KeyboardInterrupt(f"to continue, repeat the command with output={relative(output)}: {again}") from None
+
+
+def _print_test(results: Sequence[microscope.PageTest]) -> None:
+    table = Table("layer", "images shown", "right", "95 % interval", "choices", "channels")
+    for each in (result.record for result in results):
+        shares = f"{each['share']:.1%}", f"{each['low']:.1%} to {each['high']:.1%}"
+        table.add_row(each["layer"], each["shown"], *shares, str(each["questions"]), str(each["channels"]))
+    print_table(table)
 
 
 def _images(network: models.Network, config: MicroscopeConfig) -> tuple[microscope.ImageSet, str | None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import AbstractContextManager, suppress
+import sys
+from contextlib import AbstractContextManager, ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from deepdream.apps.overrides import quoted
+from deepdream.apps.sweep_record import write_sweep
 from deepdream.console import relative
 from deepdream.files import exclusive_or_refuse
 
@@ -27,6 +29,8 @@ class RunFolders(Callback):
 
     sweep: ClassVar[Path | None] = None  # the folder of the sweep that this process has started
     made: ClassVar[Path | None] = None  # the folder of a run that this process has made
+    goes_on: ClassVar[bool] = False  # whether the sweep was begun by an earlier process
+    held: ClassVar[ExitStack] = ExitStack()  # the lock of the sweep's folder, until this process ends
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Set hydra.run.dir."""
@@ -40,6 +44,9 @@ class RunFolders(Callback):
         config.hydra.sweep.dir = folder
         config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(folder)}")
         RunFolders.sweep = Path(folder)
+        write_sweep(RunFolders.sweep, sys.argv[1:], goes_on=RunFolders.goes_on)
+        if not RunFolders.goes_on:
+            RunFolders.held.enter_context(alone_in(RunFolders.sweep))
 
 
 def _own_folder(node: DictConfig) -> str:

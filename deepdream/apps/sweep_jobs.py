@@ -19,10 +19,13 @@ from hydra.core.hydra_config import HydraConfig
 
 import deepdream
 from deepdream.apps.overrides import flags_of, quoted, recorded
-from deepdream.apps.run_folder import RunFolders
+from deepdream.apps.resume import NO_RECORD
+from deepdream.apps.run_folder import RUNNING, RunFolders
+from deepdream.apps.sweep_record import BEGUN, BROKEN, DONE, FAILED, JobState, state_of
+from deepdream.files import exclusive
 
 FORWARDED = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]  # Windows lacks one
-FAILED = "failed.txt"  # in the folder of a sweep: a line for each job that failed, whichever process it ran in
+GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # its jobs do not depend on the results of others
 LISTED = 5  # folders of failed jobs that an error names
 
 
@@ -45,15 +48,34 @@ def failed_jobs() -> JobFailed | None:
 def run_alone(module: str, folder: Path) -> None:
     """Run `python -m module` in `folder`, with the configuration of the job that Hydra has just started.
 
-    Raises JobFailed. SIGTERM and SIGUSR1 are passed to the job, and end the sweep when the job has ended.
+    In a sweep that goes on, a finished job is left as it is, and one that was begun resumes. A failed one is tried
+    again, but in a search, whose next values have come from its failure.
+
+    Raises JobFailed, and ValueError where the job has other values than before. SIGTERM and SIGUSR1 are passed to the
+    job, and end the sweep when the job has ended.
     """
     hydra = HydraConfig.get()
+    overrides = recorded(hydra.overrides.task)
+    before = state_of(folder)
+    if before is not None and before.overrides != overrides:
+        raise ValueError(
+            f"{folder} was begun with {' '.join(before.overrides)}, and the sweep now asks for {' '.join(overrides)}; "
+            "a search goes on where its sampler has a seed and hydra.sweeper.storage is null"
+        )
+    if before is not None and before.state == DONE:
+        print(f"job {hydra.job.num} is finished: {folder}")
+        return
+    if before is not None and before.state == BROKEN and hydra.sweeper._target_ != GRID:
+        raise _failed(folder, "failed before")
     job = [f"hydra.run.dir={quoted(folder)}", f"hydra.job.num={hydra.job.num}", "hydra.mode=RUN"]
+    if before is not None:
+        job += [f"resume={quoted(folder)}", NO_RECORD]
+        with exclusive(folder / RUNNING, on_wait=lambda: print(f"waiting for the process at work in {folder}")):
+            pass  # a job outlives its sweep, where only that was killed
+    JobState(overrides, BEGUN).write(folder)
     here = str(Path(deepdream.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])}
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *flags_of(hydra), *recorded(hydra.overrides.task), *job], env=environment
-    )
+    process = subprocess.Popen([sys.executable, "-m", module, *flags_of(hydra), *overrides, *job], env=environment)
     with _forwarded_to(process) as received:
         try:
             status = process.wait()
@@ -62,10 +84,17 @@ def run_alone(module: str, folder: Path) -> None:
             raise
     if received:
         sys.exit(128 + received[0])
+    JobState(overrides, BROKEN if status else DONE).write(folder)
     if status != 0:
-        with (Path(hydra.sweep.dir) / FAILED).open("a", encoding="utf-8") as file:
-            file.write(f"{Path(hydra.sweep.dir) / hydra.sweep.subdir}\n")
-        raise JobFailed(f"job {hydra.job.num} of the sweep ended with status {status}; its log is in {folder}")
+        raise _failed(folder, f"ended with status {status}")
+
+
+def _failed(folder: Path, how: str) -> JobFailed:
+    """The error of the job at hand, which is also noted for the end of the sweep."""
+    hydra = HydraConfig.get()
+    with (Path(hydra.sweep.dir) / FAILED).open("a", encoding="utf-8") as file:
+        file.write(f"{Path(hydra.sweep.dir) / hydra.sweep.subdir}\n")
+    return JobFailed(f"job {hydra.job.num} of the sweep {how}; its log is in {folder}")
 
 
 @contextmanager

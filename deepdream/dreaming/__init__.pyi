@@ -1,4 +1,5 @@
 from .channel_grid import strongest_channels as strongest_channels
+from .channel_grid import visualize as visualize
 from .channel_grid import visualize_channels as visualize_channels
 from .clips import Clip as Clip
 from .clips import ImageSequence as ImageSequence

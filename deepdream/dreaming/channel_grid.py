@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from deepdream.dreaming.dreamer import Dreamer
+from deepdream.dreaming.dreamer import Dreamer, StepReport
+from deepdream.dreaming.objectives import Objective
 from deepdream.dreaming.selection import resolved
 from deepdream.dreaming.terms import each_channel
 from deepdream.dreaming.transparency import Transparency, over
@@ -30,13 +33,31 @@ def strongest_channels(network: Network, layer: str, image: Tensor, count: int) 
 
 
 def visualize_channels(dreamer: Dreamer, layer: str, channels: list[int], side: int, *, seed: int = 0) -> Tensor:
-    """A visualisation of each of `channels` of `layer`: (len(channels), 3, side, side) in [0, 1].
+    """A visualisation of each of `channels` of `layer`: (len(channels), 3, side, side) in [0, 1]; see `visualize`."""
+    return visualize(dreamer, each_channel(layer, channels), len(channels), side, seed=seed)
 
-    Where `dreamer.config` asks for transparency they lie over white.
+
+def visualize(
+    dreamer: Dreamer,
+    objective: Objective,
+    count: int,
+    side: int,
+    *,
+    seed: int = 0,
+    on_step: Callable[[StepReport], None] | None = None,
+) -> Tensor:
+    """`count` images that maximise an objective with one goal for each, from grey: (count, 3, side, side) in [0, 1].
+
+    Where `dreamer.config` asks for transparency they lie over white. on_step: called after each step.
     """
-    grey, share = torch.full((len(channels), 3, side, side), 0.5), dreamer.config.transparency
+    grey, share = torch.full((count, 3, side, side), 0.5), dreamer.config.transparency
     transparency = Transparency()
-    found = dreamer.with_objective(each_channel(layer, channels))(
-        grey, seed=seed, on_step=None if share is None else transparency
-    )
+
+    def watch(report: StepReport) -> None:
+        if share is not None:
+            transparency(report)
+        if on_step is not None:
+            on_step(report)
+
+    found = dreamer.with_objective(objective)(grey, seed=seed, on_step=watch)
     return found if share is None else over(found, transparency.opacity(1 - share))

@@ -128,18 +128,19 @@ def each_channel(layer: str, channels: Sequence[int]) -> Objective:
 def direction(layer: str, vector: Sequence[float] | Tensor, *, cosine_power: float = 2) -> Objective:
     """How far activations point along `vector`: mean over positions of dot * max(cosine, 0.1)^power.
 
-    vector: (channels,). Power 0 is the dot product. Source: Carter et al., "Activation Atlas" (2019); lucid,
-    objectives.direction.
+    vector: (channels,), or (N, channels), one for each image of the batch. Power 0 is the dot product. Source: Carter
+    et al., "Activation Atlas" (2019); lucid, objectives.direction.
     """
     given = torch.as_tensor(vector, dtype=torch.float64)
 
     def measure(activations: Activations, selections: Sequence[Selection]) -> Tensor:
         a = activations.select(Selection(selections[0].layer))
-        if len(given) != a.shape[1]:
-            raise ValueError(f"the direction has {len(given)} numbers; {layer} has {a.shape[1]} channels")
-        v = given.to(a, non_blocking=True).view(1, -1, 1, 1)
+        if given.shape[-1] != a.shape[1]:
+            raise ValueError(f"the direction has {given.shape[-1]} numbers; {layer} has {a.shape[1]} channels")
+        v = given.to(a, non_blocking=True).view(-1, a.shape[1], 1, 1)
+        v = v.repeat_interleave(a.shape[0] // v.shape[0], dim=0).expand_as(a)  # also for the crops of an image
         dot = (a * v).sum(dim=1)  # (N, H, W)
-        cosine = F.cosine_similarity(a, v.expand_as(a), dim=1).clamp_min(0.1)
+        cosine = F.cosine_similarity(a, v, dim=1).clamp_min(0.1)
         return (dot * cosine**cosine_power).mean(dim=(1, 2))
 
     return objective("direction", measure, "layers", selections=(Selection(layer),))

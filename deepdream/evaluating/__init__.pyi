@@ -1,3 +1,4 @@
+from .comparison_page import write_comparison_page as write_comparison_page
 from .config import EvaluateConfig as EvaluateConfig
 from .config import EvaluationOptions as EvaluationOptions
 from .config import PredictConfig as PredictConfig
@@ -16,6 +17,7 @@ from .photos import predict_photos as predict_photos
 from .predictions import Predictions as Predictions
 from .predictions import predict as predict
 from .report import write_report as write_report
+from .sweeps import Run as Run
 from .sweeps import best_row as best_row
 from .sweeps import group_by_setting as group_by_setting
 from .sweeps import read_sweeps as read_sweeps

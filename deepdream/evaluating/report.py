@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
-
 from deepdream import __version__
 from deepdream.evaluating.evaluation import Evaluation
+from deepdream.evaluating.html_pages import data_url, rendered_page
 from deepdream.evaluating.metrics import METRICS
 from deepdream.evaluating.paired_tests import PairedTest
 from deepdream.evaluating.tables import interval, metrics_table, paired_tests_table, percent
-
-LARGE = 400_000  # bytes of a PNG from which on a JPEG is tried
 
 # The plots in the order of the page: file name -> title of the section, and how to read the plot.
 CAPTIONS = {
@@ -101,15 +95,9 @@ def write_report(
 
     microscope: the address of the page of the network's microscope, to link to.
     """
-    environment = Environment(
-        loader=PackageLoader("deepdream.evaluating"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     first = evaluations[0]
-    page = environment.get_template("report.html.j2").render(
+    page = rendered_page(
+        "report.html.j2",
         title=first.name if len(evaluations) == 1 else f"{len(evaluations)} networks on the same images",
         images=first.metrics["images"],
         classes=first.metrics["classes"],
@@ -150,20 +138,8 @@ def _network_part(evaluation: Evaluation, anchor: str) -> NetworkPart:
     headlines.append(Headline("expected calibration error", error, f"cross-entropy {metrics['loss']:.3f}"))
     images = {path.stem: path for path in evaluation.files if path.suffix == ".png"}
     sections = [
-        Section(f"{anchor}-{key}", *CAPTIONS[key], image=_data_url(images[key])) for key in CAPTIONS if key in images
+        Section(f"{anchor}-{key}", *CAPTIONS[key], image=data_url(images[key])) for key in CAPTIONS if key in images
     ]
     if evaluation.notes:
         sections.append(Section(f"{anchor}-notes", "Notes", "; ".join(evaluation.notes) + "."))
     return NetworkPart(anchor, evaluation.name, headlines, sections)
-
-
-def _data_url(path: Path) -> str:
-    """A PNG as a data URL; as a JPEG where that is smaller, as for photos."""
-    content, kind = path.read_bytes(), "png"
-    if len(content) > LARGE:
-        buffer = io.BytesIO()
-        with Image.open(path) as image:
-            image.convert("RGB").save(buffer, "JPEG", quality=88)
-        if len(buffer.getvalue()) < len(content):
-            content, kind = buffer.getvalue(), "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -25,7 +25,8 @@ class Run:
     """A job of a sweep: the name of its folder, its settings, and its results.
 
     epoch: the one with the best validation accuracy, from 1. val, test: accuracy in that epoch, in [0, 1].
-    evaluated: test accuracy of the final evaluation. Results are None where the run ended before them.
+    evaluated: test accuracy of the final evaluation, and interval: its 95 % bootstrap interval over the test images.
+    Results are None where the run ended before them.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Run:
     val: float | None
     test: float | None
     evaluated: float | None
+    interval: tuple[float, float] | None
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def plot_settings(settings: Sequence[Setting], *, title: str) -> Figure:
                 axes.plot(*zip(*means, strict=True), marker, color=COLORS[split], label=split, markersize=8)
             if several:
                 axes.plot(*zip(*several, strict=True), marker, color=COLORS[split], markersize=4, alpha=0.5)
-        axes.set_yticks(range(len(settings)), [_label(one) for one in settings])
+        axes.set_yticks(range(len(settings)), [setting_label(one) for one in settings])
         axes.set_ylim(len(settings) - 0.5, -0.5)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
         axes.set_xlabel("accuracy in the epoch with the best validation accuracy")
@@ -154,12 +157,22 @@ def _settings(run_folder: Path) -> dict[str, str]:
 def _read_run(run_folder: Path, name: str, settings: dict[str, str]) -> Run:
     best = best_row(run_folder / "metrics.csv")
     evaluation = run_folder / "figures" / "evaluation.json"
-    evaluated = json.loads(evaluation.read_text(encoding="utf-8"))["accuracy"] if evaluation.is_file() else None
-    epoch = int(best["epoch"]) + 1 if best else None
-    return Run(name, settings, epoch, best.get("val/accuracy"), best.get("test/accuracy"), evaluated)
+    found = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation.is_file() else {}
+    interval = found.get("intervals", {}).get("accuracy")
+    return Run(
+        name,
+        settings,
+        int(best["epoch"]) + 1 if best else None,
+        best.get("val/accuracy"),
+        best.get("test/accuracy"),
+        found.get("accuracy"),
+        None if interval is None else (interval[0], interval[1]),
+        run_folder,
+    )
 
 
-def _label(setting: Setting) -> str:
+def setting_label(setting: Setting) -> str:
+    """The values of a setting in short, after the name of its run where it has only one."""
     values = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in setting.values.items())
     name = f"{setting.runs[0].name}: " if len(setting.runs) == 1 else ""
     return f"{name}{values or 'default settings'}{' (no result)' if setting.mean('val') is None else ''}"

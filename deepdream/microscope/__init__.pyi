@@ -16,6 +16,8 @@ from .image_set import ImageSet as ImageSet
 from .image_set import images_below as images_below
 from .making import chosen_layers as chosen_layers
 from .making import make_microscope as make_microscope
+from .page_questions import PageTest as PageTest
+from .page_questions import ask_about_pages as ask_about_pages
 from .site import write_site as write_site
 from .site_data import Microscope as Microscope
 from .streaming import StreamingPass as StreamingPass

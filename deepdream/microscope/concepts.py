@@ -7,7 +7,9 @@ share of the class logit's variance that would vanish with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from scipy.stats import sobol_indices, uniform
 from sklearn.decomposition import NMF, non_negative_factorization
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from deepdream.dreaming import Objective, direction
@@ -44,6 +47,10 @@ class Concepts:
     def objective(self, concept: int) -> Objective:
         """What a dream of the concept maximises: how far activations point along its direction."""
         return direction(self.layer, torch.from_numpy(self.directions[concept]))
+
+    def each_objective(self) -> Objective:
+        """The same for all concepts, one for each image of a batch of K."""
+        return direction(self.layer, torch.from_numpy(self.directions))
 
 
 def crops_of(images: Tensor, side: int) -> Tensor:
@@ -74,8 +81,15 @@ def find_concepts(
     resized = F.interpolate(crops, size, mode="bilinear", antialias=True)
     activations = _maps(network, layer, resized).mean(dim=(2, 3)).double().numpy()  # (crops, channels)
     factorization = NMF(count, init="nndsvda", alpha_W=SPARSITY, max_iter=ITERATIONS, random_state=seed)
-    amounts = factorization.fit_transform(activations)
+    with _at_most_some_iterations():
+        amounts = factorization.fit_transform(activations)
     return Concepts(layer, factorization.components_, amounts)
+
+
+def crop_corners(size: int, side: int) -> list[tuple[int, int]]:
+    """(top, left) of the crops that `crops_of` takes of an image of size x size pixels, in their order."""
+    starts = range(0, size - side + 1, max(1, int(OVERLAP * side)))
+    return [(top, left) for top in starts for left in starts]
 
 
 def concept_crops(concepts: Concepts, images: Tensor, concept: int, *, crop_side: int, count: int = 9) -> Tensor:
@@ -146,15 +160,24 @@ def _maps(network: Network, layer: str, images: Tensor, *, batch_size: int = 32)
 
 def _amounts(activations: Floats, directions: Floats) -> Floats:
     """The non-negative amounts of the concepts in activations (positions, C): (positions, K)."""
-    amounts: Floats = non_negative_factorization(
-        activations,
-        H=directions,
-        n_components=len(directions),
-        update_H=False,
-        alpha_W=SPARSITY,
-        max_iter=ITERATIONS,
-    )[0]
+    with _at_most_some_iterations():
+        amounts: Floats = non_negative_factorization(
+            activations,
+            H=directions,
+            n_components=len(directions),
+            update_H=False,
+            alpha_W=SPARSITY,
+            max_iter=ITERATIONS,
+        )[0]
     return amounts
+
+
+@contextmanager
+def _at_most_some_iterations() -> Iterator[None]:
+    """Without scikit-learn's warning that ITERATIONS were not enough: concepts hardly change from then on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def _logits_behind(network: Network, layer: Layer, maps: Tensor, *, batch_size: int = 64) -> Tensor:

@@ -22,13 +22,15 @@ class MicroscopeOptions:
     side: int | None = None
     steps: int = 64
     removals: int = 8
+    concepts: int = 5
     device: str = "auto"
     precision: str = "auto"
 
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError("layers is empty; name at least one, for example layers=[layer4]")
-        for key, low in {"pages": 9, "batch_size": 1, "workers": 0, "visualizations": 0, "removals": 0}.items():
+        none_or_more = ("workers", "visualizations", "removals", "concepts")
+        for key, low in {"pages": 9, "batch_size": 1, **dict.fromkeys(none_or_more, 0)}.items():
             at_least(key, getattr(self, key), low)
         above("steps", self.steps, 0)
         if self.side is not None:
@@ -45,3 +47,5 @@ class MicroscopeConfig(WeightsConfig, MicroscopeOptions):
     images: str | None = field(metadata=PATH)
     root: str | None = field(metadata=PATH)
     output: str | None = field(metadata=OUTPUT)
+    test: bool
+    judge: str = field(metadata=PATH)

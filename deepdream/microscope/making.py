@@ -1,7 +1,8 @@
-"""Make a microscope: the pass, the evidence, the page, and then the visualisations, which take longest.
+"""Make a microscope: the pass, the evidence, the page, and then visualisations and concepts, which take longest.
 
 A folder that was begun with the same network, images and settings is continued: the pass from its last saved state,
-visualisations from the first missing file. The page is there before the first visualisation, with crops as tiles.
+visualisations from the first missing file, concepts from the first missing class. The page is there before the first
+visualisation, with crops as tiles.
 """
 
 from __future__ import annotations
@@ -10,23 +11,22 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from deepdream.console import progress_bar
 from deepdream.dreaming.selection import resolved
 from deepdream.files import write_atomically
 from deepdream.hardware import best_device, best_dtype
-from deepdream.images import to_tensor
+from deepdream.microscope.class_concepts import class_concepts, classes_with_concepts
 from deepdream.microscope.config import MicroscopeOptions
 from deepdream.microscope.evidence import examine
 from deepdream.microscope.image_set import ImageSet, batches
-from deepdream.microscope.site import starting_photo, write_images, write_site
+from deepdream.microscope.page_questions import TEST, PageTest, ask_about_pages
+from deepdream.microscope.site import starting_photos, write_images, write_site
 from deepdream.microscope.site_data import Microscope, page_images
 from deepdream.microscope.streaming import StreamingPass, sample_indices
+from deepdream.microscope.trust_lines import trust_lines
 from deepdream.microscope.visualizations import Visualizations
 from deepdream.models import Layer, Network
 from deepdream.models.layers import choose_layers
@@ -44,12 +44,16 @@ def make_microscope(
     title: str = "",
     notes: Sequence[str] = (),
     dream_command: str = "python dream.py",
+    judge: Network | None = None,
     on_page: Callable[[Path], object] | None = None,
+    on_test: Callable[[Sequence[PageTest]], object] | None = None,
 ) -> Path:
     """Write the microscope of `network` on `images` into `folder`; returns the path of its index.html.
 
     title, notes: of the first page. dream_command: the beginning of the commands that dream a channel of this network.
+    judge: of the machine's Borowski test, a network that was trained independently; None: no test.
     on_page: called with the path of index.html when the page is there, before the visualisations are made.
+    on_test: called with the results of the test.
     Raises ValueError for a layer that the network lacks, or whose map has no positions, and without readable images.
     """
     options = options or MicroscopeOptions()
@@ -95,11 +99,24 @@ def make_microscope(
     index = write_site(folder, microscope)
     if on_page is not None:
         on_page(index)
+    visualizations = None
     if options.visualizations:
         visualizations = Visualizations(network, folder / "visualizations", options)
-        _visualize(visualizations, microscope, folder)
-        index = write_site(folder, replace(microscope, visualizations=options.visualizations), visualizations)
-    return index
+        microscope = replace(
+            microscope,
+            visualizations=options.visualizations,
+            trust=_visualize(visualizations, microscope, folder),
+        )
+    if options.concepts:
+        microscope = _with_concepts(microscope, options.concepts, folder, visualizations)
+    if judge is not None:
+        judge.model.to(device)
+        results = ask_about_pages(microscope, folder, judge, visualizations)
+        if on_test is not None:
+            on_test(results)
+    if (folder / TEST).is_file():  # of this run, or of an earlier one
+        microscope = replace(microscope, test=json.loads((folder / TEST).read_bytes()))
+    return write_site(folder, microscope, visualizations)
 
 
 def chosen_layers(network: Network, names: Sequence[str]) -> list[Layer]:
@@ -111,26 +128,40 @@ def chosen_layers(network: Network, names: Sequence[str]) -> list[Layer]:
     return [layer for layer in layers if layer in chosen]
 
 
-def _visualize(visualizations: Visualizations, microscope: Microscope, folder: Path) -> None:
-    total = sum(layer.channels for layer in microscope.layers)
-    before = 0
+def _visualize(visualizations: Visualizations, microscope: Microscope, folder: Path) -> dict[str, list[list[str]]]:
+    """Make the visualisations; returns their lines of trust by layer."""
+    before, trust = 0, {}
+    kinds = len(visualizations.kinds)
+    total = kinds * sum(layer.channels for layer in microscope.layers)
     with progress_bar("visualizing channels", total=total) as update:
         for layer in microscope.layers:
-
-            def photos(channels: list[int], layer: Layer = layer) -> Tensor:
-                side = visualizations.side
-                found = [starting_photo(folder, microscope, layer, channel, side) for channel in channels]
-                return torch.stack([to_tensor(image) for image in found])
-
+            photos = starting_photos(folder, microscope, layer, visualizations.side)
             visualizations.make(layer, photos, lambda done, before=before: update(before + done))  # type: ignore[misc]
-            before += layer.channels
+            before += kinds * layer.channels
+            trust[layer.name] = trust_lines(microscope, layer, visualizations)
+    return trust
+
+
+def _with_concepts(
+    microscope: Microscope, count: int, folder: Path, visualizations: Visualizations | None
+) -> Microscope:
+    state = folder / STATE / "concepts"
+    with progress_bar("finding concepts", total=len(classes_with_concepts(microscope))) as update:
+        try:
+            concepts = class_concepts(
+                microscope, count, state=state, folder=folder, visualizations=visualizations, on_class=update
+            )
+        except ValueError as error:  # the layer has no concepts; the rest of the microscope has
+            return replace(microscope, notes=[*microscope.notes, f"No concepts: {error}"])
+    return replace(microscope, concepts=concepts)
 
 
 def _begin(
     folder: Path, network: Network, images: ImageSet, options: MicroscopeOptions, layers: Sequence[Layer]
 ) -> None:
     """Keep what an earlier run with the same network, images and settings has left in `folder`, and only that."""
-    settings = {key: value for key, value in asdict(options).items() if key not in ("workers", "device", "layers")}
+    keys = {field.name for field in fields(MicroscopeOptions)} - {"workers", "device", "layers"}
+    settings = {key: getattr(options, key) for key in sorted(keys)}
     files = [(name, path.stat().st_size) for name, path in zip(images.names, images.paths, strict=True)]
     about = [
         network.digest or digest_of(network.model),
@@ -147,4 +178,5 @@ def _begin(
         if not record.is_file() or record.read_text() != fingerprint:
             for name in (STATE, "images", "visualizations", "sheets", "data"):
                 shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / TEST).unlink(missing_ok=True)
     write_atomically(record, fingerprint.encode())

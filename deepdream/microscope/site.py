@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
+from torch import Tensor
 
 from deepdream import __version__
 from deepdream.files import atomic_path, write_atomically
+from deepdream.images import to_tensor
 from deepdream.microscope.image_set import ImageSet, batches
 from deepdream.microscope.site_data import Microscope, crop_side, middle_images, write_data
 from deepdream.microscope.visualizations import QUALITY, Visualizations
@@ -79,8 +82,6 @@ def _crops(folder: Path, microscope: Microscope, layer: Layer) -> Iterator[Image
     """The crop of each channel's strongest image."""
     arrays = microscope.found.layers[layer.name].arrays
     page = {int(index): number for number, index in enumerate(microscope.indices)}
-    rows, columns = arrays["grid"]
-    side = crop_side(layer, microscope.network.image_size)
     opened: dict[int, Image.Image] = {}
     for index, place in zip(arrays["best_image"][0].tolist(), arrays["best_place"][0].tolist(), strict=True):
         if index not in page:
@@ -89,11 +90,17 @@ def _crops(folder: Path, microscope: Microscope, layer: Layer) -> Iterator[Image
         if index not in opened:
             with Image.open(folder / "images" / f"{page[index]}.jpg") as file:
                 opened[index] = file.convert("RGB")
-        image = opened[index]
-        x, y = (place % columns + 0.5) / columns, (place // columns + 0.5) / rows
-        left, top = (min(max(at - side / 2, 0), 1 - side) for at in (x, y))
-        box = (left * image.width, top * image.height, (left + side) * image.width, (top + side) * image.height)
-        yield image.resize((TILE, TILE), Image.Resampling.BICUBIC, box=box)
+        yield crop_of(opened[index], microscope, layer, place, TILE)
+
+
+def crop_of(image: Image.Image, microscope: Microscope, layer: Layer, place: int, pixels: int) -> Image.Image:
+    """The crop around a flat index of the layer's map, as the page of a channel shows it: pixels x pixels."""
+    rows, columns = microscope.found.layers[layer.name].arrays["grid"].tolist()
+    side = crop_side(layer, microscope.network.image_size)
+    x, y = (place % columns + 0.5) / columns, (place // columns + 0.5) / rows
+    left, top = (min(max(at - side / 2, 0), 1 - side) for at in (x, y))
+    box = (left * image.width, top * image.height, (left + side) * image.width, (top + side) * image.height)
+    return image.resize((pixels, pixels), Image.Resampling.BICUBIC, box=box)
 
 
 def _dreams(visualizations: Visualizations, layer: Layer) -> Iterator[Image.Image]:
@@ -102,9 +109,16 @@ def _dreams(visualizations: Visualizations, layer: Layer) -> Iterator[Image.Imag
             yield file.convert("RGB")
 
 
-def starting_photo(folder: Path, microscope: Microscope, layer: Layer, channel: int, side: int) -> Image.Image:
-    """The photo that the dream of a channel starts from: an image that excites it moderately, side x side."""
-    chosen = middle_images(microscope.found.layers[layer.name], microscope.found.samples)[channel]
-    page = int(np.searchsorted(microscope.indices, chosen))
-    with Image.open(folder / "images" / f"{page}.jpg") as file:
-        return file.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+def starting_photos(folder: Path, microscope: Microscope, layer: Layer, side: int) -> Callable[[list[int]], Tensor]:
+    """The photos that the dreams of channels start from, (n, 3, side, side): images that excite each moderately."""
+    chosen = middle_images(microscope.found.layers[layer.name], microscope.found.samples)
+    pages = np.searchsorted(microscope.indices, chosen).tolist()
+
+    def photos(channels: list[int]) -> Tensor:
+        found = []
+        for channel in channels:
+            with Image.open(folder / "images" / f"{pages[channel]}.jpg") as file:
+                found.append(to_tensor(file.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)))
+        return torch.stack(found)
+
+    return photos

@@ -3,15 +3,17 @@
 A browser lets a page that was opened from disk load scripts, but not read JSON. Each file is therefore one call,
 `microscope.add(name, JSON)`:
 
-data/site.js      name of the network, classes, layers, and the list of all channels that the first page needs
+data/site.js      name of the network, classes, layers, each with some of its channels for the first page
 data/layer-I.js   of layer I: for each channel its images, histogram, classes and nearest channels
-data/images.js    of each image: prediction, Grad-CAM, strongest channels, removals, similar images
-data/classes.js   of each class: the channels that contribute most, and where it was made, `concepts`
+data/images.js    of each image: name, class, predictions
+data/reasons.js   of each image: Grad-CAM, strongest channels, removals, similar images
+data/classes.js   of each class: the channels that contribute most
 
 Optional fields, which the pages show where they are there:
 
-    channel.trust     a text for each visualisation, shown under it
+    channel.trust     a text for each visualisation and for the dream on a photo, shown under it
     class.concepts    [{title, importance (0 to 1), layer, images: [[image, x, y, side], ...], dream: path or null}]
+    site.test         {judge, results: [{layer, shown, share, low, high, questions, channels}]}
 """
 
 from __future__ import annotations
@@ -41,17 +43,20 @@ VOTES = 5  # classes that a channel speaks for, and against
 NEAREST = 8  # channels
 SIMILAR = 8  # images
 MAKERS = 12  # channels of a class and layer
+STRIP = 24  # channels of a layer on the first page
 LARGEST_Z = 32.0
 Z_STEPS = 1000
 
 Record = dict[str, Any]
+Example = tuple[int, int, float]  # image, place of the peak, peak
 
 
 @dataclass(frozen=True)
 class Microscope:
     """All that the pages show. images: those with a page; `indices` of them in the pass, ascending.
 
-    trust: for each layer and channel a text for each visualisation. concepts: for each class.
+    trust: for each layer and channel a text for each visualisation, the last one for the dream on a photo.
+    concepts: for each class. test: of the machine's Borowski test, as test.json has it.
     """
 
     network: Network
@@ -66,6 +71,7 @@ class Microscope:
     notes: Sequence[str] = ()
     trust: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     concepts: Mapping[int, Sequence[Record]] = field(default_factory=dict)
+    test: Record | None = None
 
 
 def page_images(found: Pass) -> npt.NDArray[np.int64]:
@@ -81,7 +87,8 @@ def write_data(folder: Path, microscope: Microscope) -> None:
     """Write the data files of the pages into `folder`."""
     of_layers = [_layer(microscope, layer) for layer in microscope.layers]
     files: dict[str, Any] = {f"layer-{i}": one for i, one in enumerate(of_layers)}
-    files |= {"images": _images(microscope), "classes": _classes(microscope), "site": _site(microscope)}
+    files |= {"images": _images(microscope), "reasons": _reasons(microscope), "classes": _classes(microscope)}
+    files["site"] = _site(microscope, [layer["order"] for layer in of_layers])
     for name, content in files.items():
         text = json.dumps(content, separators=(",", ":"), allow_nan=False)
         script = f"microscope.add({json.dumps(name)},{text});\n"
@@ -99,21 +106,22 @@ def crop_side(layer: Layer, image_size: int) -> float:
     return min(MOST_OF_IMAGE, (layer.receptive_field or 4 * layer.stride) / image_size)
 
 
-def _site(microscope: Microscope) -> Record:
+def _site(microscope: Microscope, orders: Sequence[Sequence[int]]) -> Record:
     network = microscope.network
     layers = []
-    for layer in microscope.layers:
+    for layer, order in zip(microscope.layers, orders, strict=True):
         statistics = microscope.found.layers[layer.name]
         layers.append(
             {
                 "name": layer.name,
                 "kind": layer.kind,
                 "channels": layer.channels,
-                "depth": _short(layer.depth),
+                "depth": short(layer.depth),
                 "field": layer.receptive_field,
-                "crop": _short(crop_side(layer, network.image_size)),
+                "crop": short(crop_side(layer, network.image_size)),
                 "grid": statistics.arrays["grid"].tolist(),
                 "exact": microscope.evidence.layers[layer.name].exact,
+                "strip": order[:: max(1, len(order) // STRIP)][:STRIP],
             }
         )
     return {
@@ -127,6 +135,7 @@ def _site(microscope: Microscope) -> Record:
         "visualizations": microscope.visualizations,
         "dream": microscope.dream_command,
         "notes": list(microscope.notes),
+        "test": microscope.test,
     }
 
 
@@ -139,7 +148,7 @@ def _layer(microscope: Microscope, layer: Layer) -> Record:
     correlation = _correlation(statistics)
     columns = statistics.arrays["grid"][1]
     rows = statistics.arrays["grid"][0]
-    middle = _middle(statistics, microscope.found.samples)
+    middle = middle_examples(statistics, microscope.found.samples)
     means, stds = statistics.peak_moments
     trust = microscope.trust.get(layer.name)
     channels = []
@@ -148,9 +157,9 @@ def _layer(microscope: Microscope, layer: Layer) -> Record:
             kind: [
                 [
                     page[image],
-                    _short((place % columns + 0.5) / columns),
-                    _short((place // columns + 0.5) / rows),
-                    _short(value),
+                    short((place % columns + 0.5) / columns),
+                    short((place // columns + 0.5) / rows),
+                    short(value),
                 ]
                 for image, place, value in examples
                 if image in page
@@ -164,10 +173,10 @@ def _layer(microscope: Microscope, layer: Layer) -> Record:
         record: Record = {
             **shown,
             "histogram": _histogram(statistics, channel),
-            "fires": _short(statistics.firing[channel]),
-            "mean": _short(means[channel]),
-            "std": _short(stds[channel]),
-            "entropy": _short(entropy[channel]),
+            "fires": short(statistics.firing[channel]),
+            "mean": short(means[channel]),
+            "std": short(stds[channel]),
+            "entropy": short(entropy[channel]),
             "classes": _largest(class_means[:, channel], CLASSES, of=present),
             "for": _largest(evidence.contributions[:, channel], VOTES),
             "against": _largest(-evidence.contributions[:, channel], VOTES, sign=-1),
@@ -183,12 +192,12 @@ def _layer(microscope: Microscope, layer: Layer) -> Record:
     }
 
 
-def _examples(statistics: ChannelStatistics, kind: str, channel: int) -> list[tuple[int, int, float]]:
+def _examples(statistics: ChannelStatistics, kind: str, channel: int) -> list[Example]:
     arrays = (statistics.arrays[f"{kind}_{name}"][:, channel].tolist() for name in ("image", "place", "value"))
     return [(image, place, value) for image, place, value in zip(*arrays, strict=True) if image >= 0]
 
 
-def _middle(statistics: ChannelStatistics, samples: npt.NDArray[np.int64]) -> list[list[tuple[int, int, float]]]:
+def middle_examples(statistics: ChannelStatistics, samples: npt.NDArray[np.int64]) -> list[list[Example]]:
     """For each channel the K images around the median of the samples' peaks, strongest first."""
     peaks, places = statistics.arrays["sample_peak"], statistics.arrays["sample_place"]
     order = np.argsort(-peaks, axis=0, kind="stable")
@@ -254,7 +263,7 @@ def _nearest(correlation: npt.NDArray[np.float64], channel: int) -> list[list[fl
     others = correlation[channel].copy()
     others[channel] = -np.inf
     order = np.argsort(-others, kind="stable")[: min(NEAREST, len(others) - 1)]
-    return [[int(other), _short(others[other])] for other in order]
+    return [[int(other), short(others[other])] for other in order]
 
 
 def _class_z(class_means: npt.NDArray[np.float64]) -> str:
@@ -274,24 +283,29 @@ def _largest(
     """[index, sign * value] of the `count` largest positive values; with `of`, of all values there."""
     order = np.argsort(-values, kind="stable")
     chosen = [i for i in order if (of[i] if of is not None else values[i] > 0)][:count]
-    return [[int(i), _short(sign * values[i])] for i in chosen]
+    return [[int(i), short(sign * values[i])] for i in chosen]
 
 
 def _images(microscope: Microscope) -> list[Record]:
+    evidence = microscope.evidence
+    return [
+        {"name": name, "label": label, "top": _pairs(evidence.top[i], evidence.probabilities[i])}
+        for i, (name, label) in enumerate(zip(microscope.images.names, microscope.images.labels, strict=True))
+    ]
+
+
+def _reasons(microscope: Microscope) -> list[Record]:
     evidence = microscope.evidence
     similar = evidence.most_similar(SIMILAR)
     layers: list[LayerEvidence] = list(evidence.layers.values())
     return [
         {
-            "name": name,
-            "label": label,
-            "top": _pairs(evidence.top[i], evidence.probabilities[i]),
-            "heat": base64.b64encode(evidence.heat[i].tobytes()).decode("ascii"),
+            "heat": base64.b64encode(heat.tobytes()).decode("ascii"),
             "strongest": [_pairs(layer.strongest[i], layer.strengths[i]) for layer in layers],
             "removed": [_pairs(layer.removed[i], layer.drops[i]) for layer in layers],
             "similar": similar[i].tolist(),
         }
-        for i, (name, label) in enumerate(zip(microscope.images.names, microscope.images.labels, strict=True))
+        for i, heat in enumerate(evidence.heat)
     ]
 
 
@@ -307,9 +321,9 @@ def _classes(microscope: Microscope) -> list[Record]:
 
 
 def _pairs(indices: npt.NDArray[np.int64], values: npt.NDArray[np.float32]) -> list[list[float]]:
-    return [[int(index), _short(value)] for index, value in zip(indices, values, strict=True)]
+    return [[int(index), short(value)] for index, value in zip(indices, values, strict=True)]
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
     """Four significant digits; 0 for what is not finite."""
     return float(f"{value:.4g}") if np.isfinite(value) else 0.0

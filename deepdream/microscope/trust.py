@@ -71,25 +71,32 @@ def path_agreement(
     NaN where a layer hardly tells exciting from other images, as the first of a network: the scale has no length there.
     Raises ValueError for fewer than two exciting images.
     """
-    found = {}
-    for name, own in exciting.items():
-        if len(own) < 2:
-            raise ValueError(f"there are {len(own)} exciting images; the agreement needs two of them to compare")
-        among = _rank_correlations(own, own)
-        same = float(among[~np.eye(len(own), dtype=bool)].mean())
-        different = float(_rank_correlations(own, others[name]).mean())
-        seen = float(_rank_correlations(visualizations[name], own).mean())
-        length = same - different
-        found[name] = (seen - different) / length if length > LEAST_LENGTH else float("nan")
-    return found
+    return {
+        name: agreement(
+            unit_ranks(visualizations[name]).mean(axis=0), unit_ranks(own), unit_ranks(others[name]).mean(axis=0)
+        )
+        for name, own in exciting.items()
+    }
 
 
-def _rank_correlations(a: Floats, b: Floats) -> Floats:
-    """Spearman's rank correlation of each row of a (N, C) with each row of b (M, C): (N, M); 0 for an even row."""
-    ranks = []
-    for values in (a, b):
-        centred = rankdata(values, axis=1) - (values.shape[1] + 1) / 2
-        length = np.linalg.norm(centred, axis=1, keepdims=True)
-        ranks.append(centred / np.where(length > 0, length, 1))
-    correlations: Floats = ranks[0] @ ranks[1].T
-    return correlations
+def agreement(visualization: Floats, exciting: Floats, others: Floats) -> float:
+    """`path_agreement` in one layer, of `unit_ranks`: visualization (C,), exciting (K, C), mean of the others (C,)."""
+    count, mean = len(exciting), exciting.mean(axis=0)
+    if count < 2:
+        raise ValueError(f"there are {count} exciting images; the agreement needs two of them to compare")
+    # A mean of correlations is the product of mean ranks; those of an image with itself, 1 each, are left out.
+    same = (count**2 * (mean @ mean) - np.square(exciting).sum()) / (count * (count - 1))
+    different, seen = mean @ others, mean @ visualization
+    length = same - different
+    return float((seen - different) / length) if length > LEAST_LENGTH else float("nan")
+
+
+def unit_ranks(values: Floats) -> Floats:
+    """The ranks in each row of `values` (N, C), centred and of length 1, or 0 for an even row.
+
+    The product of two rows is their rank correlation of Spearman.
+    """
+    centred = rankdata(values, axis=1) - (values.shape[1] + 1) / 2
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    ranks: Floats = centred / np.where(length > 0, length, 1)
+    return ranks

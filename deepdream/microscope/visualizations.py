@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
 
 import torch
 from torch import Tensor
 
-from deepdream.dreaming import DreamConfig, Dreamer, visualize_channels
+from deepdream.dreaming import DreamConfig, Dreamer, Objective, visualize
 from deepdream.dreaming.terms import each_channel
 from deepdream.files import atomic_path
+from deepdream.hardware import best_device, cores
 from deepdream.images import to_image
 from deepdream.microscope.config import MicroscopeOptions
 from deepdream.models import Layer, Network
@@ -19,14 +24,20 @@ GROUP = 16  # channels that are dreamed together; always the same ones, so that 
 QUALITY = 86  # of JPEGs
 PHOTO_SHARE = 3  # a dream on a photo takes one of so many steps
 PHOTO = "photo"  # the kind of file of the dream on a photo, beside "0", "1" ...
+MOST_WORKERS = 4  # each with a copy of the network and the feature maps of a group
+
+Photos = Callable[[list[int]], Tensor]
 
 
 class Visualizations:
-    """The files folder/<layer>/<channel>-<kind>.jpg: `options.visualizations` from different seeds, one on a photo."""
+    """The files folder/<layer>/<channel>-<kind>.jpg: `options.visualizations` from different seeds, one on a photo.
+
+    On a CPU several groups are made at a time, each by one thread or a few: maps of a few pixels leave the threads of
+    one operation waiting for one another, on a busy machine for most of the time.
+    """
 
     def __init__(self, network: Network, folder: Path, options: MicroscopeOptions) -> None:
         self._folder = folder
-        self._options = options
         self.side = options.side or max(64, network.image_size // 2 // 16 * 16)
         self.config = DreamConfig.preset(
             options.preset,
@@ -36,8 +47,7 @@ class Visualizations:
             jitter=max(2, self.side // 24),
             pad=max(2, self.side // 16),
         )
-        self._dreamer = Dreamer(network, self.config, device=options.device, precision=options.precision)
-        on_photo = DreamConfig.preset(
+        self._photo_config = DreamConfig.preset(
             "visualize",
             layers=self.config.layers,
             steps=max(1, options.steps // PHOTO_SHARE),
@@ -46,33 +56,91 @@ class Visualizations:
             pad=4,
             rotate=0,
         )
-        self._on_photo = self._dreamer.with_config(on_photo)
+        self.kinds = [*map(str, range(options.visualizations)), PHOTO]
+        on_cpu = best_device(options.device).type == "cpu"
+        self._workers = min(cores(), MOST_WORKERS) if on_cpu else 1
+        self._threads = cores() // self._workers if on_cpu else torch.get_num_threads()
+        self._dreamers = [
+            Dreamer(network, self.config, device=options.device, precision=options.precision)
+            for _ in range(self._workers)
+        ]
 
     def path(self, layer: Layer, channel: int, kind: str) -> Path:
         """The file of one visualisation."""
         return self._folder / layer.name / f"{channel}-{kind}.jpg"
 
-    def make(
-        self, layer: Layer, photos: Callable[[list[int]], Tensor], on_progress: Callable[[int], None] | None = None
-    ) -> None:
+    def make(self, layer: Layer, photos: Photos, on_progress: Callable[[int], None] | None = None) -> None:
         """Make those files of `layer` that are missing.
 
-        photos: the images (n, 3, side, side) in [0, 1] that the dreams of n channels start from.
-        on_progress: called with the number of channels done so far.
+        photos: the images (n, 3, side, side) in [0, 1] that the dreams of n channels start from; called by several
+            threads. on_progress: called with the number of files there are so far.
         """
-        kinds = [*map(str, range(self._options.visualizations)), *([PHOTO] if self._options.visualizations else [])]
-        for first in range(0, layer.channels, GROUP):
-            channels = list(range(first, min(layer.channels, first + GROUP)))
-            for kind in kinds:
-                if all(self.path(layer, channel, kind).is_file() for channel in channels):
-                    continue
-                if kind == PHOTO:
-                    dreamer = self._on_photo.with_objective(each_channel(layer.name, channels))
-                    images = dreamer(photos(channels), seed=0)
-                else:
-                    images = visualize_channels(self._dreamer, layer.name, channels, self.side, seed=int(kind))
-                for channel, image in zip(channels, images, strict=True):
-                    with atomic_path(self.path(layer, channel, kind)) as partial:
-                        to_image(torch.nan_to_num(image)).save(partial, "JPEG", quality=QUALITY)
-            if on_progress is not None:
-                on_progress(channels[-1] + 1)
+        groups = [list(range(layer.channels))[first : first + GROUP] for first in range(0, layer.channels, GROUP)]
+        jobs = [
+            (channels, kind)
+            for channels in groups
+            for kind in self.kinds
+            if not all(self.path(layer, channel, kind).is_file() for channel in channels)
+        ]
+        done = layer.channels * len(self.kinds) - sum(len(channels) for channels, _ in jobs)
+        idle: SimpleQueue[Dreamer] = SimpleQueue()
+        for dreamer in self._dreamers[: len(jobs)]:
+            # A first call prepares the copy of the network: torch.fx cannot trace in two threads at a time.
+            dreamer.with_objective(each_channel(layer.name, [0])).measure(torch.full((3, self.side, self.side), 0.5))
+            idle.put(dreamer)
+        stopped, before = Event(), torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(self._workers, initializer=partial(torch.set_num_threads, self._threads)) as pool:
+                futures = {pool.submit(self._make, idle, layer, *job, photos, stopped): len(job[0]) for job in jobs}
+                try:
+                    for future in as_completed(futures):
+                        future.result()
+                        done += futures[future]
+                        if on_progress is not None:
+                            on_progress(done)
+                except BaseException:
+                    stopped.set()
+                    pool.shutdown(cancel_futures=True)
+                    raise
+        finally:
+            torch.set_num_threads(before)  # of this thread; the others have set what new ones begin with
+
+    def make_each(self, objective: Objective, paths: list[Path]) -> None:
+        """Make the files of an objective with one goal for each, from seed 0, where one is missing."""
+        if not all(path.is_file() for path in paths):
+            _save(visualize(self._dreamers[0], objective, len(paths), self.side), paths)
+
+    def _make(
+        self,
+        idle: SimpleQueue[Dreamer],
+        layer: Layer,
+        channels: list[int],
+        kind: str,
+        photos: Photos,
+        stopped: Event,
+    ) -> None:
+        dreamer = idle.get()
+        objective = each_channel(layer.name, channels)
+        try:
+            if kind == PHOTO:
+                on_photo = dreamer.with_config(self._photo_config).with_objective(objective)
+                images = on_photo(photos(channels), seed=0, on_step=lambda report: _check(stopped))
+            else:
+                images = visualize(
+                    dreamer, objective, len(channels), self.side, seed=int(kind), on_step=lambda report: _check(stopped)
+                )
+        finally:
+            idle.put(dreamer)
+        _save(images, [self.path(layer, channel, kind) for channel in channels])
+
+
+def _check(stopped: Event) -> None:
+    """Raise where the run has been stopped, for example by Ctrl-C, of which only the main thread hears."""
+    if stopped.is_set():
+        raise InterruptedError
+
+
+def _save(images: Tensor, paths: list[Path]) -> None:
+    for image, path in zip(images, paths, strict=True):
+        with atomic_path(path) as partial:
+            to_image(torch.nan_to_num(image)).save(partial, "JPEG", quality=QUALITY)

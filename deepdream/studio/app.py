@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 @command("studio")
 def main(config: StudioConfig, folder: Path) -> None:
-    """Serve the pages until Ctrl-C."""
+    """Serve the pages until Ctrl-C, or until a service manager ends the process."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the folders are emptied
     with serve(config) as (address, _):
         print(f"studio:     {address}   (Ctrl-C ends it)", flush=True)
         if not config.is_local and config.password is None:

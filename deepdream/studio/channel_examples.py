@@ -38,15 +38,23 @@ Crop = tuple[int, float, float]  # number of the image, middle of the crop, x an
 
 
 class ChannelExamples(Protocol):
-    """What is known of a layer's channels. key: of the network. source: of the images, in words.
+    """What is known of a layer's channels."""
 
-    mean, std: of each channel's peaks over real images, (C,).
-    """
+    @property
+    def key(self) -> str:
+        """Of the network."""
 
-    key: str
-    source: str
-    mean: Tensor
-    std: Tensor
+    @property
+    def source(self) -> str:
+        """Of the images, in words."""
+
+    @property
+    def mean(self) -> Tensor:
+        """Of each channel's peaks over real images, (C,)."""
+
+    @property
+    def std(self) -> Tensor:
+        """The same of their standard deviation."""
 
     def crops(self, channel: int) -> list[Image.Image]:
         """The places in the CROPS images that excite the channel most, strongest first."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from deepdream.studio import dream_jobs, networks, results, settings, uploads
+from deepdream.studio.changes import UNCHANGED, Changes
 from deepdream.studio.dream_jobs import About, Finished, Preview, Wish
 from deepdream.studio.film_panel import film_arguments
 from deepdream.studio.knobs import PAINTED
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 PAGE = "dream"
 PHOTO, DREAM = "Photo", "Dream"  # what the stage shows
 FAULTS = (JobFailed, OSError, ValueError)  # whose text is a line for the page
-Changes = dict[Any, Any]
 
 
 class Events:
@@ -100,7 +100,7 @@ class Events:
     def receive(self, request: gr.Request, photo: Photo | None) -> Changes:
         """Another page sends a photo, or a dream becomes the photo."""
         if photo is None:
-            return {}
+            return UNCHANGED
         try:
             path = self._studio.session(request).own(photo.path)
             own, _ = self._job(request, "upload", uploads.read_photo, path, _shown(path))

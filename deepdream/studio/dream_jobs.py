@@ -39,7 +39,7 @@ TILE_BATCH = 3  # channels at a time, so that the first are there soon, and a st
 class Wish:
     """A dream or film to make.
 
-    names: for files of the configuration the names to store in place of their paths.
+    names: for files of the configuration the names under which their user knows them, which the recipe stores.
     """
 
     config: DreamAppConfig
@@ -119,7 +119,7 @@ def dream(task: Task, wish: Wish) -> Finished:
     with only_ours():
         made = dream_image(config, network, _Previews(task, config.dream))
     made.provenance["config"].update(wish.names)
-    write_image(made.after, wish.output, bits=8, provenance=made.provenance)
+    write_image(made.after, wish.output, provenance=made.provenance)
     before, after = (wish.output.with_name(f"{which}.jpg") for which in ("before", "after"))
     for image, path in ((made.before, before), (made.after[:3], after)):
         _small(images.to_image(image), RESULT_SIDE).save(path, quality=92)

@@ -38,7 +38,7 @@ class Page:
             with gr.Column(scale=5, min_width=320, elem_id="knobs"):
                 self.knobs = Knobs(settings.of_preset(settings.FIRST_PRESET, studio.ckpt), studio.ckpt)
                 with gr.Accordion("Follow another image", open=False, elem_id="guide"):
-                    self.guide_in = _image_input("For the presets guided and style", 180)
+                    self.guide_in = _image_input("For the presets guided and style", 180, "guide-image")
                 self.film = FilmPanel()
         self._listen(studio)
 
@@ -46,7 +46,7 @@ class Page:
         self.view = gr.Radio(
             [PHOTO, DREAM], value=PHOTO, show_label=False, container=False, elem_id="view", visible=False
         )
-        self.photo_in = _image_input("Drop, paste or take a photo", 460)
+        self.photo_in = _image_input("Drop, paste or take a photo", 460, "photo")
         self.live = gr.HTML(visible=False, padding=False, elem_id="live")
         self.slider = gr.ImageSlider(
             visible=False, show_label=False, interactive=False, buttons=["fullscreen"], elem_id="slider", max_height=640
@@ -147,12 +147,13 @@ class Page:
         studio.send(self.ask.click, self.photo, "understand")
 
 
-def _image_input(label: str, height: int) -> gr.Image:
+def _image_input(label: str, height: int, elem_id: str) -> gr.Image:
     return gr.Image(
         label=label,
         sources=["upload", "webcam", "clipboard"],
         type="filepath",
         height=height,
         buttons=[],
+        elem_id=elem_id,
         webcam_options=gr.WebcamOptions(mirror=False),
     )

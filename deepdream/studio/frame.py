@@ -70,7 +70,7 @@ def build(studio: Studio) -> gr.Blocks:
     blocks: gr.Blocks
     with gr.Blocks(title="deepdream studio", analytics_enabled=False, delete_cache=(3600, OLDEST)) as blocks:
         studio.blocks = blocks
-        gr.HTML('<header class="masthead"><b>deepdream</b> studio</header>', padding=False)
+        gr.HTML('<header class="masthead"><b>deepdream</b> studio</header>', padding=False, elem_id="masthead")
         studio.photos = {page: gr.State() for page in PAGES}
         studio.selections = gr.State()
         with gr.Tabs(selected="dream") as studio.tabs:

@@ -15,11 +15,19 @@ THEME = gr.themes.Base(
     radius_size=gr.themes.sizes.radius_md,
     font=SANS,
     font_mono=MONO,
+).set(
+    body_text_color_subdued="*neutral_500",  # the theme's own grey is too light to read
+    body_text_color_subdued_dark="*neutral_400",
+    block_info_text_color="*neutral_500",
+    block_info_text_color_dark="*neutral_400",
 )
 
 CSS = """
 .gradio-container { max-width: 1360px !important; width: 100% !important; margin: 0 auto !important;
   padding: 0 20px 48px !important }
+.gradio-container > main { padding: 0 !important }
+#masthead, #note, #live { padding: 0 !important }
+:is(#masthead, #note, #live) .html-container { padding: 0 !important }
 .masthead { font-size: 18px; padding: 16px 0 4px; letter-spacing: .01em }
 .masthead b { font-weight: 700; color: var(--primary-600) }
 .dark .masthead b { color: var(--primary-400) }
@@ -48,10 +56,12 @@ CSS = """
 #variations .caption-label, #gallery .caption-label, #tiles .caption-label { font-size: 11px; max-width: 100% }
 #command .cm-content { font-size: 12.5px }
 #variations .grid-wrap, #gallery .grid-wrap, #tiles .grid-wrap { max-height: none }
+#variations .grid-wrap, #gallery .grid-wrap { padding-top: 34px }
 @media (max-width: 640px) {
   .gradio-container { padding: 0 10px 32px !important }
-  #variations .grid-container { grid-template-columns: repeat(3, 1fr) !important }
-  #gallery .grid-container { grid-template-columns: repeat(4, 1fr) !important }
+  #variations .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important }
+  #gallery .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important }
+  #photo { height: 300px !important }
 }
 """
 

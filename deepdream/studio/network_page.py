@@ -13,6 +13,7 @@ import gradio as gr
 from deepdream.apps.microscope import PAGE as MICROSCOPE
 from deepdream.console import command_line
 from deepdream.studio import network_jobs, runs, uploads
+from deepdream.studio.changes import UNCHANGED, Changes
 from deepdream.studio.fragments import fragment, pressed, rendered
 from deepdream.studio.network_jobs import Confusion
 from deepdream.studio.runs import Prediction, Run
@@ -28,7 +29,6 @@ EVERY = 3.0  # seconds between two looks at the run that is shown
 MOST_IMAGES = 24  # of a cell
 COLUMNS = ["epoch", "value", "split"]
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-Changes = dict[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class NetworkPage:
     def _choose(self, found: list[Run], event: gr.EventData) -> Changes:
         choice = pressed(event, "choice")
         if not isinstance(choice, str) or not choice.isdecimal() or int(choice) >= len(found):
-            return {}
+            return UNCHANGED
         run = runs.read_run(found[int(choice)].folder)
         return self._list(found, run) | self._show(run) | {self.tabs: gr.Tabs(selected="curves")}
 
@@ -130,7 +130,7 @@ class NetworkPage:
         changes = {} if again == found else self._list(again, run)
         if run is not None and (shown is None or runs.changed(run.folder) != shown.changed):
             changes |= self._show(run, closes=shown is None)
-        return changes
+        return changes or gr.skip()  # an empty dictionary is an error
 
     def _list(self, found: list[Run], run: Run | None) -> Changes:
         command = command_line("train", "experiment=demo", "callbacks=dreams")
@@ -175,7 +175,7 @@ class NetworkPage:
     def _choose_cell(self, confusion: Confusion | None, event: gr.EventData, request: gr.Request) -> Changes:
         cell = _cell(pressed(event, "choice"), confusion)
         if confusion is None or cell is None:
-            return {}
+            return UNCHANGED
         every = confusion.images_of(*cell)
         label, predicted = (confusion.classes[index] for index in cell)
         folder = self.studio.session(request).new_path("cell.jpg").parent
@@ -240,6 +240,7 @@ def _plot(title: str, name: str, y_lim: list[float | None]) -> gr.LinePlot:
         title=title,
         x_title="epoch",
         y_title=" ",
+        color_title=" ",
         y_lim=y_lim,
         height=280,
         min_width=300,

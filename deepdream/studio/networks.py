@@ -21,7 +21,7 @@ def checkpoints() -> list[str]:
 def offered(first: str) -> list[tuple[str, str]]:
     """Labels and names of the networks to choose from; `first` is the one of the command line."""
     trained = [(f"trained here: {Path(path).parents[1]}", path) for path in checkpoints()]
-    named = [("bundled model", BUNDLED), ("bundled: miniplaces", "miniplaces")]
+    named = [("bundled", BUNDLED), ("bundled: miniplaces", "miniplaces")]
     known = {name for _, name in (*trained, *named)}
     return [*([] if first in known else [(first, first)]), *named, *trained]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
 from filelock import FileLock, Timeout
+from omegaconf import OmegaConf
 
 from deepdream.apps.microscope import PAGE
 from deepdream.apps.run_folder import RUNNING
@@ -57,8 +57,16 @@ class Run:
 def found_runs() -> list[Run]:
     """The runs below the current folder, newest first; without those that there is nothing to show of."""
     folders = [path for place in PLACES for path in Path().glob(place) if path.is_dir()]
-    folders.sort(key=lambda folder: (*folder.parts[1:], 0), reverse=True)
-    return [run for folder in folders if (run := read_run(folder)).has_anything]
+    folders.sort(key=lambda folder: folder.parts[1:], reverse=True)
+    return [run for folder in folders if (run := _readable(folder)) is not None and run.has_anything]
+
+
+def _readable(folder: Path) -> Run | None:
+    """The run in `folder`; None while a file of it is being written, or where it holds something else."""
+    try:
+        return read_run(folder)
+    except (OSError, ValueError):
+        return None
 
 
 def read_run(folder: Path) -> Run:
@@ -162,8 +170,5 @@ def microscopes(digest: str) -> Iterator[Path]:
 def _settings(folder: Path) -> tuple[str, ...]:
     """The first arguments of its command."""
     path = folder / ".hydra" / "overrides.yaml"
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return ()
-    return tuple(str(each) for each in found or ())[:MOST_SETTINGS]
+    found = OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else []
+    return tuple(str(each) for each in found if each is not None)[:MOST_SETTINGS] if isinstance(found, list) else ()

@@ -41,11 +41,15 @@ class Selection:
 
 @dataclass
 class Session:
-    """The folder of one tab. key: of the tab, a secret of its browser. uploads: its files, by `provenance.content`."""
+    """The folder of one tab. key: of the tab, a secret of its browser. uploads: its files, by `provenance.content`.
+
+    received: where Gradio has put those.
+    """
 
     key: str
     folder: Path
     uploads: dict[str, Path] = field(default_factory=dict)
+    received: list[Path] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
 
     def new_path(self, name: str) -> Path:
@@ -101,7 +105,8 @@ class Workspace:
         with self._lock:
             session = self._sessions.pop(key or "nobody", None)
         if session is not None:
-            shutil.rmtree(session.folder, ignore_errors=True)
+            for folder in (session.folder, *(path.parent for path in session.received)):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Empty the folder of all tabs."""

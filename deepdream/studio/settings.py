@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from functools import cache
 from typing import Any
 
 from deepdream.apps.arguments import as_overrides
-from deepdream.apps.overrides import quoted
 from deepdream.apps.renamed import translate
 from deepdream.console import command_line
 from deepdream.dreaming.config import DreamAppConfig, DreamConfig
+from deepdream.interactive.settings import as_arguments
 from deepdream.models.config import BUNDLED
 from deepdream.registry import only_ours
 from deepdream.schema import choices, compose, typed
@@ -27,8 +26,6 @@ WITH_TARGET = ("class", "maco")
 RANGES = {"strength": (0.1, 4.0), "octaves": (1, 8), "steps": (1, 64), "preserve": (0.0, 1.0), "color": (0.0, 1.0)}
 STRENGTH_STEP = 0.05
 WIDTHS = (64, 4096)
-PLAIN = re.compile(r"[A-Za-z_][\w.:/]*", re.ASCII)  # needs no quotes in a list of Hydra's
-KEYWORDS = ("null", "true", "false", "nan", "inf")
 
 _composing = threading.Lock()  # Hydra's state is that of the process
 
@@ -110,8 +107,7 @@ def arguments(setting: Setting, image: str, *machine: str) -> list[str]:
         *(f"{key}={name}" for key, name in files.items() if name is not None),
         *([] if setting.ckpt == BUNDLED else [f"ckpt={setting.ckpt}"]),
         f"dream={setting.preset}",
-        *(f"dream.{key}={value if key == 'target' else _written(value)}" for key, value in changed.items()),
-        *([f"seed={setting.seed}"] if setting.seed else []),
+        *as_arguments("dream", changed | ({"seed": setting.seed} if setting.seed else {})),
         *machine,
     ]
 
@@ -185,16 +181,3 @@ def _fits(knob: str, value: float) -> bool:
 
 def _step_size(preset: str, strength: float) -> float:
     return float(f"{preset_config(preset).step_size * strength:.6g}")
-
-
-def _written(value: Any) -> str:
-    """A value in Hydra's grammar."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, Mapping):
-        return f"{{{','.join(f'{key}:{_written(each)}' for key, each in value.items())}}}"
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_written, value))}]"
-    if isinstance(value, str):
-        return value if PLAIN.fullmatch(value) and value.lower() not in KEYWORDS else quoted(value)
-    return repr(value)

@@ -95,8 +95,8 @@ class Confidence:
     share: float
 
 
-def explain(task: Task, view: View, methods: Sequence[str], with_prediction: bool, with_confidence: bool) -> None:
-    """Job: report the Predicted, an EvidenceMap for each method, and the Confidence, as they are known."""
+def explain(task: Task, view: View, methods: Sequence[str], with_prediction: bool, with_confidence: bool) -> bool:
+    """Job: report the Predicted, an EvidenceMap for each method, and the Confidence, as they are known; then True."""
     network = own_copy(task, view)
     photo = images.read_image(view.photo)
     shown, network_image = seen_by(network, photo, view.crop)
@@ -119,6 +119,7 @@ def explain(task: Task, view: View, methods: Sequence[str], with_prediction: boo
     if with_confidence:
         share = explaining.attribution_confidence(network, network_image, precision=view.precision)
         task.report(Confidence(share))
+    return True
 
 
 class GiveWay:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from deepdream.explaining.config import METHODS
 from deepdream.studio import networks, place_jobs, understand_jobs, uploads
+from deepdream.studio.changes import UNCHANGED, Changes
 from deepdream.studio.fragments import fragment, pressed, rendered
 from deepdream.studio.place_jobs import Place, Seen, Tile
 from deepdream.studio.session import Photo, Selection
@@ -24,6 +25,7 @@ FIRST_METHODS = ["gradcam", "integrated_gradients"]
 PREDICTION, NO_CONTRAST = "the prediction", "nothing"
 OPACITY = 0.75
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+AGAIN: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}  # the worker stops what is computed for an earlier event
 SET_OPACITY = "(value) => document.querySelector('#page-understand').style.setProperty('--evidence', value)"
 
 
@@ -117,36 +119,36 @@ class UnderstandPage:
         place = [self.known, self.stage, self.layer, self.seen, self.dream, self.note]
         sent = self.studio.photos[PAGE]
         sent.change(self._take_sent, sent, [self.photo, self.seen, self.dream], **QUIET).then(
-            self._explain, asked, shown, **QUIET
+            self._explain, asked, shown, **AGAIN
         )
         taken = [self.photo, self.seen, self.dream, self.note]
         self.upload.upload(self._take_upload, self.upload, taken, preprocess=False, **QUIET).then(
-            self._explain, asked, shown, **QUIET
+            self._explain, asked, shown, **AGAIN
         )
-        self.stage.upload(self._take_dropped, None, taken, **QUIET).then(self._explain, asked, shown, **QUIET)
+        self.stage.upload(self._take_dropped, None, taken, **QUIET).then(self._explain, asked, shown, **AGAIN)
         self.network.input(lambda: (PREDICTION, NO_CONTRAST), None, [self.target, self.against], **QUIET).then(
-            self._explain, asked, shown, **QUIET
+            self._explain, asked, shown, **AGAIN
         )
         gr.on(
             [self.methods.input, self.target.input, self.against.input, self.whole.input],
             self._explain,
             asked,
             shown,
-            **QUIET,
+            **AGAIN,
         )
         self.opacity.input(None, self.opacity, None, js=SET_OPACITY, **QUIET)
         self.maps.click(self._choose_map, [self.known, self.methods], [self.known, self.stage, self.maps], **QUIET)
-        self.stage.click(self._look, [self.known], place, **QUIET)
-        self.layer.input(self._look_deeper, [self.known, self.layer], place, **QUIET)
+        self.stage.click(self._look, self.known, place, **AGAIN)
+        self.layer.input(self._look_deeper, [self.known, self.layer], place, **AGAIN)
         self.seen.click(self._toggle, self.known, [self.known, self.seen, self.dream], **QUIET)
         dream = [self.studio.selections, self.studio.tabs]
         self.dream.click(self._dream_these, [self.known, self.photo], dream, **QUIET)
         self.studio.send(self.to_dream.click, self.photo, "dream")
 
-    def _take_sent(self, photo: Photo | None) -> dict[Any, Any]:
-        return {} if photo is None else {self.photo: photo, **self._no_place()}
+    def _take_sent(self, photo: Photo | None) -> Changes:
+        return gr.skip() if photo is None else {self.photo: photo, **self._no_place()}
 
-    def _take_upload(self, data: Any, request: gr.Request) -> dict[Any, Any]:
+    def _take_upload(self, data: Any, request: gr.Request) -> Changes:
         session = self.studio.session(request)
         try:
             path = uploads.take(uploads.uploaded_file(data, self.studio.workspace), session)
@@ -156,14 +158,14 @@ class UnderstandPage:
         except (JobFailed, ValueError) as error:
             return {self.note: _error(error)}
         if job is None:
-            return {}
+            return UNCHANGED
         photo, recipe = job
         return {self.photo: replace(photo, before=uploads.before_the_dream(recipe, session)), **self._no_place()}
 
-    def _take_dropped(self, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+    def _take_dropped(self, event: gr.EventData, request: gr.Request) -> Changes:
         return self._take_upload(event._data, request)
 
-    def _no_place(self) -> dict[Any, Any]:
+    def _no_place(self) -> Changes:
         return {
             self.seen: rendered("seen", seen=None, waiting="Click a place of the photo."),
             self.dream: gr.Button(interactive=False),
@@ -213,20 +215,18 @@ class UnderstandPage:
             ):
                 if isinstance(report, Predicted):
                     known.predicted = report
-                    yield self._show(known, methods, working=True) | self._classes(report)
-                    continue
-                if isinstance(report, EvidenceMap):
+                    yield self._classes(report)
+                elif isinstance(report, EvidenceMap):
                     known.maps[report.method] = report
                     if known.chosen not in methods:
                         known.chosen = report.method
                 elif isinstance(report, Confidence):
                     known.confidence = report.share
-                yield self._show(known, methods, working=True)
+                yield self._show(known, methods, working=report is not True)  # True: all is done, and not stopped
         except JobFailed as error:
-            yield {self.note: _error(error)}
-        yield self._show(known, methods, working=False)
+            yield self._show(known, methods, working=False) | {self.note: _error(error)}
 
-    def _show(self, known: Understood, methods: list[str], *, working: bool) -> dict[Any, Any]:
+    def _show(self, known: Understood, methods: list[str], *, working: bool) -> Changes:
         if known.chosen not in methods:
             known.chosen = next((method for method in methods if method in known.maps), None)
         predicted = known.predicted
@@ -239,7 +239,7 @@ class UnderstandPage:
             self.maps: _maps(known, methods, working=working) if predicted else "",
         }
 
-    def _classes(self, predicted: Predicted) -> dict[Any, Any]:
+    def _classes(self, predicted: Predicted) -> Changes:
         return {
             self.target: gr.Dropdown([PREDICTION, *predicted.classes]),
             self.against: gr.Dropdown([NO_CONTRAST, *predicted.classes]),

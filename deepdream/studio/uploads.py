@@ -28,12 +28,16 @@ def uploaded_file(data: Any, workspace: Workspace) -> Path:
 
 
 def take(path: Path, session: Session) -> Path:
-    """An upload moved into the folder of the session, under the name that its user knows."""
+    """A copy of an upload in the folder of the session, under the name that its user knows.
+
+    The upload itself, which the browser may be about to show, goes with the session.
+    """
+    session.received.append(path)
     digest = content(path)
     known = session.uploads.get(digest)
     if known is None:
         known = session.uploads[digest] = session.new_path(path.name)
-        shutil.move(path, known)
+        shutil.copyfile(path, known)
     return known
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -41,6 +42,30 @@ class _Deadly:
     def __reduce__(self) -> tuple[type, tuple[str]]:
         os.kill(os.getpid(), getattr(signal, self._name))
         return _Deadly, (self._name,)
+
+
+class KillSweep(pl.Callback):
+    """Kills its whole process group, a sweep, once at each of `moments` ("JOB MOMENT EPOCH"), noted in `record`."""
+
+    def __init__(self, moments: list[str], record: str) -> None:
+        self._moments, self._record = moments, Path(record)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self._end_at("batch", trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._end_at("validation", trainer)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._end_at("end", trainer)
+
+    def _end_at(self, moment: str, trainer: pl.Trainer) -> None:
+        now = f"{Path(trainer.default_root_dir).name} {moment} {trainer.current_epoch}"
+        done = self._record.read_text().splitlines() if self._record.exists() else []
+        if now in self._moments and now not in done:
+            with self._record.open("a") as file:
+                file.write(f"{now}\n")
+            os.killpg(0, signal.SIGKILL)
 
 
 class Explode(pl.Callback):

@@ -23,7 +23,9 @@ def test_compare_prints_the_settings_and_writes_into_the_first_folder(
     assert printed.index("cosine") < printed.index("bce")
     assert "0.4000" in printed  # the mean of 0.3 and 0.5
     assert "0.1414" in printed  # and their standard deviation
-    assert printed.splitlines()[-1] == "written: 0/comparison.csv, 0/settings.csv, 0/comparison.png"
+    assert printed.splitlines()[-1] == (
+        "written: 0/comparison.csv, 0/settings.csv, 0/comparison.png, 0/comparison.html"
+    )
     assert {path.name for path in (tmp_path / "0").iterdir()} >= {"comparison.csv", "settings.csv", "comparison.png"}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +13,19 @@ import torch
 from PIL import Image
 
 from deepdream import schema
-from deepdream.microscope import MicroscopeOptions, images_below, make_microscope
+from deepdream.images import to_tensor
+from deepdream.microscope import (
+    MicroscopeOptions,
+    PageTest,
+    activation_percentile,
+    images_below,
+    layer_means,
+    make_microscope,
+    path_agreement,
+)
 from deepdream.microscope.making import chosen_layers
-from deepdream.microscope.visualizations import Visualizations
 from deepdream.models import Network
-from tests.microscope.conftest import CLASSES, OPTIONS
-
-
-def data_of(site: Path, name: str):
-    text = (site / "data" / f"{name}.js").read_text()
-    prefix = f'microscope.add("{name}",'
-    assert text.startswith(prefix)
-    return json.loads(text.removeprefix(prefix).removesuffix(");\n"))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(folder)): p.read_bytes()
-        for p in sorted(folder.rglob("*"))
-        if p.is_file() and ".microscope" not in p.parts
-    }
+from tests.microscope.conftest import CLASSES, OPTIONS, data_of, make, untrained
 
 
 def seen(network: Network, rooms: Path):
@@ -56,7 +51,7 @@ def test_contributions_of_the_last_layer_add_up_to_the_logits(network: Network, 
 
 def test_a_removal_is_what_the_network_predicts_without_the_channel(network: Network, rooms: Path, site: Path) -> None:
     pixels = seen(network, rooms)[3:4]
-    image = data_of(site, "images")[3]
+    image = {**data_of(site, "images")[3], **data_of(site, "reasons")[3]}
     x = network.normalize(pixels)
     with torch.no_grad():
         before = network.model(x).softmax(dim=1)[0]
@@ -72,42 +67,74 @@ def test_a_removal_is_what_the_network_predicts_without_the_channel(network: Net
                 assert float(before[top] - after[top]) == pytest.approx(drop, abs=2e-4)
 
 
-def test_a_stopped_run_continues_with_equal_files(
-    network: Network, rooms: Path, site: Path, tmp_path, monkeypatch
-) -> None:
-    class Stopped(Exception):
-        pass
+def test_a_line_of_trust_is_of_the_file_that_is_shown(network: Network, rooms: Path, site: Path) -> None:
+    """Percentile and path by the public functions, from all activations at once."""
+    pixels = seen(network, rooms)
+    every = layer_means(network, ["layer3", "layer4"], pixels)
+    channel = 5
+    record = data_of(site, "layer-1")["channels"][channel]
+    own = [image for image, *_ in record["best"]]
+    rest = [i for i in range(len(pixels)) if i not in own]
+    dream = to_tensor(Image.open(site / "visualizations" / "layer4" / f"{channel}-0.jpg"))[None]
+    means = layer_means(network, ["layer3", "layer4"], dream)
+    path = path_agreement(means, *({name: every[name][rows] for name in every} for rows in (own, rest)))
+    with torch.no_grad():
+        maps = [network.model.layer4(network.model.layer3(_up_to_layer3(network, x))) for x in (dream, pixels)]
+    (peak,), real = (each[:, channel].amax(dim=(1, 2)).tolist() for each in maps)
+    strength = f"stronger than {activation_percentile(peak, real):.0f} % of the images"
+    if peak > max(real):
+        strength = f"{peak / max(real):.1f} times as strong as the strongest image"
+    known = [f"{value:.1f} in {name}" for name, value in path.items() if np.isfinite(value)]
+    assert record["trust"][0].startswith(strength)
+    assert len(record["trust"]) == 2  # the seed, and the dream on a photo
+    for value in known:
+        assert value.partition(" ")[0] in record["trust"][0]
 
-    make, made = Visualizations.path, []
-    images = images_below(rooms, CLASSES)
 
-    def stop_after(count: int):
-        def path(self, layer, channel, kind):
-            if len(made) > count:
-                raise Stopped
-            made.append(channel)
-            return make(self, layer, channel, kind)
+def _up_to_layer3(network: Network, images: torch.Tensor) -> torch.Tensor:
+    model = network.model
+    children = dict(model.named_children())
+    x = network.normalize(images)
+    for name, child in children.items():
+        if name == "layer3":
+            return x
+        x = child(x)
+    raise AssertionError
 
-        return path
 
-    for count in (70, 150):
-        made.clear()
-        monkeypatch.setattr(Visualizations, "path", stop_after(count))
-        with pytest.raises(Stopped):
-            make_microscope(
-                network,
-                images,
-                tmp_path / "site",
-                MicroscopeOptions(**OPTIONS),
-                title="<b>test</b>",
-                notes=["a <i>note</i>"],
-            )
-        assert (tmp_path / "site" / "index.html").is_file()
-    monkeypatch.setattr(Visualizations, "path", make)
-    make_microscope(
-        network, images, tmp_path / "site", MicroscopeOptions(**OPTIONS), title="<b>test</b>", notes=["a <i>note</i>"]
-    )
-    assert contents(tmp_path / "site") == contents(site)
+def test_a_class_has_concepts_with_crops_of_its_images_and_a_dream(site: Path) -> None:
+    images = data_of(site, "images")
+    predicted = [image["top"][0][0] for image in images]
+    classes = data_of(site, "classes")
+    assert [i for i, one in enumerate(classes) if "concepts" in one] == [i for i in range(4) if predicted.count(i) >= 8]
+    concepts = [concept for one in classes for concept in one.get("concepts", [])]
+    for number, one in enumerate(classes):
+        for concept in one.get("concepts", []):
+            assert len(concept["images"]) == min(9, predicted.count(number))
+            assert {predicted[image] for image, *_ in concept["images"]} == {number}
+            assert (site / concept["dream"]).is_file()
+            assert all(side / 2 <= at <= 1 - side / 2 for _, *place, side in concept["images"] for at in place)
+    assert [c["importance"] for c in concepts[:2]] == sorted([c["importance"] for c in concepts[:2]], reverse=True)
+
+
+def test_a_judge_tells_what_the_pages_show(network: Network, rooms: Path, site: Path, tmp_path: Path) -> None:
+    """A network with nearly the same weights sees what the pages are about; the microscope's own may not judge."""
+    shutil.copytree(site, tmp_path / "site")
+    near = untrained()
+    with torch.no_grad():
+        for weight in near.model.parameters():
+            weight.mul_(1 + 0.01 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
+    printed: list[PageTest] = []
+    make(network, rooms, tmp_path / "site", judge=near, on_test=printed.extend)
+    assert [(each.layer, each.shown) for each in printed] == [
+        (layer, shown) for layer in ("layer3", "layer4") for shown in ("crops", "visualisations", "both")
+    ]
+    assert all(each.outcome.questions <= 3 * each.outcome.units for each in printed)
+    crops = next(each for each in printed if (each.layer, each.shown) == ("layer4", "crops"))
+    assert crops.outcome.wilson[0] > 0.55
+    assert data_of(tmp_path / "site", "site")["test"] == json.loads((tmp_path / "site" / "test.json").read_text())
+    with pytest.raises(ValueError, match="trained independently"):
+        make(network, rooms, tmp_path / "site", judge=untrained())
 
 
 def test_a_folder_of_other_files_is_refused_and_other_settings_begin_anew(
@@ -117,9 +144,9 @@ def test_a_folder_of_other_files_is_refused_and_other_settings_begin_anew(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds other files"):
-        make_microscope(network, images, tmp_path / "mine", MicroscopeOptions(**OPTIONS))
+        make_microscope(network, images, tmp_path / "mine", OPTIONS)
     for pages in (9, 12):
-        options = MicroscopeOptions(**{**OPTIONS, "pages": pages, "visualizations": 0, "layers": ["layer4"]})
+        options = replace(OPTIONS, pages=pages, visualizations=0, removals=0, concepts=0, layers=["layer4"])
         make_microscope(network, images.take(range(20)), tmp_path / "site", options)
     assert data_of(tmp_path / "site", "site")["visualizations"] == 0
 

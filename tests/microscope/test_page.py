@@ -69,6 +69,7 @@ def test_from_the_wall_to_a_channel_and_back(page: Any) -> None:
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     shown(page, f"#/channel/1/{strongest}")
+    assert page.locator(".trust").count() == 2  # the seed, and the dream on a photo
     assert page.locator("#examples .crop").count() == 27
     page.click("text=Whole images")
     assert page.locator("#examples .frame > .box").count() == 27

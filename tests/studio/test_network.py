@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,3 +129,34 @@ def test_only_a_folder_that_the_server_chose_is_framed(tmp_path: Path) -> None:
         assert client.get(base + path).status_code == 404, path
     for path in ("/framed/", "/framed/index.html", f"/framed/{'A' * 32}/index.html", "/framed//etc/passwd"):
         assert client.get(path).status_code == 404, path
+
+
+@pytest.mark.slow
+def test_a_cell_opens_its_images_and_an_image_the_page_understand(run: Path, open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Network").click()
+    page.wait_for_selector(".n-run")
+    page.get_by_role("tab", name="Confusion").click()
+    page.click(".n-confusion button[title='3 of 3 bedroom predicted as kitchen']")
+    page.wait_for_function("document.querySelectorAll('#n-images img').length == 2")
+    assert "3 images, 2 are shown" in page.inner_text("#n-cell")
+    page.locator("#n-images img").first.click()
+    page.wait_for_selector("#u-stage img", state="visible")
+    page.wait_for_selector("ol.u-bars li")
+
+
+@pytest.mark.slow
+def test_a_running_training_refreshes_by_itself(run: Path, open_page: Callable[..., Any]) -> None:
+    with FileLock(run / ".running"):
+        os.utime(run / ".running", (time.time() - 60,) * 2)
+        page = open_page()
+        page.get_by_role("tab", name="Network").click()
+        page.wait_for_selector(".n-run .n-live")
+        assert page.locator("#n-dreamed img").count() == 0
+        write_metrics(run, 7)
+        (run / "figures" / "dreams").mkdir()
+        Image.new("RGB", (64, 64), "teal").save(run / "figures" / "dreams" / "epoch_0005.png")
+        page.wait_for_selector("#n-dreamed img")
+        assert "after epoch 5" in page.inner_text("#n-dreamed")
+        page.wait_for_selector(".n-run :text('7 epochs')")
+    page.wait_for_selector(".n-run .n-live", state="detached")

@@ -63,9 +63,9 @@ def test_an_upload_is_one_only_below_the_folder_of_all_tabs(tmp_path: Path) -> N
         session = workspace.session("tab")
         kept = take(uploaded_file({"path": str(inside)}, workspace), session)
         assert kept.read_bytes() == b"photo"
-        assert not inside.exists()
         workspace.end("tab")
         assert not kept.exists()
+        assert not inside.exists()
     finally:
         workspace.close()
     assert not workspace.folder.exists()

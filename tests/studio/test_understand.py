@@ -20,6 +20,7 @@ from deepdream.studio import channel_examples, place_jobs, understand_jobs
 from deepdream.studio.computing import Stopped, Task, Turns
 from deepdream.studio.place_jobs import Place, Seen, Tile
 from deepdream.studio.understand_jobs import Confidence, EvidenceMap, Predicted, View
+from tests.studio.conftest import command_of, drop
 
 CLASSES = ["bathroom", "bedroom", "kitchen", "library"]
 
@@ -168,3 +169,41 @@ def test_a_microscope_lends_its_crops_and_visualisations(
 def vars_of(network: Network) -> dict[str, Any]:
     names = ("model", "classes", "mean", "std", "image_size", "source")
     return {name: getattr(network, name) for name in names}
+
+
+@pytest.mark.slow
+def test_a_click_on_the_photo_shows_channels_that_can_be_dreamed(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.click("#ask")
+    page.wait_for_function("document.querySelectorAll('.u-map img').length == 2")
+    assert page.locator("ol.u-bars li").count() >= 2
+    page.locator("#u-stage .u-stage").click(position={"x": 60, "y": 60})
+    page.wait_for_function("document.querySelectorAll('.u-channel').length == 6")
+    first = page.locator(".u-channel").first
+    left_out = first.get_attribute("data-choice")
+    first.click()
+    page.wait_for_selector(f".u-channel[data-choice='{left_out}'][aria-pressed=false]")
+    chosen = [each.get_attribute("data-choice") for each in page.locator(".u-channel[aria-pressed=true]").all()]
+    assert len(chosen) == 5
+    page.click("#u-dream")
+    page.wait_for_selector("#command .cm-line")
+    assert f"dream.layers=[{','.join(chosen)}]" in command_of(page)
+    page.click("#explain")  # what did the dream make the network believe?
+    page.wait_for_selector(".u-was")
+
+
+@pytest.mark.slow
+def test_a_dropped_photo_is_explained_and_another_file_is_one_line(
+    open_page: Callable[..., Any], photo: Path, tmp_path: Path
+) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Understand").click()
+    page.wait_for_selector("#u-stage img")
+    before = page.locator("#u-stage img").first.get_attribute("src")
+    drop(page, photo, "#page-understand")
+    page.wait_for_function("before => document.querySelector('#u-stage img').src != before", arg=before)
+    (tmp_path / "no.png").write_bytes(b"no image")
+    drop(page, tmp_path / "no.png", "#page-understand")
+    page.wait_for_selector("#u-note .u-error")
+    assert "Traceback" not in page.inner_text("#u-note")
+    assert str(tmp_path) not in page.inner_text("#u-note")

@@ -3,20 +3,21 @@
 
 let showsWhole = false; // whole images in place of crops; kept from channel to channel
 
-// The part of an image around (x, y), or the whole of it with that part marked; all as shares of its side.
+// The part of an image around (x, y), or the whole of it with that part marked; all as shares of its side. value: the
+// activation there, shown below; null shows none.
 function crop([image, x, y, value], side) {
   const inside = (at) => Math.min(Math.max(at - side / 2, 0), 1 - side);
   const [left, top_] = [inside(x), inside(y)];
   const box = () => h("span", { class: "box", style: {
     left: `${100 * left}%`, top: `${100 * top_}%`, width: `${100 * side}%`, height: `${100 * side}%` } });
   const file = { src: `images/${image}.jpg`, loading: "lazy" };
-  const alt = `${showsWhole ? "Image" : "Part of image"} ${image}, activation ${number(value)}`;
+  const alt = `${showsWhole ? "Image" : "Part of image"} ${image}${value === null ? "" : `, activation ${number(value)}`}`;
   const whole = [h("img", { ...file, alt }), box()];
   const zoomed = [h("img", { ...file, alt, style: { width: `${100 / side}%`, height: `${100 / side}%`,
     left: `${(-100 * left) / side}%`, top: `${(-100 * top_) / side}%` } }),
   h("span", { class: "inset", "aria-hidden": "true" }, h("img", { ...file, alt: "" }), box())];
-  return h("a", { class: "crop", href: address.image(image) },
-    h("span", { class: "frame" }, showsWhole ? whole : zoomed), number(value));
+  return h("a", { class: "crop", href: address.image(image), "aria-label": alt },
+    h("span", { class: "frame" }, showsWhole ? whole : zoomed), value === null ? null : number(value));
 }
 
 function examples(channel, side) {
@@ -53,14 +54,15 @@ function dreams(layer, index, channel) {
   if (!visualizations) return null;
   const path = (kind) => `visualizations/${encodeURIComponent(layers[layer].name)}/${index}-${kind}.jpg`;
   const name = channelName(layer, index);
-  const figure = (kind, caption) => h("figure", {}, h("img", { src: path(kind), alt: `Visualisation of ${name}: ${caption}` }),
-    h("figcaption", {}, caption));
+  const figure = (kind, caption, trust) => h("figure", {}, h("img", { src: path(kind), alt: `Visualisation of ${name}: ${caption}` }),
+    h("figcaption", {}, caption, trust ? h("div", { class: "trust" }, trust) : null));
   const numbers = Array.from({ length: visualizations }, (_, i) => i);
   return section("What it looks for", "Images made by raising this channel's activation, from noise and from a photo. "
-    + "Believe them where they agree with the images below.",
+    + "Believe them where they agree with the images below. Path: how far an image excites all channels of a layer as the "
+    + "strongest images do: 1 as they do, 0 as any other image does.",
   h("div", { class: "dreams" },
-    numbers.map((i) => figure(i, channel.trust?.[i] ?? `from noise, seed ${i}`)),
-    channel.middle.length ? figure("photo", "a photo, changed until it excites the channel") : null));
+    numbers.map((i) => figure(i, `from noise, seed ${i}`, channel.trust?.[i])),
+    channel.middle.length ? figure("photo", "a photo, changed until it excites the channel", channel.trust?.[visualizations]) : null));
 }
 
 function channelPage(layer, index) {

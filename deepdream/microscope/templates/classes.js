@@ -30,11 +30,12 @@ function classesPage() {
 }
 
 function concepts(found) {
-  return section("Concepts", "Directions of a layer that this class's images share. They often mean more than a channel does.",
-    found.map((concept) => h("div", {}, h("h3", {}, `${concept.title}, importance ${percent(concept.importance)}`),
-      h("div", { class: "crops" }, concept.images.map(([image, x, y, side]) => crop([image, x, y, concept.importance], side)),
-        concept.dream ? h("figure", { class: "crop" }, h("span", { class: "frame" },
-          h("img", { src: concept.dream, alt: `Dream of ${concept.title}` })), "its dream") : null))));
+  return section("Concepts", `Directions of ${found[0].layer} that the images predicted as this class are made of. They often mean `
+    + "more than a channel does. Importance: the share of the logit's variance that a concept takes part in; shares overlap.",
+  found.map((concept) => h("div", {}, h("h3", {}, `${concept.title}, importance ${percent(concept.importance)}`),
+    h("div", { class: "crops" }, concept.dream ? h("div", { class: "crop" }, h("span", { class: "frame" },
+      h("img", { src: concept.dream, alt: `Dream of ${concept.title}`, loading: "lazy" })), "its dream") : null,
+    concept.images.map(([image, x, y, side]) => crop([image, x, y, null], side))))));
 }
 
 function classPage(index) {
@@ -96,7 +97,7 @@ function confusionPage(label, other) {
 function channelsBehind(found, layer, predicted) {
   const drops = new Map();
   for (const i of found) {
-    for (const [channel, drop] of microscope.data.images[i].removed[layer]) {
+    for (const [channel, drop] of microscope.data.reasons[i].removed[layer]) {
       if (drop > 0) drops.set(channel, (drops.get(channel) ?? 0) + drop / found.length);
     }
   }

@@ -41,7 +41,7 @@ function imagesPage() {
 
 function imagePage(index) {
   const images = microscope.data.images;
-  const image = images[index];
+  const image = { ...images[index], ...microscope.data.reasons[index] };
   const [predicted, share] = image.top[0];
   const { layers } = microscope.site;
   const truth = image.label < 0 ? "The class of this image is not known."

@@ -105,14 +105,14 @@ function mini(layer, channel, caption, kind) {
   caption ? h("br") : null, caption ?? null);
 }
 
-// Rows of a name, a bar and a value: [name, value, link]. Bars are as long as their share of the largest.
-function bars(rows, text = number) {
-  const largest = Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-12);
-  return h("div", { class: "bars" }, rows.map(([name, value, link]) => [
+// Rows of a name, a bar and a value: [name, value, link, text]. Bars are as long as their share of `whole`, the largest.
+function bars(rows, text = number, whole = null) {
+  const largest = whole ?? Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-12);
+  return h("div", { class: "bars" }, rows.map(([name, value, link, own]) => [
     link ? h("a", { href: link }, name) : h("span", {}, name),
     h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: value < 0 ? "bar against" : "bar",
       style: { width: `${(100 * Math.abs(value)) / largest}%` } })),
-    h("span", { class: "value" }, text(value)),
+    h("span", { class: "value" }, own ?? text(value)),
   ]));
 }
 

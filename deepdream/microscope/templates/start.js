@@ -3,14 +3,14 @@
 
 // [pattern of the address, files of data/ that the page needs, the page, which link of the header is its own]
 const PAGES = [
-  [/^#?\/?$/, () => ["images", ...microscope.site.layers.map((_, i) => `layer-${i}`)], homePage, () => "home"],
+  [/^#?\/?$/, () => ["images"], homePage, () => "home"],
   [/^#\/layer\/(\d+)$/, (layer) => [`layer-${layer}`], layerPage, (layer) => `layer-${layer}`],
   [/^#\/channel\/(\d+)\/(\d+)$/, (layer) => [`layer-${layer}`], channelPage, (layer) => `layer-${layer}`],
   [/^#\/classes$/, () => ["images"], classesPage, () => "classes"],
   [/^#\/class\/(\d+)$/, () => ["images", "classes"], classPage, () => "classes"],
-  [/^#\/class\/(\d+)\/as\/(\d+)$/, () => ["images", "classes"], confusionPage, () => "classes"],
+  [/^#\/class\/(\d+)\/as\/(\d+)$/, () => ["images", "reasons"], confusionPage, () => "classes"],
   [/^#\/images$/, () => ["images"], imagesPage, () => "images"],
-  [/^#\/image\/(\d+)$/, () => ["images"], imagePage, () => "images"],
+  [/^#\/image\/(\d+)$/, () => ["images", "reasons"], imagePage, () => "images"],
 ];
 
 const main = document.getElementById("main");
@@ -26,7 +26,7 @@ async function show() {
   let content;
   try {
     const needed = page?.[1](...numbers) ?? ["nothing"];
-    const known = ["images", "classes", ...microscope.site.layers.map((_, i) => `layer-${i}`)];
+    const known = ["images", "reasons", "classes", ...microscope.site.layers.map((_, i) => `layer-${i}`)];
     if (needed.some((name) => !known.includes(name))) throw new TypeError("there is no such page");
     await Promise.all(needed.map((name) => microscope.need(name)));
     if (location.hash !== wanted) return;

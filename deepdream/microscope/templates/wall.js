@@ -1,17 +1,14 @@
 // The first page, and the wall of a layer: all of its channels as tiles.
 "use strict";
 
+const shownNames = { crops: "image crops", visualisations: "visualisations", both: "both" };
+
 function homePage() {
-  const { title, notes, layers, classes, seen, images, labelled, digest } = microscope.site;
+  const { title, notes, layers, classes, seen, images, labelled, digest, test } = microscope.site;
   const all = microscope.data.images;
   const correct = all.filter((image) => image.label === image.top[0][0]).length;
   const known = all.filter((image) => image.label >= 0).length;
   const channels = layers.reduce((sum, layer) => sum + layer.channels, 0);
-  const example = (layer) => {
-    const { order } = microscope.data[`layer-${layer}`];
-    const step = Math.max(1, Math.floor(order.length / 24));
-    return order.filter((_, i) => i % step === 0).slice(0, 24);
-  };
   return [
     opening(title, "What each channel of this network responds to, and what it is used for."),
     ...notes.map((note) => h("p", { class: "note-line" }, note)),
@@ -25,7 +22,12 @@ function homePage() {
         h("span", { class: "name" }, layer.name),
         h("span", { class: "note" }, `${count(layer.channels, "channel")}, ${percent(layer.depth)} of the depth`),
         h("div", { class: "strip", "aria-hidden": "true" },
-          example(i).map((channel) => h("span", { class: "tile", style: tileStyle(i, channel) })))))),
+          layer.strip.map((channel) => h("span", { class: "tile", style: tileStyle(i, channel) })))))),
+    test ? section("What the images tell", `Another network, ${test.judge}, chose of two images that a channel's page does not `
+      + "show the one that excites the channel more, by what the page shows. Chance is 50 %; in brackets the 95 % interval.",
+    h("div", { class: "columns" }, layers.map((layer) => h("div", {}, h("h3", {}, layer.name), bars(test.results.filter((each) =>
+      each.layer === layer.name).map((each) => [shownNames[each.shown], each.share, null,
+      `${percent(each.share)} (${percent(each.low)} to ${percent(each.high)})`]), percent, 1))))) : null,
     section("Classes", null, classIndex(24), classes.length > 24 ? h("a", { href: "#/classes" }, "All classes") : null),
     section("Images", null, photos(all.map((_, i) => i).filter((_, i) => i % Math.ceil(all.length / 9) === 0)),
       h("p", {}, h("a", { href: "#/images" }, "All images"))),
