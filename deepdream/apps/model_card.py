@@ -28,7 +28,7 @@ BEST = "best.ckpt"  # the checkpoint that the figures of a run folder are of
 WORST_PAIRS = 3
 DREAMED_CLASSES = 6
 DREAM = ["image=china", "dream.width=384"]
-CLASS_DREAM = ["dream=class", "image=noise", "dream.width=128", "dream.steps=64"]
+CLASS_DREAM = ["dream=class", "dream.init=noise", "dream.width=128", "dream.steps=64"]
 # Metric of evaluation.json -> its name in a sentence.
 METRICS = {
     "accuracy": "accuracy",
@@ -174,7 +174,7 @@ DREAMS = """## Dreams
 
 ![An image of each class](classes.jpg)
 
-`deepdream dream dream=class image=noise target=CLASS`: from noise, an image that the network takes for the class.
+`deepdream dream dream=class dream.init=noise target=CLASS`: from noise, an image that the network takes for the class.
 """
 
 
