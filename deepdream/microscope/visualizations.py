@@ -135,7 +135,7 @@ class Visualizations:
 
 
 def _check(stopped: Event) -> None:
-    """Raise where the run has been stopped, for example by Ctrl-C, of which only the main thread hears."""
+    """Raise where the run has been stopped, for example by Ctrl-C, which only the main thread notices."""
     if stopped.is_set():
         raise InterruptedError
 
