@@ -13,7 +13,7 @@ from deepdream.models import Network
 from tests import forks  # noqa: F401  (what the processes below have imported)
 from tests.microscope.conftest import contents, make, untrained
 
-PASS, IMAGES, FIRST_PAGE, VISUALIZATIONS, CONCEPTS = 3, 12, 40, 150, 260  # the file at which the process is killed
+PASS, IMAGES, FIRST_PAGE, VISUALIZATIONS, CONCEPTS = 3, 12, 40, 150, 239  # the file at which the process is killed
 
 
 def _make_until(files: int, rooms: Path, folder: Path) -> None:
