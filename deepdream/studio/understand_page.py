@@ -24,6 +24,7 @@ PAGE = "understand"
 FIRST_METHODS = ["gradcam", "integrated_gradients"]
 PREDICTION, NO_CONTRAST = "the prediction", "nothing"
 OPACITY = 0.75
+DROP = "Drop a photo here, or send a photo or a dream here from the page Dream."
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 AGAIN: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}  # the worker stops what is computed for an earlier event
 SET_OPACITY = "(value) => document.querySelector('#page-understand').style.setProperty('--evidence', value)"
@@ -63,7 +64,7 @@ class UnderstandPage:
         self.known = gr.State()  # of Understood
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
-                self.stage = fragment("u-stage", rendered("stage", photo=None))
+                self.stage = fragment("u-stage", rendered("stage", photo=None, hint=DROP))
                 self.opacity = gr.Slider(
                     0, 1, value=OPACITY, step=0.01, label="Opacity of the map", buttons=[], elem_id="u-opacity"
                 )
@@ -313,7 +314,7 @@ def _still_known(known: Understood | None, view: View) -> Understood:
 def _stage(known: Understood) -> str:
     predicted, seen = known.predicted, known.seen
     if predicted is None:
-        return rendered("stage", photo=None)
+        return rendered("stage", photo=None, hint="Looking at the photo ...")
     found = known.maps.get(known.chosen or "")
     place = seen and {
         "left": 100 * seen.column / seen.columns,

@@ -201,7 +201,7 @@ def test_a_dropped_photo_is_explained_and_another_file_is_one_line(
     page.wait_for_selector("#u-stage img")
     before = page.locator("#u-stage img").first.get_attribute("src")
     drop(page, photo, "#page-understand")
-    page.wait_for_function("before => document.querySelector('#u-stage img').src != before", arg=before)
+    page.wait_for_function("before => (document.querySelector('#u-stage img')?.src ?? before) != before", arg=before)
     (tmp_path / "no.png").write_bytes(b"no image")
     drop(page, tmp_path / "no.png", "#page-understand")
     page.wait_for_selector("#u-note .u-error")
