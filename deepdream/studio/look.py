@@ -24,8 +24,8 @@ THEME = gr.themes.Base(
 
 CSS = """
 .gradio-container { max-width: 1360px !important; width: 100% !important; margin: 0 auto !important;
-  padding: 0 20px 48px !important }
-.gradio-container > main { padding: 0 !important }
+  padding: 0 clamp(10px, 3vw, 40px) 48px !important }
+.gradio-container > .main { padding: 0 !important }
 #masthead, #note, #live { padding: 0 !important }
 :is(#masthead, #note, #live) .html-container { padding: 0 !important }
 .masthead { font-size: 18px; padding: 16px 0 4px; letter-spacing: .01em }
@@ -58,7 +58,6 @@ CSS = """
 #variations .grid-wrap, #gallery .grid-wrap, #tiles .grid-wrap { max-height: none }
 #variations .grid-wrap, #gallery .grid-wrap { padding-top: 34px }
 @media (max-width: 640px) {
-  .gradio-container { padding: 0 10px 32px !important }
   #variations .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important }
   #gallery .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important }
   #photo { height: 300px !important }
