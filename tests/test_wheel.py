@@ -67,6 +67,7 @@ def test_sdist_and_wheel_are_complete_and_valid(built: Path) -> None:
     assert others == set()
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_helps_trains_dreams_and_explains(built: Path, scripts: Path, tmp_path: Path) -> None:
     count = "from deepdream.models.named import places365_classes; print(len(places365_classes()))"
     assert _run(scripts / "python", "-c", count, cwd=tmp_path).strip() == "365"

@@ -27,14 +27,17 @@ if TYPE_CHECKING:
 def main(config: StudioConfig, folder: Path) -> None:
     """Serve the pages until Ctrl-C, or until a service manager ends the process."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # the folders are emptied
-    with serve(config) as (address, _):
-        print(f"studio:     {address}   (Ctrl-C ends it)", flush=True)
-        if not config.is_local and config.password is None:
-            print(
-                f"warning: everybody who reaches {config.host} can use this machine, and see nothing asked of them; "
-                "set password=PASSWORD"
-            )
-        threading.Event().wait()
+    try:
+        with serve(config) as (address, _):
+            print(f"studio:     {address}   (Ctrl-C ends it)", flush=True)
+            if not config.is_local and config.password is None:
+                print(
+                    f"warning: everybody who reaches {config.host} can use this machine, and is asked nothing; "
+                    "set password=PASSWORD"
+                )
+            threading.Event().wait()
+    finally:
+        remove_unused()
 
 
 @contextmanager
@@ -63,4 +66,3 @@ def serve(config: StudioConfig) -> Iterator[tuple[str, Studio]]:
     finally:
         worker.close()
         workspace.close()
-        remove_unused()

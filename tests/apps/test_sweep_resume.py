@@ -71,6 +71,7 @@ def undisturbed(trained: Path, tmp_path_factory: pytest.TempPathFactory):
     return of
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_within_its_jobs_goes_on_to_the_same_table(undisturbed, trained: Path, tmp_path: Path) -> None:
     kills = (
         "+callbacks.kill._target_=tests.apps.kills.KillSweep",

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -52,21 +54,14 @@ def test_the_page_opens_without_internet_and_shows_names_as_text(page: Path) -> 
 
 
 @pytest.mark.medium
-def test_a_click_on_a_heading_sorts_the_table(page: Path) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("needs chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 390, "height": 800})
+def test_a_click_on_a_heading_sorts_the_table(browser: Any, page: Path) -> None:
+    with closing(browser.new_page(viewport={"width": 390, "height": 800})) as tab:
         tab.goto(page.as_uri())
         orders = []
         for heading in ("val", "val", "loss"):
             tab.locator("th button", has_text=re.compile(rf"^{heading}$")).click()
             orders.append("".join(tab.locator("table.sortable tbody td:first-child").all_inner_texts()))
         width = tab.evaluate("document.documentElement.scrollWidth")
-        browser.close()
     assert orders[:2] == ["2103", "0123"]
     assert orders[2][:2] in ("02", "20")
     assert width == 390

@@ -1,5 +1,4 @@
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -10,8 +9,7 @@ import pytest
 from PIL import Image
 
 from deepdream.evaluating import Evaluation, Predictions, paired_tests, write_evaluation, write_report
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tests.conftest import CHROMIUM
 
 
 def evaluation(

@@ -1,10 +1,9 @@
-"""One studio and one browser for all tests of the pages: a small untrained network, photos of 192 pixels."""
+"""One studio for all tests of its pages: a small untrained network, photos of 192 pixels."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,9 +17,6 @@ from PIL import Image
 from deepdream.schema import compose
 from tests.hostile.checkpoints import checkpoint
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
 PATIENCE = 90_000  # milliseconds; the machine may be busy
 
 
@@ -68,17 +64,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         assert not studio.workspace.folder.exists()
     finally:
         socket.socket.connect = connect
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install .[dev]")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 Open = Callable[..., Any]
