@@ -62,6 +62,8 @@ def old_record(network: models.Network) -> models.Network:
     parameters = dict(network.hyper_parameters or {})
     new = ("cache_images", "cache_image_size", "cache_dir")
     record = {key: value for key, value in parameters["data"].items() if key not in new} | OLD
+    if record.get("rooms"):
+        record["rooms"] = {key: value for key, value in record["rooms"].items() if "shortcut" not in key}
     return replace(network, hyper_parameters={**parameters, "data": record})
 
 
