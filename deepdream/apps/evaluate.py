@@ -68,8 +68,8 @@ def data_of(network: models.Network, **overrides: Any) -> scenes.SceneDataModule
     if "root" not in values:
         raise ValueError(f"{network.source} has no record of the folder of its data; name it with root=PATH")
     values["against"] = [source for source in values.get("against", []) if Path(source).exists()]
-    # Keys that are younger than the checkpoint have the values of the YAML, those of the rooms too. Nothing is downloaded
-    # into a folder that only the checkpoint names.
+    # Keys that are younger than the checkpoint have the values of the YAML, those of the rooms too. Nothing is
+    # downloaded into a folder that only the checkpoint names.
     if isinstance(values.get("rooms"), dict):
         values["rooms"] = {**asdict(DataConfig.preset("rooms"))["rooms"], **values["rooms"]}
     config = DataConfig.preset(**{**values, "download": False, "url": None})
