@@ -26,6 +26,8 @@ PAGES = {
     "deepdream/weights/README.md": "model_card.md",
 }
 GALLERY = "gallery.md"
+# The published part of a microscope has its data in docs/; its style and scripts are those of the package.
+MICROSCOPE, TEMPLATES = "microscope_box/page", ROOT / "deepdream" / "microscope" / "templates"
 BOOSTS = {"faq.md": 4, "api/": 0.3, "configuration/": 0.5, "changelog.md": 0.2}  # of results of the search
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -43,6 +45,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri, content=text))
     for path, uri in PAGES.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / path)))
+    for path in sorted((*TEMPLATES.glob("*.js"), *TEMPLATES.glob("*.css"))):
+        files.append(File.generated(config, f"{MICROSCOPE}/{path.name}", abs_src_path=str(path)))
     return files
 
 

@@ -15,7 +15,7 @@ from tests.evaluating.test_sweeps import write_run
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    """The page of two settings of two runs each, one of which failed; class names as a user may have them."""
+    """The page of two settings of two runs each; one has failed. Class names as a user may have them."""
     write_run(tmp_path / "0", ["loss=bce", "seed=0"], [(0.2, 0.9), (0.4, 0.5)])
     write_run(tmp_path / "1", ["loss=<b>cosine", "seed=0"], [(0.45, 0.3)])
     write_run(tmp_path / "2", ["loss=bce", "seed=1"], [(0.6, 0.7), (0.5, 0.1)])
