@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from deepdream.studio import settings
-from deepdream.studio.dream_events import DREAM, PHOTO, Events
+from deepdream.studio.dream_events import DreamEvents
+from deepdream.studio.dream_handlers import DREAM, PHOTO
 from deepdream.studio.film_panel import FilmPanel
+from deepdream.studio.input_events import InputEvents
 from deepdream.studio.knobs import Knobs
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def build(studio: Studio) -> None:
 
 
 class Page:
-    """The components of the page; what they do is in `Events`."""
+    """The components of the page; what they do is in `InputEvents` and `DreamEvents`."""
 
     def __init__(self, studio: Studio) -> None:
         self.photo, self.guide = gr.State(), gr.State()  # of session.Photo
@@ -100,7 +102,7 @@ class Page:
         )
 
     def _listen(self, studio: Studio) -> None:
-        knobs, film, events = self.knobs, self.film, Events(studio, self)
+        knobs, film, inputs, events = self.knobs, self.film, InputEvents(studio, self), DreamEvents(studio, self)
         tuned = [*knobs.components, self.note]
         stage = [self.view, self.photo_in, self.live, self.slider, self.video, self.note, self.dream, self.stop]
         result = [self.result, self.command, self.download, self.inputs, self.again, self.explain]
@@ -108,27 +110,27 @@ class Page:
         taken = [self.photo, *stage, *knobs.components]
         wished = [self.photo, self.guide, knobs.brush, *knobs.components]
 
-        studio.blocks.load(events.begin, None, [*taken, knobs.channel_layer, knobs.target], **QUIET)
-        self.photo_in.upload(events.take_photo, [self.photo_in, self.photo], taken, preprocess=False, **QUIET)
+        studio.blocks.load(inputs.begin, None, [*taken, knobs.channel_layer, knobs.target], **QUIET)
+        self.photo_in.upload(inputs.take_photo, [self.photo_in, self.photo], taken, preprocess=False, **QUIET)
         self.guide_in.upload(
-            events.take_guide, self.guide_in, [self.guide, self.guide_in, self.note], preprocess=False, **QUIET
+            inputs.take_guide, self.guide_in, [self.guide, self.guide_in, self.note], preprocess=False, **QUIET
         )
-        self.view.input(events.choose_view, [self.view, self.shown], stage, **QUIET)
-        self.again.click(events.receive, self.dreamed, taken, **QUIET)
+        self.view.input(inputs.choose_view, [self.view, self.shown], stage, **QUIET)
+        self.again.click(inputs.receive, self.dreamed, taken, **QUIET)
         received = studio.photos["dream"]
-        received.change(events.receive, received, taken, **QUIET)
+        received.change(inputs.receive, received, taken, **QUIET)
         sent = studio.photos["understand"]
-        studio.tabs.select(events.open_understand, [self.photo, sent], sent, **QUIET)
+        studio.tabs.select(inputs.open_understand, [self.photo, sent], sent, **QUIET)
         selected = [*taken, knobs.channel_layer]
-        studio.selections.change(events.take_selection, [studio.selections, knobs.preset], selected, **QUIET).then(
+        studio.selections.change(inputs.take_selection, [studio.selections, knobs.preset], selected, **QUIET).then(
             events.dream, [self.results, *wished], made, **QUIET
         )
 
-        knobs.preset.input(events.choose_preset, [knobs.preset, knobs.network], tuned, **QUIET)
+        knobs.preset.input(inputs.choose_preset, [knobs.preset, knobs.network], tuned, **QUIET)
         knobs.network.input(
-            events.choose_network, [knobs.network, knobs.preset], [*tuned, knobs.channel_layer], **QUIET
+            inputs.choose_network, [knobs.network, knobs.preset], [*tuned, knobs.channel_layer], **QUIET
         )
-        knobs.mask.input(events.choose_mask, [knobs.mask, self.photo], knobs.brush, **QUIET)
+        knobs.mask.input(inputs.choose_mask, [knobs.mask, self.photo], knobs.brush, **QUIET)
         knobs.find_channels.click(
             events.find_channels, [knobs.channel_layer, *wished], [knobs.tiles, self.channels, self.note], **QUIET
         )
@@ -137,7 +139,7 @@ class Page:
         self.dream.click(events.dream, [self.results, *wished], made, **QUIET)
         film.make.click(events.make_film, [film.kind, film.frames, film.clip, self.results, *wished], made, **QUIET)
         film.clip_in.upload(
-            events.take_clip, film.clip_in, [film.clip, film.clip_in, self.note], preprocess=False, **QUIET
+            inputs.take_clip, film.clip_in, [film.clip, film.clip_in, self.note], preprocess=False, **QUIET
         )
         self.stop.click(events.stop, None, None, queue=False, **QUIET)
         self.vary.click(events.vary, wished, [*stage, self.variations, self.sheet], **QUIET)
