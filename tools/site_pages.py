@@ -43,8 +43,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages of docs/ and the generated ones."""
     for uri, text in {**configuration_pages(), **api_pages()}.items():
         files.append(File.generated(config, uri, content=text))
-    for path, uri in PAGES.items():
-        files.append(File.generated(config, uri, abs_src_path=str(ROOT / path)))
+    for source, uri in PAGES.items():
+        files.append(File.generated(config, uri, abs_src_path=str(ROOT / source)))
     for path in sorted((*TEMPLATES.glob("*.js"), *TEMPLATES.glob("*.css"))):
         files.append(File.generated(config, f"{MICROSCOPE}/{path.name}", abs_src_path=str(path)))
     return files
