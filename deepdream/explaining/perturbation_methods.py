@@ -56,6 +56,7 @@ def lime_weights(context: AttributionContext, segments: Tensor) -> Tensor:
         int(segments.max()) + 1,
         samples=config.lime_samples,
         precision=config.lime_precision,
+        is_probability=context.against is None,
         seed=context.seed,
     )
     return weights.to(context.image.device, torch.float32)
@@ -78,6 +79,7 @@ def kernel_shap_values(context: AttributionContext, segments: Tensor) -> Tensor:
         _response_to_visible(context, segments),
         int(segments.max()) + 1,
         samples=context.config.kernel_shap_samples,
+        is_probability=context.against is None,
         seed=context.seed,
     )
     return values.to(context.image.device, torch.float32)
