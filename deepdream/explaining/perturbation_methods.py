@@ -36,7 +36,7 @@ def occlusion(context: AttributionContext) -> Tensor:
     return falls[0, 0]  # the same in each channel
 
 
-@METHODS.register("LIME", "which of about 50 superpixels the prediction depends on", "1,000 images")
+@METHODS.register("LIME", "which of about 50 superpixels the prediction depends on", "up to 1,000 images")
 def lime(context: AttributionContext) -> Tensor:
     """LIME (Ribeiro et al. 2016): each pixel has the weight of its superpixel, see `lime_weights`."""
     segments = superpixels(context)
@@ -74,7 +74,10 @@ def kernel_shap(context: AttributionContext) -> Tensor:
 
 
 def kernel_shap_values(context: AttributionContext, segments: Tensor) -> Tensor:
-    """The estimated Shapley value of each superpixel: float32 (segments,). segments: int64 (H, W), from 0."""
+    """The Shapley value of each superpixel: float32 (segments,). segments: int64 (H, W), from 0.
+
+    Estimated from config.kernel_shap_samples images; exact where these are enough for all combinations.
+    """
     values = shapley_values(
         _response_to_visible(context, segments),
         int(segments.max()) + 1,

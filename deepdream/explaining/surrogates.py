@@ -1,10 +1,12 @@
 """Linear surrogate models of a function of binary features: the arithmetic of LIME and of KernelSHAP.
 
-The function, `response`, maps int64 (N, features) of 0 and 1 to (N,); here a feature is a visible superpixel. Each
-sample of it costs a pass of a network, so the samples are spent well: vectors come in pairs of complements, where
-interactions of two features cancel out, in balanced designs, and a proxy learned from them, whose own samples are free,
-takes over what it can predict (regression adjustment, as Witter et al. 2025 do for Shapley values). What it cannot is
-measured on the samples themselves, so that the result tends to the exact one however bad the proxy is.
+The function, `response`, maps int64 (N, features) of 0 and 1 to (N,); here a feature is a visible superpixel, and a
+sample costs a pass of a network. To need few of them:
+
+- Vectors come in pairs of complements, which cancel out the interactions of two features, in balanced designs.
+- A proxy learned from the samples takes over what it can predict, at no cost; the regression of what it misses is
+  added, so that the result tends to the exact one (regression adjustment, Witter et al. 2025).
+- Few features are enumerated.
 
 Results are float64 on the CPU and follow from the seed.
 """
