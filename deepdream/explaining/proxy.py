@@ -35,7 +35,7 @@ class Proxy:
 
     def __call__(self, pairs: Tensor) -> Tensor:
         """The predicted values, float64 (P, 2), of int64 (P, 2, features)."""
-        scores = [_covariance(part, self._signs) @ self._coefficients for part in _signs(pairs).split(1024)]
+        scores = [_covariance(part, self._signs) @ self._coefficients for part in torch.split(_signs(pairs), 1024)]
         return self._values(self._mean + self._scale * torch.cat(scores)).view(-1, 2)
 
     def left_out(self, pairs: Tensor) -> Tensor:

@@ -105,7 +105,8 @@ def _lime_operator(pairs: Tensor, samples: int) -> Tensor:
     visible -= (kernel * visible).sum(dim=(0, 1)) / kernel.sum()  # so that the intercept is free of penalty
     weighted = (kernel * visible).flatten(0, 1)
     penalty = 2 * len(pairs) / samples * torch.eye(pairs.shape[2], dtype=torch.float64)
-    return torch.linalg.solve(weighted.T @ visible.flatten(0, 1) + penalty, weighted.T).T.view_as(visible)
+    operator: Tensor = torch.linalg.solve(weighted.T @ visible.flatten(0, 1) + penalty, weighted.T).T
+    return operator.reshape(visible.shape)
 
 
 def _combined(operator: Tensor, values: Tensor) -> Tensor:
@@ -132,7 +133,7 @@ def _constrained(pairs: Tensor, weights: Tensor, values: Tensor, ends: Tensor) -
     deviating = visible - share
     weighted = weights.repeat_interleave(2)[:, None] * deviating
     rest = values.flatten() - none - gain * share[:, 0]
-    inverse = torch.linalg.pinv(weighted.T @ deviating, rtol=1e-9, hermitian=True)
+    inverse: Tensor = torch.linalg.pinv(weighted.T @ deviating, rtol=1e-9, hermitian=True)
     return gain / pairs.shape[2] + inverse @ (weighted.T @ rest)
 
 
