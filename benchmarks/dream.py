@@ -6,6 +6,9 @@ stage; three Gaussians, computed at each step. Both dream the same image with th
 machine affects both. On a busy machine OMP_NUM_THREADS=1 gives steadier ratios: two threads on one free core wait for
 each other.
 
+share_of_bare_convolutions is the time of exactly the convolutions that the dream needs, forward and backward to their
+inputs, over that of the dream: all octaves and steps, each convolution in its fastest memory format, nothing between.
+
 The large image (3840x2160, layer4) is dreamed in a process of its own, to measure its peak memory; the cost per pixel
 of a step is compared with that at 600x400. On a machine with a GPU everything runs there, and eight images at once are
 compared with one at a time.
@@ -21,9 +24,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
-from deepdream.hardware import best_device, let_pages_be_large, let_threads_sleep
+from deepdream.hardware import best_device, best_dtype, let_pages_be_large, let_threads_sleep
 
 let_threads_sleep()  # as the commands do
 let_pages_be_large()
@@ -35,11 +39,13 @@ import torchvision
 from torch import Tensor, nn
 
 from deepdream.acceleration import WARM_UP_CALLS
+from deepdream.acceleration.frozen import BlockedConv2d
 from deepdream.dreaming import DreamConfig, Dreamer
 from deepdream.models import Network
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HEIGHT, WIDTH, OCTAVES = 400, 600, 4
+LAYERS = ("layer1", "layer3", "layer4")
 
 
 def network() -> Network:
@@ -99,7 +105,7 @@ def _smooth(gradient: Tensor, sigma: float) -> Tensor:
     return smooth / 3
 
 
-def seconds(run: Callable[[], Tensor]) -> float:
+def seconds(run: Callable[[], object]) -> float:
     start = now()
     run()
     return now() - start
@@ -120,6 +126,70 @@ def difference(net: Network, image: Tensor) -> float:
     config = DreamConfig.preset("gordic", layers=["layer3"], octaves=1, steps=1)
     ours = Dreamer(net, config, precision="fp32")(image, shifts=[(5, -7)])
     return float((ours.to(plain) - plain).abs().mean() / (plain - image).abs().mean())
+
+
+def octave_sizes() -> list[tuple[int, int]]:
+    """The sizes (height, width) of the image in the octaves of preset gordic, smallest first."""
+    config = DreamConfig.preset("gordic")
+    scales = [config.octave_scale ** (octave - OCTAVES + 1) for octave in range(OCTAVES)]
+    return [(round(HEIGHT * scale), round(WIDTH * scale)) for scale in scales]
+
+
+@torch.no_grad()
+def bare_convolutions(model: nn.Module, layer: str, dtype: torch.dtype, steps: int) -> Callable[[], None]:
+    """What runs the convolutions of a dream of `layer`, forward and backward to their inputs, and nothing else."""
+    steps_of_octaves = []
+    for size in octave_sizes():
+        seen = convolutions(until(model, layer), torch.rand(1, 3, *size, device=best_device()))
+        works = [work for conv, x in seen for work in works_of(conv, x.to(dtype))]
+        steps_of_octaves.append([min(forms, key=quickest) for forms in works])
+
+    def run() -> None:
+        for works in steps_of_octaves:
+            for _ in range(steps):
+                for work in works:
+                    work()
+
+    return run
+
+
+def convolutions(model: nn.Module, image: Tensor) -> list[tuple[nn.Conv2d, Tensor]]:
+    """The convolutions of `model` in their order, each with what it reads when `model` runs on `image`."""
+    seen: list[tuple[nn.Conv2d, Tensor]] = []
+    convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [conv.register_forward_pre_hook(lambda module, inputs: seen.append((module, inputs[0]))) for conv in convs]
+    model(image)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def until(model: nn.Module, layer: str) -> nn.Sequential:
+    """The parts of a ResNet up to its stage `layer`."""
+    names = [name for name, _ in model.named_children()]
+    return nn.Sequential(*(getattr(model, name) for name in names[: names.index(layer) + 1]))
+
+
+def works_of(conv: nn.Conv2d, x: Tensor) -> list[list[Callable[[], Tensor]]]:
+    """The forms of a convolution of `x`, and those of its gradient at `x`: each form computes the same."""
+    forward: list[Callable[[], Tensor]] = []
+    backward: list[Callable[[], Tensor]] = []
+    geometry = (conv.stride, conv.padding, conv.dilation)
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        image, weight = (t.to(x.dtype).contiguous(memory_format=memory_format) for t in (x, conv.weight.detach()))
+        gradient = torch.ones_like(F.conv2d(image, weight, None, *geometry)).contiguous(memory_format=memory_format)
+        how = (None, *geometry, False, [0, 0], conv.groups, [True, False, False])
+        forward.append(partial(F.conv2d, image, weight, None, *geometry))
+        backward.append(partial(torch.ops.aten.convolution_backward, gradient, image, weight, *how))
+        if conv.in_channels == 3:  # its gradient as a dense convolution over blocks of pixels, which is faster
+            backward.append(partial(BlockedConv2d(conv).to(x.dtype).backward, gradient, x.shape))
+    return [forward, backward]
+
+
+def quickest(work: Callable[[], Tensor]) -> float:
+    """The least of a few times of `work`, in seconds."""
+    work()
+    return min(seconds(work) for _ in range(3))
 
 
 LARGE = (2160, 3840)
@@ -197,7 +267,10 @@ def main() -> None:
         "fp32, layer3": ours("layer3", "fp32"),
         "plain, layer1": plain("layer1"),
         "default, layer1": ours("layer1", "auto"),
+        "default, layer4": ours("layer4", "auto"),
     }
+    dtype = best_dtype("auto", device)
+    runs |= {f"bare, {layer}": bare_convolutions(plain_model, layer, dtype, steps) for layer in LAYERS}
     for run in runs.values():
         run()  # the first run of each prepares its kernels
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -216,6 +289,8 @@ def main() -> None:
         "dream_fp32_vs_plain": speed_up("fp32, layer3", "plain, layer3"),
         "dream_layer1_vs_plain": speed_up("default, layer1", "plain, layer1"),
     }
+    for layer in LAYERS:
+        ratios[f"share_of_bare_convolutions_{layer}"] = speed_up(f"default, {layer}", f"bare, {layer}")
     if device.type == "cuda":
         ratios |= batches(net, image, steps, repetitions)
     command = [sys.executable, __file__, "--large", *(["--quick"] if quick else [])]

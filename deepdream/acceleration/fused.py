@@ -21,19 +21,19 @@ from torchvision.ops import StochasticDepth
 
 from deepdream.hardware import cpu_features
 
+INSTRUCTIONS = {torch.float32: "avx2", torch.bfloat16: "avx512_f"}  # with which fused convolutions were measured
 OPERATORS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
 CHANNELS_LAST = torch.channels_last
 PASS_ON = (nn.Identity, nn.Dropout, StochasticDepth)  # in eval mode
 
 
 def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether `device` has fused convolutions for `dtype` that are faster: measured with AVX-512 only."""
-    if device.type != "cpu" or dtype not in (torch.bfloat16, torch.float32):
+    """Whether `device` has fused convolutions for `dtype` that are faster."""
+    if device.type != "cpu" or not cpu_features().get(INSTRUCTIONS.get(dtype, "none")):
         return False
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    has_operators = all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
-    return has_operators and bool(cpu_features().get("avx512_f"))
+    return all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
 
 
 def fuse_residual_blocks(model: nn.Module, keep: Collection[str] = ()) -> None:
@@ -149,13 +149,16 @@ class FusedBlock:
         maps.append(last.forward_sum(maps[-1], other, over=other is not x))
         return maps[1:]
 
-    def backward(self, gradient: Tensor, maps: list[Tensor], size: torch.Size, *, over: bool) -> Tensor:
-        """The gradient at the input, of `size`, given that at the output; over: `gradient` may be overwritten."""
-        at_sum = g = _masked(gradient, maps[-1], over=over)
-        sizes = [size, *(m.shape for m in maps)]
+    def backward(self, gradient: Tensor, passing: list[Tensor], size: torch.Size, *, over: bool) -> Tensor:
+        """The gradient at the input, of `size`, given that at the output; over: `gradient` may be overwritten.
+
+        passing: of each output of `forward`, from `_passing`.
+        """
+        at_sum = g = _masked(gradient, passing[-1], over=over)
+        sizes = [size, *(each.shape for each in passing)]
         for i, conv in reversed(list(enumerate(self.main))):
             if conv.relu:
-                g = _masked(g, maps[i], over=True)
+                g = _masked(g, passing[i], over=True)
             g = conv.backward(g, sizes[i], onto=at_sum if i == 0 and self.shortcut is None else None)
         return g if self.shortcut is None else self.shortcut.backward(at_sum, size, onto=g)
 
@@ -173,42 +176,51 @@ class FusedBlocks:
 
 
 class _Blocks(torch.autograd.Function):
-    """Blocks in a row and their gradient. The outputs of ReLU are saved: they tell where gradients pass."""
+    """Blocks in a row and their gradient. What is saved are the outputs of ReLU, which tell where gradients pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, blocks: Sequence[FusedBlock]) -> Tensor:
-        maps = []
+        saved = []
         ctx.blocks, ctx.size = blocks, x.shape
         for block in blocks:
-            maps += block.forward(x)
+            maps = block.forward(x)
             x = maps[-1]
-        ctx.save_for_backward(*maps)
+            saved += [_passing(y) for y in maps]
+        ctx.save_for_backward(*saved)
         return x
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        maps, g = list(ctx.saved_tensors), _channels_last(gradient)
+        passing, g = list(ctx.saved_tensors), _channels_last(gradient)
         for block in reversed(ctx.blocks):
-            of_block = maps[-len(block.main) :]
-            del maps[-len(block.main) :]
-            size = maps[-1].shape if maps else ctx.size
+            of_block = passing[-len(block.main) :]
+            del passing[-len(block.main) :]
+            size = passing[-1].shape if passing else ctx.size
             is_last = block is ctx.blocks[-1]  # its gradient comes from outside and may have other readers
             g = block.backward(g, of_block, size, over=not is_last)
         return g, None
 
 
-def _masked(gradient: Tensor, y: Tensor, *, over: bool) -> Tensor:
-    """`gradient` where `y`, an output of ReLU, is positive, else 0; over: written into `gradient`.
+def _passing(y: Tensor) -> Tensor:
+    """What tells where `y`, an output of ReLU, is positive: in float32 a mask, which takes a quarter of the memory.
+
+    Masks of bfloat16 would take half of it, and longer than the rest of a step.
+    """
+    return y if y.dtype == torch.bfloat16 else y.bool()
+
+
+def _masked(gradient: Tensor, passing: Tensor, *, over: bool) -> Tensor:
+    """`gradient` where an output of ReLU is positive, else 0; passing: from `_passing`; over: written into `gradient`.
 
     bfloat16 is read as int16, which has the same sign: PyTorch would convert it to float32, which takes twice as long.
     """
-    if y.dtype == torch.bfloat16:
-        return _masked(gradient.view(torch.int16), y.view(torch.int16), over=over).view(torch.bfloat16)
+    if passing.dtype == torch.bool:
+        return gradient.mul_(passing) if over else gradient * passing
+    g, y = gradient.view(torch.int16), passing.view(torch.int16)
     threshold = torch.ops.aten.threshold_backward
-    if over:
-        return threshold.grad_input(gradient, y, 0, grad_input=gradient)  # type: ignore[no-any-return]
-    return threshold(gradient, y, 0)  # type: ignore[no-any-return]
+    found: Tensor = threshold.grad_input(g, y, 0, grad_input=g) if over else threshold(g, y, 0)
+    return found.view(torch.bfloat16)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -19,12 +19,13 @@ import torch.nn.functional as F
 from scipy.stats import sobol_indices, uniform
 from sklearn.decomposition import NMF, non_negative_factorization
 from sklearn.exceptions import ConvergenceWarning
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepdream.dreaming import Objective, direction
 from deepdream.models import Network
 from deepdream.models.layers import NHWC, TOKENS, Layer, choose_layers
 from deepdream.models.probing import evaluating
+from deepdream.models.replacing import output_and_logits, passes_all, run_replaced
 from deepdream.models.taps import Taps
 
 Floats = npt.NDArray[np.float64]
@@ -109,8 +110,10 @@ def concept_importance(
 
     At each position the amounts of all concepts are multiplied by one number per concept in [0, 1], and the rest of the
     network sees what they add up to. designs: a power of 2; a concept costs as many passes through the rest.
+    Raises ValueError for a layer of tokens, and for one that the network has a way around.
     """
     (chosen,) = choose_layers([concepts.layer], network.probe.layers)
+    _check_is_passed(network, chosen, images)
     maps = _maps(network, concepts.layer, images)
     directions = torch.from_numpy(concepts.directions)
     totals = []
@@ -141,7 +144,7 @@ def total_sobol(function: Callable[[Floats], Floats], inputs: int, *, designs: i
         func=lambda samples: function(samples)[None], n=designs, dists=[uniform()] * inputs, random_state=random
     )
     total: Floats = np.asarray(found.total_order, dtype=np.float64).reshape(inputs)
-    return total
+    return total.clip(0, 1)  # an estimate from few samples may exceed 1
 
 
 @torch.no_grad()
@@ -183,27 +186,22 @@ def _at_most_some_iterations() -> Iterator[None]:
 def _logits_behind(network: Network, layer: Layer, maps: Tensor, *, batch_size: int = 64) -> Tensor:
     """The logits (N, classes) of the network where the output of `layer` is `maps` (N, C, H, W).
 
-    The part before the layer runs once, on an empty image. Raises ValueError for a layer of tokens, whose class token
-    is no part of the map.
+    The part before the layer runs once, on a blank image.
     """
-    if layer.layout == TOKENS:
-        raise ValueError(f"{layer.name} returns tokens; concepts need a layer of a convolutional network")
-    logits = []
-
-    def replaced(batch: Tensor) -> Tensor:
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-            return (batch.permute(0, 2, 3, 1) if layer.layout == NHWC else batch).to(output)
-
-        handle = network.model.get_submodule(layer.name).register_forward_hook(hook)
-        try:
-            found: Tensor = network.model(empty)
-        finally:
-            handle.remove()
-        return found
-
     side = network.image_size
-    empty = network.model_input(torch.zeros(1, 3, side, side))
+    blank = network.model_input(torch.zeros(1, 3, side, side))
+    outputs = maps.permute(0, 2, 3, 1) if layer.layout == NHWC else maps
     with evaluating(network.model):
-        for batch in torch.split(maps, batch_size):
-            logits.append(replaced(batch).float().cpu())
-    return torch.cat(logits)
+        batches = outputs.split(batch_size)
+        return torch.cat([run_replaced(network.model, layer, batch, blank).float().cpu() for batch in batches])
+
+
+def _check_is_passed(network: Network, layer: Layer, images: Tensor) -> None:
+    """Raise ValueError where the logits of `images` do not depend on the map of `layer` alone."""
+    if layer.layout == TOKENS:  # their class token is no part of the map
+        raise ValueError(f"{layer.name} returns tokens; concepts need a layer of a convolutional network")
+    x = network.model_input(images)
+    with evaluating(network.model):
+        output, logits = output_and_logits(network.model, layer, x)
+        if not passes_all(network.model, layer, x, output, logits):
+            raise ValueError(f"a way leads around {layer.name}, as that of a shortcut; concepts need a whole block")

@@ -25,7 +25,7 @@ from deepdream.microscope.channel_statistics import response
 from deepdream.microscope.image_set import Batch
 from deepdream.microscope.streaming import Pass
 from deepdream.models import Layer, Network
-from deepdream.models.layers import Size
+from deepdream.models.replacing import output_and_logits, passes_all, run_replaced
 from deepdream.models.taps import LOGITS, Taps
 from deepdream.scenes.transforms import normalize_uint8
 
@@ -167,31 +167,23 @@ def examine(
 @torch.no_grad()
 def _removed(model: nn.Module, layer: Layer, x: Tensor, candidates: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
     """Each image's candidates (N, R) sorted by how far the predicted class's probability falls without each: (N, R)."""
-    size: Size = (x.shape[2], x.shape[3])
-    before = model(x).float().softmax(dim=1).gather(1, predicted[:, None])  # (N, 1)
-    after = [
-        _without(model, layer, x, column, size).gather(1, predicted[:, None]) for column in candidates.unbind(dim=1)
-    ]
-    if not after:
-        return candidates.cpu(), before[:, :0].cpu()
-    drops, order = (before - torch.cat(after, dim=1)).sort(dim=1, descending=True, stable=True)
+    if candidates.shape[1] == 0:
+        return candidates.cpu(), torch.zeros(candidates.shape)
+    output, logits = output_and_logits(model, layer, x)
+    images = x[:1] if passes_all(model, layer, x, output, logits) else x
+
+    def probability(logits: Tensor) -> Tensor:
+        return logits.float().softmax(dim=1).gather(1, predicted[:, None])
+
+    def without(channels: Tensor) -> Tensor:
+        """The logits where channel `channels[i]` of `layer` is zero in image i."""
+        changed = output.clone()
+        layer.as_map(changed, (x.shape[2], x.shape[3]))[torch.arange(len(changed)), channels] = 0
+        return run_replaced(model, layer, changed, images)
+
+    after = torch.cat([probability(without(channels)) for channels in candidates.unbind(dim=1)], dim=1)
+    drops, order = (probability(logits) - after).sort(dim=1, descending=True, stable=True)
     return candidates.gather(1, order).cpu(), drops.cpu()
-
-
-def _without(model: nn.Module, layer: Layer, x: Tensor, channels: Tensor, size: Size) -> Tensor:
-    """The probabilities (N, classes) where channel `channels[i]` of `layer` is zero in image i."""
-
-    def remove(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        output = output.clone()
-        layer.as_map(output, size)[torch.arange(len(output)), channels] = 0
-        return output
-
-    handle = model.get_submodule(layer.name).register_forward_hook(remove)
-    try:
-        probabilities: Tensor = model(x).float().softmax(dim=1)
-    finally:
-        handle.remove()
-    return probabilities
 
 
 def _last_linear(model: nn.Module) -> Tensor | None:

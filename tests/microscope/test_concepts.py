@@ -112,3 +112,14 @@ def test_what_cannot_be_factorised_is_one_line(network, images, arguments, messa
         images = -images
     with pytest.raises(ValueError, match=message):
         find_concepts(network, arguments.pop("layer", "layer"), images, **arguments)
+
+
+def test_a_layer_that_a_shortcut_leads_around_has_no_importance(network, images) -> None:
+    class Shortcut(Colours):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + x.mean(dim=(2, 3))[:, :2]
+
+    around = Network(Shortcut().eval(), ["red", "green"], (0, 0, 0), (1, 1, 1), 32, source="shortcut")
+    concepts = find_concepts(around, "layer", images, count=2, crop_side=10)
+    with pytest.raises(ValueError, match="a way leads around layer"):
+        concept_importance(around, concepts, images, 0)
