@@ -192,7 +192,7 @@ def _logits_behind(network: Network, layer: Layer, maps: Tensor, *, batch_size: 
     blank = network.model_input(torch.zeros(1, 3, side, side))
     outputs = maps.permute(0, 2, 3, 1) if layer.layout == NHWC else maps
     with evaluating(network.model):
-        batches = outputs.split(batch_size)
+        batches = torch.split(outputs, batch_size)
         return torch.cat([run_replaced(network.model, layer, batch, blank).float().cpu() for batch in batches])
 
 
