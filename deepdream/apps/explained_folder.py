@@ -116,13 +116,18 @@ def explain_folder(
 
     todo = [name for name in paths if name not in earlier]
     first = round(start * len(todo))
-    here: list[str] = []
+    position = {name: number * len(config.methods) for number, name in enumerate(paths)}
+    here: dict[str, None] = {}  # in order
     with progress_bar("explaining", total=len(paths) * len(config.methods)) as update, Claims() as claims:
         for free in claims.rounds(todo[first:] + todo[:first], found.numbers, is_made):
             for name in free:
+
+                def on_method(method: str, name: str = name) -> None:
+                    update(position[name] + config.methods.index(method), description=f"{name}: {method}")
+
                 try:
-                    _explain(found, name, loggers, len(here), update)
-                    here.append(name)
+                    _explain(found, name, loggers, len(here), on_method)
+                    here[name] = None
                 except (OSError, ValueError) as error:
                     if len(paths) == 1:
                         raise
@@ -131,7 +136,7 @@ def explain_folder(
                     claims.release(found.numbers(name))
     for place in {found.numbers(name).parent for name in paths}:
         clear_claims(place)
-    elsewhere = [name for name in todo if name not in set(here) and is_made(name)]
+    elsewhere = [name for name in todo if name not in here and is_made(name)]
     for step, name in enumerate(elsewhere, len(here)):
         log_image(loggers, f"{PANELS}/{name}", images.read_image(found.panel(name)))
         log_metrics(loggers, {f"{PANELS}/confidence": found.read(name).confidence}, step)
@@ -140,15 +145,9 @@ def explain_folder(
     return [found.read(name) for name in paths if name in explained]
 
 
-def _explain(found: _Images, name: str, loggers: Sequence[Any], step: int, update: Callable[..., object]) -> None:
+def _explain(found: _Images, name: str, loggers: Sequence[Any], step: int, on_method: Callable[[str], object]) -> None:
     """Explain one image, write its panel, then its numbers, and print its line."""
     from deepdream.plots import rendered
-
-    methods = found.config.methods
-    done = list(found.paths).index(name) * len(methods)
-
-    def on_method(method: str) -> None:
-        update(done + methods.index(method), description=f"{name}: {method}")
 
     one = explain_one(found.config, found.network, name, found.paths[name], on_method)
     write_and_log_image(found.panel(name), loggers, f"{PANELS}/{name}", rendered(explaining.plot_panel(one)))

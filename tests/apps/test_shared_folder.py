@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from deepdream.apps import claims, explained_folder, folders
 from deepdream.images import noise_image
@@ -114,6 +116,17 @@ def test_processes_of_one_launch_need_a_folder_that_they_share(app: str, key: st
     assert refused.stderr.splitlines() == [
         f"error: 2 processes were started, and share a folder of results; name it, the same for all, with {key}=FOLDER"
     ]
+
+
+@pytest.mark.slow
+def test_two_devices_share_a_folder(alone: dict[str, bytes], tmp_path: Path) -> None:
+    photos_in(tmp_path)
+    shared = run_app("dream", *DREAM, "output=dreams", "devices=2", "device=cpu", cwd=tmp_path, **ENV)
+    assert shared.returncode == 0, shared.stderr
+    assert f"dreamed {PHOTOS} of {PHOTOS} images" in shared.stdout
+    assert set(files_in(tmp_path / "dreams")) == set(alone)
+    for name, file in alone.items():  # the provenance differs by devices=2
+        assert Image.open(tmp_path / "dreams" / name).tobytes() == Image.open(io.BytesIO(file)).tobytes()
 
 
 @pytest.mark.slow
