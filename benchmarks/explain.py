@@ -1,11 +1,15 @@
 """The cost of explaining and evaluating: `python benchmarks/explain.py [--quick]`.
 
-lime_vs_lime_package          seconds of the lime package over ours: 1,000 samples, ResNet-18, 224 px
+lime_vs_lime_package          seconds of the lime package over ours: 1,000 samples each, ResNet-18, 224 px
+lime_to_same_stability        seconds that ours takes to be as stable as the lime package is with 1,000 samples, over
+                              the seconds of that; the bundled model (128 px) on a photo
 gradcam_vs_forward_backward   seconds of a Grad-CAM over those of one forward and backward pass
 evaluate_vs_forward           seconds of an evaluation of 600 images with every plot, over those of the forward
                               passes and t-SNE alone; ResNet-18, 112 px
 
 The lime package is called as in its own tutorial: its default segmentation and batches of 10, the network in float32.
+For the stability it has our superpixels and colours. How stable: the rank correlation of the superpixels' weights with
+those of the lime package from 20,000 samples, mean over seeds.
 The two of a pair alternate, and the median of the ratios of neighbours is reported, so that other load on the machine
 affects both. The networks have random weights, which cost the same.
 """
@@ -19,14 +23,16 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
 import torch
 from lime.lime_image import LimeImageExplainer
 from PIL import Image
+from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import Tensor, nn
@@ -35,11 +41,15 @@ from torch.utils.tensorboard import SummaryWriter
 from deepdream.evaluating import Predictions, predict, write_evaluation, write_report
 from deepdream.explaining import explain, grad_cam
 from deepdream.explaining.config import ExplainConfig
+from deepdream.explaining.context import attribution_context
+from deepdream.explaining.perturbation_methods import lime_weights, superpixels
 from deepdream.hardware import best_dtype
-from deepdream.models import Network, ResNet
+from deepdream.images import read_sample
+from deepdream.models import Network, ResNet, load_network
 from deepdream.scenes.transforms import normalize_uint8
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+FULL_STABILITY = 1000, 20_000, [96, 128, 192, 256, 384], 4  # arguments of `stability`
 CLASSES = ["bathroom", "bedroom", "dining_room", "entrance_hall", "kitchen", "living_room"]
 
 
@@ -76,7 +86,7 @@ def ratio(above: Callable[[], Any], below: Callable[[], Any], repetitions: int) 
 def lime_runs(samples: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """The lime package, and ours."""
     net, image = network(224), photo(224)
-    config = ExplainConfig.preset(lime_samples=samples)
+    config = ExplainConfig.preset(lime_samples=samples, lime_precision=None)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
 
     def classify(images: np.ndarray) -> np.ndarray:
@@ -91,6 +101,75 @@ def lime_runs(samples: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
             LimeImageExplainer(random_state=0).explain_instance(pixels, classify, top_labels=1, num_samples=samples)
 
     return package, lambda: explain(net, image, ["lime"], config=config)
+
+
+@dataclass
+class Runs:
+    """Seconds and rank correlations of some runs of LIME."""
+
+    seconds: list[float] = field(default_factory=list)
+    correlations: list[float] = field(default_factory=list)
+
+    def add(self, truth: np.ndarray, run: Callable[..., np.ndarray], *arguments: Any) -> None:
+        start = time.perf_counter()
+        weights = run(*arguments)
+        self.seconds.append(time.perf_counter() - start)
+        self.correlations.append(spearmanr(weights, truth).statistic)
+
+    def __str__(self) -> str:
+        return f"{mean(self.seconds):8.3f} s   rank correlation {mean(self.correlations):.3f}"
+
+
+def stability_runs(net: Network, image: Image.Image) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
+    """The weights of the superpixels by the lime package, of (samples, seed), and by ours, of (config, seed)."""
+    pixels = net.preprocess(image)
+    with attribution_context(net, pixels, None, config=ExplainConfig.preset()) as context:
+        segments, target, given = superpixels(context), context.target, context.image[0].permute(1, 2, 0)
+
+    def classify(images: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return net.model(torch.from_numpy(images).permute(0, 3, 1, 2).float()).softmax(dim=1).numpy()
+
+    def package(samples: int, seed: int) -> np.ndarray:
+        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+            explanation = LimeImageExplainer(random_state=seed).explain_instance(
+                given.double().numpy(),
+                classify,
+                (target,),
+                top_labels=None,
+                num_samples=samples,
+                segmentation_fn=lambda _: segments.numpy(),
+            )
+        return np.array([weight for _, weight in sorted(explanation.local_exp[target])])
+
+    def ours(config: ExplainConfig, seed: int) -> np.ndarray:
+        with attribution_context(net, pixels, target, config=config, seed=seed) as context:
+            return lime_weights(context, segments).numpy()
+
+    return package, ours
+
+
+def stability(samples: int, reference: int, counts: list[int], seeds: int) -> tuple[float, float, float]:
+    """Seconds of ours until it is as stable as the lime package, over the seconds of that, and each; prints a table."""
+    net = load_network("box")
+    settings = {f"{count} samples": ExplainConfig.preset(lime_samples=count, lime_precision=None) for count in counts}
+    settings["by default"] = ExplainConfig.preset()
+    theirs, ours = Runs(), {name: Runs() for name in settings}
+    run_theirs, run_ours = stability_runs(net, read_sample("china"))
+    truth = run_theirs(reference, seeds)
+    run_ours(settings["by default"], seeds)  # the first run prepares its kernels
+    for seed in range(seeds):
+        theirs.add(truth, run_theirs, samples, seed)
+        for name, config in settings.items():
+            ours[name].add(truth, run_ours, config, seed)
+    print(f"{f'lime package, {samples} samples':30} {theirs}")
+    for name, runs in ours.items():
+        print(f"{f'ours, {name}':30} {runs}")
+    correlations, seconds = (
+        [mean(getattr(ours[f"{count} samples"], what)) for count in counts] for what in ("correlations", "seconds")
+    )
+    needed = float(np.interp(mean(theirs.correlations), correlations, seconds))
+    return needed / mean(theirs.seconds), needed, mean(theirs.seconds)
 
 
 def gradcam_runs() -> tuple[Callable[[], Any], Callable[[], Any]]:
@@ -146,7 +225,7 @@ def evaluate_runs(image_count: int, folder: Path) -> tuple[Callable[[], Any], Ca
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="60 samples of LIME, 150 images; within 60 s")
+    parser.add_argument("--quick", action="store_true", help="fewer samples of LIME, 150 images; within 60 s")
     quick = parser.parse_args().quick
     samples, image_count, repetitions = (60, 150, 1) if quick else (1000, 600, 3)
 
@@ -158,6 +237,7 @@ def main() -> None:
             run()  # the first run of each prepares its kernels and loads its libraries
         found = {
             "lime_vs_lime_package": ratio(*lime, repetitions),
+            "lime_to_same_stability": stability(*((100, 300, [16, 32, 64], 1) if quick else FULL_STABILITY)),
             "gradcam_vs_forward_backward": ratio(*cam, 5 if quick else 25),
             "evaluate_vs_forward": ratio(*evaluation, repetitions),
         }

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from deepdream.scenes import SceneDataModule
     from deepdream.training import SceneClassifier
 
+FEW = 1000  # training images: a network learns little from fewer, from scratch
 NORM_NEEDS_MORE = "Expected more than 1 value per channel"  # torch's error for batch norm of a single value
 
 
@@ -88,6 +89,8 @@ def main(config: TrainConfig, folder: Path) -> None:
             print(note)
         if last:
             print(_how_it_goes_on(config, last))
+        elif isinstance(config.data, DataConfig) and source is None and len(data.split("train")) < FEW:
+            print("few images to learn from scratch; experiment=few_photos begins with the bundled model, in minutes")
     with ExitStack() as stack:
         if trainer.is_global_zero:
             stack.enter_context(alone_in(folder))

@@ -19,7 +19,7 @@ import torch
 
 # A ResNet-50 to layer4 then takes about 3 GB for an image of 3840x2160.
 CPU_PIXELS = 1_000_000  # with numbers of 16 bits
-CPU_PIXELS_WIDE = 1_300_000  # with wider ones, where fused blocks keep masks
+CPU_PIXELS_WIDE = 1_300_000  # with wider ones: fused blocks save masks of one byte
 GPU_PIXELS = 4_000_000  # there it takes 2.2 GB in bfloat16; in one piece 4.4 GB, and 15 % less time
 GPU_BYTES_PER_PIXEL = 2_000  # of the same network in float32, with room to spare
 

@@ -83,6 +83,7 @@ class ExplainConfig:
     occlusion_stride: float
     superpixels: int
     lime_samples: int
+    lime_precision: float | None
     kernel_shap_samples: int
     confidence_samples: int
     confidence_share: float
@@ -104,6 +105,8 @@ class ExplainConfig:
         at_least("explain.superpixels", self.superpixels, 4)
         for key in ("lime_samples", "kernel_shap_samples"):
             at_least(f"explain.{key}", getattr(self, key), 10)
+        if self.lime_precision is not None:
+            above("explain.lime_precision", self.lime_precision, 0)
         for key in ("smoothgrad_noise", "completeness", "sensitivity_radius"):
             above(f"explain.{key}", getattr(self, key), 0)
         for key in ("score_cam_share", "occlusion_window", "occlusion_stride", "confidence_share", "repeat_share"):

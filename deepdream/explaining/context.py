@@ -142,7 +142,14 @@ def fewer_samples(config: ExplainConfig, share: float) -> ExplainConfig:
     fewer = {key: max(FEWEST[key], round(share * getattr(config, key))) for key in FEWEST}
     stride = min(config.occlusion_window, config.occlusion_stride / share**0.5)
     channels = share * config.score_cam_share
-    return replace(config, completeness=ANY_SUM, occlusion_stride=stride, score_cam_share=channels, **fewer)
+    return replace(
+        config,
+        completeness=ANY_SUM,
+        lime_precision=None,
+        occlusion_stride=stride,
+        score_cam_share=channels,
+        **fewer,
+    )
 
 
 class _Scorer(nn.Module):

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
-from captum._utils.models.linear_model import SkLearnRidge
-from captum.attr import KernelShap, Lime, Occlusion
+from captum.attr import Occlusion
 from skimage.segmentation import slic
 from torch import Tensor
 
 from deepdream.explaining.config import METHODS
 from deepdream.explaining.context import AttributionContext
-
-LIME_KERNEL_WIDTH = 0.25  # as in the lime package, over the cosine distance of the binary vectors
+from deepdream.explaining.surrogates import Response, lime_surrogate, shapley_values
 
 
 @METHODS.register("occlusion", "what a grey square over the region changes", "300 images")
@@ -40,7 +36,7 @@ def occlusion(context: AttributionContext) -> Tensor:
     return falls[0, 0]  # the same in each channel
 
 
-@METHODS.register("LIME", "which of about 50 superpixels the prediction depends on", "1,000 images")
+@METHODS.register("LIME", "which of about 50 superpixels the prediction depends on", "up to 1,000 images")
 def lime(context: AttributionContext) -> Tensor:
     """LIME (Ribeiro et al. 2016): each pixel has the weight of its superpixel, see `lime_weights`."""
     segments = superpixels(context)
@@ -50,18 +46,20 @@ def lime(context: AttributionContext) -> Tensor:
 def lime_weights(context: AttributionContext, segments: Tensor) -> Tensor:
     """The weight of each superpixel in a linear model of the network around the image: float32 (segments,).
 
-    A ridge regression of the probability on the visible superpixels, over config.lime_samples images that hide half of
-    them behind their mean colour, weighted by a kernel on the cosine distance to the whole image, as in the lime
-    package. segments: int64 (H, W), numbered from 0.
+    A ridge regression of the probability on the visible superpixels, over at most config.lime_samples images that hide
+    half of them behind their mean colour, weighted by a kernel on the cosine distance to the whole image, as in the
+    lime package; config.lime_precision stops it earlier. segments: int64 (H, W), numbered from 0.
     """
-    samples = context.config.lime_samples
-    visible = _half_visible(samples, int(segments.max()) + 1, context.seed).to(context.image.device)
-
-    def sample(_: Tensor, **__: Any) -> Iterator[Tensor]:
-        yield from torch.split(visible, 1)
-
-    method = Lime(_response_to_visible(context, segments), SkLearnRidge(alpha=1.0), _cosine_kernel, sample)
-    return _fitted(method, context, segments, samples)
+    config = context.config
+    weights = lime_surrogate(
+        _response_to_visible(context, segments),
+        int(segments.max()) + 1,
+        samples=config.lime_samples,
+        precision=config.lime_precision,
+        is_probability=context.against is None,
+        seed=context.seed,
+    )
+    return weights.to(context.image.device, torch.float32)
 
 
 @METHODS.register("KernelSHAP", "how the superpixels add up to the probability", "1,000 images")
@@ -76,9 +74,18 @@ def kernel_shap(context: AttributionContext) -> Tensor:
 
 
 def kernel_shap_values(context: AttributionContext, segments: Tensor) -> Tensor:
-    """The estimated Shapley value of each superpixel: float32 (segments,). segments: int64 (H, W), from 0."""
-    method = KernelShap(_response_to_visible(context, segments))
-    return _fitted(method, context, segments, context.config.kernel_shap_samples)
+    """The Shapley value of each superpixel: float32 (segments,). segments: int64 (H, W), from 0.
+
+    Estimated from config.kernel_shap_samples images; exact where these are enough for all combinations.
+    """
+    values = shapley_values(
+        _response_to_visible(context, segments),
+        int(segments.max()) + 1,
+        samples=context.config.kernel_shap_samples,
+        is_probability=context.against is None,
+        seed=context.seed,
+    )
+    return values.to(context.image.device, torch.float32)
 
 
 def superpixels(context: AttributionContext) -> Tensor:
@@ -104,42 +111,20 @@ def mean_colours(image: Tensor, segments: Tensor) -> Tensor:
     return (sums / sizes)[:, segments][None]
 
 
-def _response_to_visible(context: AttributionContext, segments: Tensor) -> Callable[[Tensor], Tensor]:
+def _response_to_visible(context: AttributionContext, segments: Tensor) -> Response:
     """The response, (N,), as a function of the visible superpixels, (N, segments) of 0 and 1."""
     image, hidden = (  # (H, W, 3), the memory order of channels-last images
         x[0].permute(1, 2, 0) for x in (context.image, mean_colours(context.image, segments))
     )
 
     def response(visible: Tensor) -> Tensor:
-        mixed = torch.where((visible > 0.5)[:, segments, None], image, hidden)  # (N, H, W, 3)
-        return context.response(mixed.permute(0, 3, 1, 2))
+        answers = []
+        for batch in torch.split(visible.to(segments.device), context.config.batch_size):
+            mixed = torch.where((batch > 0)[:, segments, None], image, hidden)  # (N, H, W, 3)
+            answers.append(context.response(mixed.permute(0, 3, 1, 2)))
+        return torch.cat(answers)
 
     return response
-
-
-def _fitted(method: Lime, context: AttributionContext, segments: Tensor, samples: int) -> Tensor:
-    """The weight of each superpixel; `method` explains the network as a function of the visible superpixels."""
-    all_visible = context.image.new_ones(1, int(segments.max()) + 1)
-    with warnings.catch_warnings(), context.seeded():
-        warnings.simplefilter("ignore")  # scikit-learn's about a constant probability, for which all weights are 0
-        weights: Tensor = method.attribute(
-            all_visible, n_samples=samples, perturbations_per_eval=context.config.batch_size, return_input_shape=False
-        )
-    return weights.flatten().float().nan_to_num()
-
-
-def _half_visible(samples: int, count: int, seed: int) -> Tensor:
-    """The visible superpixels of each sample, int64 (samples, count); in the first all are."""
-    generator = torch.Generator().manual_seed(seed)
-    visible = torch.randint(0, 2, (samples, count), generator=generator)
-    visible[0] = 1
-    return visible
-
-
-def _cosine_kernel(_: Tensor, __: Tensor, visible: Tensor, **___: Any) -> float:
-    # The whole image is a vector of ones: with n of N superpixels visible the cosine is sqrt(n / N).
-    distance = 1 - math.sqrt(float(visible.float().mean()))
-    return math.sqrt(math.exp(-(distance**2) / LIME_KERNEL_WIDTH**2))
 
 
 def _grid(height: int, width: int, count: int) -> Tensor:

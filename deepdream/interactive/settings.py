@@ -93,6 +93,7 @@ class ExplainSettings(TypedDict, total=False):
     occlusion_stride: float
     superpixels: int
     lime_samples: int
+    lime_precision: float | None
     kernel_shap_samples: int
     confidence_samples: int
     confidence_share: float

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -55,7 +56,8 @@ def ask_about_pages(
 
     folder: of the finished microscope, whose image files the judge sees. The images of a question are the strongest and
     the weakest of all that are not shown. Shown are the crops, strongest and weakest as on the
-    page; the visualisations, without any of what does not excite the channel; and both.
+    page; the visualisations; and both. What a visualisation looks like as such, whatever its channel, says nothing: the
+    mean over those of all tested channels of the layer stands beside each channel's, as what does not excite it.
     Raises ValueError where the judge is the network of the microscope, and where there are too few images.
     """
     if digest_of(judge.model) == digest_of(microscope.network.model):
@@ -67,26 +69,25 @@ def ask_about_pages(
     for layer in microscope.layers:
         held_out = _held_out(microscope, layer)
         channels = np.linspace(0, layer.channels - 1, min(layer.channels, TESTED)).round().astype(int).tolist()
+        channels = [channel for channel in channels if held_out[channel]]
+        dreamt = {} if visualizations is None else _dreamt(judge, visualizations, layer, channels)
+        typical = F.normalize(torch.cat(list(dreamt.values())).mean(dim=0, keepdim=True), dim=1) if dreamt else None
         crops: list[Question] = []
         dreams: list[Question] = []
         both: list[Question] = []
         for channel in channels:
-            if not held_out[channel]:
-                continue
             best, worst = (
                 _features(judge, _crops(microscope, layer, channel, kind, opened, judge.image_size))
                 for kind in ("best", "worst")
             )
-            dreamt = None
-            if visualizations is not None:
-                paths = [visualizations.path(layer, channel, kind) for kind in visualizations.kinds if kind != PHOTO]
-                dreamt = _features(judge, [_opened(path) for path in paths])
             for strong, weak in held_out[channel]:
                 pair = whole[strong], whole[weak], channel
                 crops.append(Question(best, *pair, against=worst))
-                if dreamt is not None:
-                    dreams.append(Question(dreamt, *pair))
-                    both.append(Question(torch.cat([best, dreamt]), *pair, against=worst))
+                if typical is not None:
+                    own = dreamt[channel]
+                    dreams.append(Question(own, *pair, against=typical))
+                    against = torch.cat([worst, typical.expand(len(own), -1)])
+                    both.append(Question(torch.cat([best, own]), *pair, against=against))
         asked = {"crops": crops, "visualisations": dreams, "both": both}
         results += [PageTest(layer.name, shown, forced_choice(each)) for shown, each in asked.items() if each]
     if not results:
@@ -94,6 +95,15 @@ def ask_about_pages(
     record = {"judge": judge.source, "results": [each.record for each in results]}
     write_atomically(folder / TEST, (json.dumps(record, indent=1) + "\n").encode())
     return results
+
+
+def _dreamt(judge: Network, visualizations: Visualizations, layer: Layer, channels: Sequence[int]) -> dict[int, Tensor]:
+    """What `judge` sees in the visualisations of each channel from noise: (kinds, D)."""
+    kinds = [kind for kind in visualizations.kinds if kind != PHOTO]
+    return {
+        channel: _features(judge, [_opened(visualizations.path(layer, channel, kind)) for kind in kinds])
+        for channel in channels
+    }
 
 
 def _held_out(microscope: Microscope, layer: Layer) -> list[list[tuple[int, int]]]:

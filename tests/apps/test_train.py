@@ -99,6 +99,7 @@ def test_two_processes_train_together_and_evaluate_each_image_once(trained: Path
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("epoch 2/2") == 1
+    assert result.stdout.count("experiment=few_photos") == 1  # 72 images, from scratch
     (run,) = tmp_path.glob("outputs/*/*")
     figures = json.loads((run / "figures" / "evaluation.json").read_text())
     rows = [row for row in csv.DictReader((run / "metrics.csv").open()) if row["test/accuracy"]]

@@ -64,6 +64,7 @@ def test_every_experiment_composes_and_overrides_the_other_groups() -> None:
         for path in folder.rglob("*.yaml")
     }
     assert found["demo"].trainer.max_epochs == 14
+    assert (found["few_photos"].model.pretrained, found["few_photos"].data.train_list) == ("box", None)
     plain = found["ablation/plain"]
     assert (plain.decay_norm_and_bias, plain.evaluate, plain.data.batch_size) == (True, False, 64)
     elements = [config for name, config in found.items() if name.startswith("ablation/") and name != "ablation/plain"]
@@ -162,6 +163,7 @@ def test_a_run_starts_from_published_weights_and_prints_what_it_replaced(trained
     overrides = ("model=resnet18", "model.pretrained=places365", "optimizer.lr=0", "optimizer.weight_decay=0")
     run, printed = train(trained, tmp_path, *overrides, TORCH_HOME=str(tmp_path / "torch"))
     assert "started from places365/resnet18; its head of 365 classes was replaced by one for these 12" in printed
+    assert "few_photos" not in printed
     content = torch.load(tmp_path / "torch" / "hub" / "checkpoints" / "resnet18_places365.pth.tar", weights_only=True)
     network = load_network(run / "checkpoints" / "last.ckpt")
     assert network.hyper_parameters["pretrained"] == "places365"
