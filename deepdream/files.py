@@ -34,7 +34,7 @@ def atomic_path(
     The parent folder is created. An existing `path` stays until the block ends. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stem = partial_stem or (f".{secrets.token_hex(8)}{PARTIAL}" if unique else _partial_name(path))
+    stem = partial_stem or (f".{secrets.token_hex(8)}{PARTIAL}" if unique else hidden_beside(path, PARTIAL).name)
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
     partial = path.with_name(stem + suffix)  # libraries choose the format by the suffix
     try:
@@ -62,7 +62,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     in at a time (`exclusive`). Raises OSError; the old folder is then still there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f"{_partial_name(folder)}-"
+    prefix = f"{hidden_beside(folder, PARTIAL).name}-"
     for leftover in folder.parent.iterdir():
         if leftover.name.startswith(prefix):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -81,10 +81,19 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _partial_name(path: Path) -> str:
-    """`.name.partial`; of a long name its hash, so that what is appended still fits the file system."""
+def modified(path: Path) -> int | None:
+    """When a file was last modified, in nanoseconds; None where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """`.name` and `ending`, beside `path`; of a long name its hash, so that what is appended fits the file system."""
     name = os.fsencode(path.name)
-    return f".{path.name if len(name) <= _LONGEST_STEM else hashlib.sha256(name).hexdigest()[:16]}{PARTIAL}"
+    stem = path.name if len(name) <= _LONGEST_STEM else hashlib.sha256(name).hexdigest()[:16]
+    return path.with_name(f".{stem}{ending}")
 
 
 @contextmanager

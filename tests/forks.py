@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -147,4 +148,7 @@ def _run(
     sys.argv = [str(ROOT / f"{app}.py"), *arguments]
     if before is not None:
         before()
-    sys.exit(importlib.import_module(COMMANDS[app]).main())
+    try:
+        sys.exit(importlib.import_module(COMMANDS[app]).main())
+    finally:
+        threading._shutdown()  # as at the end of an interpreter: the processes of joblib would idle for 5 minutes

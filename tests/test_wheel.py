@@ -59,8 +59,8 @@ def test_sdist_and_wheel_are_complete_and_valid(built: Path) -> None:
         inside = {name.partition("/")[2] for name in file.getnames()}
     assert {"conf/dream/vivid.yaml", "constraints.txt", "environment.yml", "tests/test_wheel.py", "LICENSE"} <= inside
     assert not any(name.startswith(("docs/images/", "benchmarks/", ".github/")) for name in inside)
-    packed = {path.relative_to(ROOT).as_posix() for path in _ours("deepdream", "conf")}
-    expected = {path if path.startswith("deepdream") else f"deepdream/{path}" for path in packed}
+    packed = {path.relative_to(ROOT).as_posix() for path in _ours("deepdream", "conf", "hydra_plugins")}
+    expected = {f"deepdream/{path}" if path.startswith("conf/") else path for path in packed}
     names = set(zipfile.ZipFile(_wheel(built)).namelist())
     assert expected <= names
     others = {name for name in names - expected if ".dist-info/" not in name}

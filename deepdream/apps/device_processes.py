@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from deepdream.apps.distributed import rank_of_this_process
 from deepdream.hardware import best_device
 
 T = TypeVar("T")
@@ -15,7 +16,11 @@ def on_devices(work: Callable[[Any], T], devices: int, device: str) -> T:
     """What `work(fabric)` returns in the first of `devices` processes, each with a `fabric.global_rank`.
 
     work: a function of a module, or a partial of one, because it is pickled. device: auto, cpu or cuda.
+
+    Raises ValueError, in one line, where this process is one of several already.
     """
+    if rank_of_this_process() is not None:
+        raise ValueError(f"devices={devices} starts processes of its own; leave it out under torchrun or srun")
     from lightning_fabric import Fabric
 
     fabric = Fabric(accelerator=best_device(device).type, devices=devices, strategy="ddp_spawn")

@@ -24,10 +24,14 @@ BY_LIGHTNING = "hydra.job.name=train_ddp_process_"  # among the arguments of a p
 
 @dataclass(frozen=True)
 class Rank:
-    """This process among those that were started together. world_size: over all nodes; None where it is not known."""
+    """This process among those that were started together.
+
+    index: among all; 0 where it is not known. world_size: over all nodes; None where it is not known.
+    """
 
     node: int
     local: int
+    index: int
     world_size: int | None
     address: str
     port: int
@@ -36,6 +40,11 @@ class Rank:
     def is_zero(self) -> bool:
         """Whether this is rank 0, which chooses the run folder."""
         return self.node == 0 and self.local == 0
+
+    @property
+    def start(self) -> float:
+        """The share of a list after which this process begins, where each goes over the whole list."""
+        return self.index / self.world_size if self.world_size else 0.0
 
 
 def in_one_folder(arguments: list[str]) -> list[str]:
@@ -81,6 +90,31 @@ def require_all(processes: int) -> None:
         )
 
 
+def share_of_folder(place: str | None, *, key: str, device: str) -> Rank | None:
+    """This process among those that share a folder of images, on a GPU of its own; None where it is the only one.
+
+    place: where the results go, as the user has named it by `key`. It alone connects the processes: each claims images
+    there, so that any of them may die, and none waits for rank 0.
+
+    Raises ValueError, in one line, where the user has named none.
+    """
+    rank = rank_of_this_process()
+    if rank is None or rank.world_size == 1:
+        return None
+    if place is None:
+        raise ValueError(
+            f"{rank.world_size or 'several'} processes were started, and share a folder of results; name it, the same "
+            f"for all, with {key}=FOLDER"
+        )
+    if device in ("auto", "cuda"):
+        import torch
+
+        if torch.cuda.is_available():
+            # Slurm may show each process nothing but its own GPU.
+            torch.cuda.set_device(rank.local % torch.cuda.device_count())
+    return rank
+
+
 @cache
 def rank_of_this_process() -> Rank | None:
     """The rank of this process; None for one that was started alone."""
@@ -95,10 +129,12 @@ def rank_of_this_process() -> Rank | None:
     # In Lightning's order: torchrun may have been started by Slurm.
     kind = next(k for k in (TorchElasticEnvironment, SLURMEnvironment, LightningEnvironment) if k.detect())
     environment = kind()
-    world_size = os.environ.get("WORLD_SIZE") if kind is LightningEnvironment else environment.world_size()
+    is_by_hand = kind is LightningEnvironment  # which learns its index and world size later, from the Trainer
+    world_size = os.environ.get("WORLD_SIZE") if is_by_hand else environment.world_size()
     return Rank(
         node=environment.node_rank(),
         local=environment.local_rank(),
+        index=int(os.environ.get("RANK", "0")) if is_by_hand else environment.global_rank(),
         world_size=None if world_size is None else int(world_size),
         address=environment.main_address,
         port=environment.main_port,

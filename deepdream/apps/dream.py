@@ -15,6 +15,7 @@ from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
+from deepdream.apps.distributed import share_of_folder
 from deepdream.apps.dreamed import channel_grid, dream_image
 from deepdream.apps.earlier_dreams import refuse_output_among_inputs
 from deepdream.apps.film import dream_film
@@ -54,6 +55,8 @@ def main(config: DreamAppConfig, folder: Path) -> None:
         raise ValueError(f"image={config.image} is {several} and {other} takes one image; leave one of them out")
     if several is None and config.devices > 1:
         raise ValueError(f"devices={config.devices} shares out a folder of images; name one with image=FOLDER")
+    is_shared = several is not None and not is_sequence
+    rank = share_of_folder(config.output, key="output", device=config.device) if is_shared else None
     default = "dream.mp4" if is_film else "dreams" if several is not None else "dream.png"
     output = Path(config.output) if config.output else folder / default
     if several is None and not is_film:
@@ -68,14 +71,15 @@ def main(config: DreamAppConfig, folder: Path) -> None:
     if config.mode == "layers":
         _print_layers(network)
         return
-    built = open_loggers(config.logger, config.tags)
+    built = open_loggers(config.logger, config.tags) if rank is None or rank.is_zero else {}
     with recorded(built, dataclasses.asdict(config), folder) as loggers:
         if is_film:
             dream_film(config, network, output, loggers)
         elif config.mode == "channels":
             _dream_channels(config, network, output, loggers)
         elif several is not None:
-            dream_folder(config, network, inputs.images_in(config.image), output, loggers)
+            start = 0.0 if rank is None else rank.start
+            dream_folder(config, network, inputs.images_in(config.image), output, loggers, start=start)
         else:
             _dream_image(config, network, output, loggers)
         for line in places_to_look(built, folder):

@@ -7,7 +7,7 @@ of every file. It is made again where something of that has changed. Any other f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,48 +38,59 @@ def targets(paths: Sequence[Path], output: Path) -> dict[Path, Path]:
 
 def refuse_output_among_inputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
     """Raises ValueError where an output is a file that is read, or the folder: the next run would read its dreams."""
+    read = {_identity(source) for source in inputs} - {None}
     for path in outputs:
-        for source in inputs:
-            if path.exists() and source.exists() and path.samefile(source):
-                raise ValueError(
-                    f"output is {path}, which is one of the inputs; choose another output, or replace it with "
-                    "overwrite=true"
-                )
+        if _identity(path) in read:
+            raise ValueError(
+                f"output is {path}, which is one of the inputs; choose another output, or replace it with "
+                "overwrite=true"
+            )
 
 
-def unmade(claims: Mapping[Path, Mapping[str, Any]], *, count: int, overwrite: bool) -> list[Path]:
-    """The files of `claims` (file -> the provenance that its dream would have) to be written; says why, and why not.
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What two names of one file have in common; None where there is no file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
+
+def unmade(wanted: Mapping[Path, Callable[[], Mapping[str, Any]]], *, count: int, overwrite: bool) -> set[Path]:
+    """The files of `wanted` to be written; says why, and why not.
+
+    wanted: file -> a function that gives the provenance that its dream would have. It reads the whole photo, and is
+        called only where there is a file already.
     count: the number of images, with those that cannot be dreamed.
 
     Raises ValueError where one holds something else than an earlier dream of its image, unless `overwrite`.
     """
-    same, changed, new = [], {}, []
-    for path, claim in claims.items():
+    same, changed = set(), {}
+    for path, provenance in wanted.items():
         if not path.exists():
-            new.append(path)
             continue
         try:
             stored = read_provenance(path)
         except (OSError, ValueError):
             stored = {}
-        if not _is_of_image(stored, claim) and not overwrite:
+        would_be = provenance()
+        if not _is_of_image(stored, would_be) and not overwrite:
             source = _image(stored)
             what = f"the dream of {source}" if source else "no dream"
             raise ValueError(
                 f"{relative(path)} is there already and holds {what}; choose another output, or replace it with "
                 "overwrite=true"
             )
-        if difference := _difference(stored, claim):
+        if difference := _difference(stored, would_be):
             changed[path] = difference
         else:
-            same.append(path)
+            same.add(path)
     if same:
         print(f"{len(same)} of {count} images exist already, dreamed from the same files with the same settings")
     if changed:
         some = ", ".join(f"{path.name} ({why})" for path, why in list(changed.items())[:LISTED])
         print(f"dreamed again: {len(changed)} of {count}, {some}{', ...' if len(changed) > LISTED else ''}")
-    return [path for path in claims if path not in same]
+    return wanted.keys() - same
 
 
 def _image(stored: Mapping[str, Any]) -> Any:
@@ -87,15 +98,15 @@ def _image(stored: Mapping[str, Any]) -> Any:
     return config.get("image") if isinstance(config, dict) else None
 
 
-def _is_of_image(stored: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
+def _is_of_image(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether a dream is one of the same image: by its name, or by its content."""
-    contents = [each["inputs"].get("image") for each in (stored, claim) if isinstance(each.get("inputs"), dict)]
-    return bool(stored) and (_image(stored) == _image(claim) or (len(contents) == 2 and contents[0] == contents[1]))
+    contents = [each["inputs"].get("image") for each in (stored, wanted) if isinstance(each.get("inputs"), dict)]
+    return bool(stored) and (_image(stored) == _image(wanted) or (len(contents) == 2 and contents[0] == contents[1]))
 
 
-def _difference(stored: Mapping[str, Any], claim: Mapping[str, Any]) -> str:
+def _difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """What has changed since a dream was made, in a few words; "" where nothing has."""
-    old, new = _flat(stored), _flat(json.loads(json.dumps(claim, default=str)))
+    old, new = _flat(stored), _flat(json.loads(json.dumps(wanted, default=str)))
     for key in sorted(old.keys() | new.keys(), key=lambda key: key.startswith("config")):  # files first
         was, now = old.get(key), new.get(key)
         if was == now:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream import images
 from deepdream.apps import inputs, reproduce
+from deepdream.apps.claims import Claims, clear_claims
 from deepdream.apps.device_processes import on_devices
 from deepdream.apps.earlier_dreams import refuse_output_among_inputs, targets, unmade
 from deepdream.console import relative
 from deepdream.dreaming.config import DreamAppConfig
+from deepdream.files import modified
 from deepdream.loggers import log_image
 from deepdream.provenance import write_image
 
@@ -27,17 +29,27 @@ if TYPE_CHECKING:
     from deepdream.models import Network
 
 BATCH = 8  # images of one size that a GPU dreams at once; a CPU gains nothing from it
+WAITING = 4 * BATCH  # images that wait for others of their size
 Batch = list[tuple[Path, "Pixels"]]
 
 
 def dream_folder(
-    config: DreamAppConfig, network: Network, paths: list[Path], output: Path, loggers: Sequence[Any] = ()
+    config: DreamAppConfig,
+    network: Network,
+    paths: list[Path],
+    output: Path,
+    loggers: Sequence[Any] = (),
+    *,
+    start: float = 0.0,
 ) -> None:
     """Dream every image of `paths` into `output`, under its own name, and log it; unreadable files are skipped.
 
     Each image dreams as it would alone, unless the objective compares images: then those of one size are dreamed
-    together, on every device. Several devices share the work. Dreams that an earlier run has made of the same are
-    reused, so that an interrupted folder continues.
+    together, on every device. Several devices share the work, as do several commands with the same `output`, on one
+    machine or many (see `deepdream.apps.claims`). Dreams that an earlier run has made of the same are reused, so that
+    an interrupted folder continues.
+
+    start: the share of the images after which this process begins, so that several do not begin with the same.
 
     Raises ValueError, before the first dream, where a file that is no earlier dream would be replaced.
     """
@@ -45,44 +57,75 @@ def dream_folder(
     if not config.overwrite:
         refuse_output_among_inputs(paths, list(files.values()))
     groups = _groups_of_one_size(paths, config) if _compares_images(config) else [[path] for path in paths]
+    before = {file: modified(file) for file in files.values()}
     dreamer = inputs.dreamer(config, network)
-    claims = {files[path]: _claim(config, network, dreamer, path, group) for group in groups for path in group}
-    before = {file: _modified(file) for file in files.values()}
-    waiting = set(unmade(claims, count=len(paths), overwrite=config.overwrite))
+    wanted = {
+        files[path]: partial(_provenance, config, network, dreamer, path, group) for group in groups for path in group
+    }
+    waiting = unmade(wanted, count=len(paths), overwrite=config.overwrite)
     groups = [group for group in groups if not waiting.isdisjoint(files[path] for path in group)]
-    todo = sum(map(len, groups))
+    work = _Work(config, network, groups, files, before)
     if config.devices > 1:
-        share = partial(_dream_share, config=config, network=network, groups=groups, files=files)
-        on_devices(share, config.devices, config.device)
+        on_devices(partial(_dream_share, work=work), config.devices, config.device)
     else:
-        _dream_groups(config, network, dreamer, groups, files)
-    made = [path for group in groups for path in group if _modified(files[path]) != before[files[path]]]
-    names = dict(zip(paths, inputs.unique_names(paths), strict=True))
-    for path in made:  # here, because the processes of other devices have no loggers
-        log_image(loggers, f"dream/{names[path]}", images.read_image(files[path]))
-    print(f"dreamed {len(made)} of {todo} images")
+        _dream_groups(work, dreamer, start)
+    clear_claims(output)
+    made = [path for group in groups for path in group if work.is_made(path)]
+    if loggers:  # here, because the processes of other devices have none
+        names = dict(zip(paths, inputs.unique_names(paths), strict=True))
+        for path in made:
+            log_image(loggers, f"dream/{names[path]}", images.read_image(files[path]))
+    print(f"dreamed {len(made)} of {sum(map(len, groups))} images")
     print(f"images:     {relative(output)}")
 
 
-def _dream_share(
-    fabric: Any, config: DreamAppConfig, network: Network, groups: list[list[Path]], files: Mapping[Path, Path]
-) -> None:
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What each of the processes that share a folder needs.
+
+    groups: images to be dreamed, each alone or together with those that it is compared with. files: that of each dream.
+    before: when each of these files was last modified before the work began.
+    """
+
+    config: DreamAppConfig
+    network: Network
+    groups: list[list[Path]]
+    files: Mapping[Path, Path]
+    before: Mapping[Path, int | None]
+
+    def is_made(self, path: Path) -> bool:
+        """Whether this process, or another one, has dreamed the image."""
+        file = self.files[path]
+        return modified(file) != self.before[file]
+
+
+def _dream_share(fabric: Any, work: _Work) -> None:
     """The work of one of several processes."""
-    own = groups[fabric.global_rank :: fabric.world_size]
-    _dream_groups(config, network, inputs.dreamer(config, network), own, files)
+    _dream_groups(work, inputs.dreamer(work.config, work.network), fabric.global_rank / fabric.world_size)
 
 
-def _dream_groups(
-    config: DreamAppConfig, network: Network, dreamer: Dreamer, groups: list[list[Path]], files: Mapping[Path, Path]
-) -> None:
-    guide = inputs.guide(config)
-    at_once = BATCH if dreamer.device.type != "cpu" and not _compares_images(config) else 1
-    for batch in _batches(config, groups, at_once):
-        _dream_batch(config, network, dreamer, guide, batch, files)
+def _dream_groups(work: _Work, dreamer: Dreamer, start: float) -> None:
+    guide = inputs.guide(work.config)
+    at_once = BATCH if dreamer.device.type != "cpu" and not _compares_images(work.config) else 1
+    first = round(start * len(work.groups))
+    in_order = work.groups[first:] + work.groups[:first]
+    claimed = {path: work.files[group[0]] for group in work.groups for path in group}
+    with Claims() as claims:
+        rounds = claims.rounds(in_order, lambda group: claimed[group[0]], lambda group: all(map(work.is_made, group)))
+        for free in rounds:
+            for batch in _batches(work.config, free, at_once, lambda group: claims.release(claimed[group[0]])):
+                _dream_batch(work, dreamer, guide, batch)
+                for path, _ in batch:
+                    claims.release(claimed[path])
 
 
-def _batches(config: DreamAppConfig, groups: list[list[Path]], at_once: int) -> Iterator[Batch]:
-    """The images of each group of several; and single ones, up to `at_once` of one size together."""
+def _batches(
+    config: DreamAppConfig, groups: Iterable[list[Path]], at_once: int, let_go: Callable[[list[Path]], None]
+) -> Iterator[Batch]:
+    """The images of each group of several; and single ones, up to `at_once` of one size together.
+
+    let_go: called with a group that has no readable image.
+    """
     waiting: dict[tuple[int, int], Batch] = defaultdict(list)
     for group in groups:
         batch: Batch = []
@@ -91,28 +134,23 @@ def _batches(config: DreamAppConfig, groups: list[list[Path]], at_once: int) -> 
                 batch.append((path, inputs.source_pixels(str(path), config)))
             except (OSError, ValueError) as error:
                 _skip(str(error))
-        if len(group) > 1:
+        if not batch:
+            let_go(group)
+        elif len(group) > 1:
             yield batch
-            continue
-        for path, pixels in batch:
-            size = pixels.shape[:2]
-            waiting[size].append((path, pixels))
-            if len(waiting[size]) == at_once:
-                yield waiting.pop(size)
+        else:
+            size = batch[0][1].shape[:2]
+            waiting[size] += batch
+            if len(waiting[size]) == at_once or sum(map(len, waiting.values())) > WAITING:
+                yield waiting.pop(max(waiting, key=lambda size: len(waiting[size])))
     yield from waiting.values()
 
 
-def _dream_batch(
-    config: DreamAppConfig,
-    network: Network,
-    dreamer: Dreamer,
-    guide: Tensor | None,
-    batch: Batch,
-    files: Mapping[Path, Path],
-) -> None:
+def _dream_batch(work: _Work, dreamer: Dreamer, guide: Tensor | None, batch: Batch) -> None:
     """Dream images of one size together. Those that cannot be dreamed (too small, for example) are skipped."""
     import torch
 
+    config, network = work.config, work.network
     try:
         before = torch.stack([images.to_tensor(pixels)[:3] for _, pixels in batch])
         masks = [inputs.mask(config.mask, network, pixels) for _, pixels in batch]
@@ -130,15 +168,15 @@ def _dream_batch(
     together = [path for path, _ in batch]
     for (path, pixels), dream in zip(batch, dreams, strict=True):
         dream = torch.cat([dream, images.to_tensor(pixels)[3:]])
-        claim = _claim(config, network, dreamer, path, together)
-        write_image(dream, files[path], bits=config.dream.bits or 8, provenance=claim)
-        print(f"{path.name} -> {relative(files[path])}", flush=True)
+        provenance = _provenance(config, network, dreamer, path, together)
+        write_image(dream, work.files[path], bits=config.dream.bits or 8, provenance=provenance)
+        print(f"{path.name} -> {relative(work.files[path])}", flush=True)
 
 
-def _claim(
+def _provenance(
     config: DreamAppConfig, network: Network, dreamer: Dreamer, path: Path, group: Sequence[Path]
 ) -> dict[str, Any]:
-    """The provenance of the dream of `path`, which is made together with its group where the objective compares."""
+    """That of the dream of `path`, which is made together with its group where the objective compares images."""
     own = dataclasses.replace(config, image=str(path))
     return reproduce.provenance(own, network, dreamer, compared=group if _compares_images(config) else ())
 
@@ -166,10 +204,6 @@ def _groups_of_one_size(paths: list[Path], config: DreamAppConfig) -> list[list[
         count = -(-len(alike) // BATCH)
         groups += [alike[number::count] for number in range(count)]
     return groups
-
-
-def _modified(path: Path) -> int | None:
-    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _skip(reason: str) -> None:

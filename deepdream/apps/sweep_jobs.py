@@ -92,9 +92,14 @@ def run_alone(module: str, folder: Path) -> None:
 def _failed(folder: Path, how: str) -> JobFailed:
     """The error of the job at hand, which is also noted for the end of the sweep."""
     hydra = HydraConfig.get()
-    with (Path(hydra.sweep.dir) / FAILED).open("a", encoding="utf-8") as file:
-        file.write(f"{Path(hydra.sweep.dir) / hydra.sweep.subdir}\n")
+    note_failure(Path(hydra.sweep.dir), hydra.sweep.subdir)
     return JobFailed(f"job {hydra.job.num} of the sweep {how}; its log is in {folder}")
+
+
+def note_failure(sweep: Path, job: str) -> None:
+    """Note, for the end of the sweep, that the job in this folder of it has failed."""
+    with (sweep / FAILED).open("a", encoding="utf-8") as file:
+        file.write(f"{sweep / job}\n")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,6 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from deepdream.explaining.config import CHECKS, METHODS
-from deepdream.explaining.explanation import Explanation
 from deepdream.plots import COLORS, figure_style
 
 TRIM = 0.2  # share of the images that is left out at each end of a mean
@@ -35,7 +35,23 @@ class MethodMetrics:
     seconds: float
 
 
-def rank_methods(images: Sequence[Sequence[Explanation]]) -> list[MethodMetrics]:
+class Scored(Protocol):
+    """An `Explanation`, or what is kept of one."""
+
+    @property
+    def method(self) -> str:
+        """Its name."""
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The values of its checks."""
+
+    @property
+    def seconds(self) -> float:
+        """The time of the attribution."""
+
+
+def rank_methods(images: Sequence[Sequence[Scored]]) -> list[MethodMetrics]:
     """The methods from the best to the worst, given the explanations of each image by the same methods and checks.
 
     Raises ValueError if there are none.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from deepdream import __version__, explaining
-from deepdream.apps.explain import explain_one
+from deepdream.apps.explained import explain_one
 from deepdream.apps.inputs import images_below
 from deepdream.hardware import best_device
 from deepdream.interactive.given import GivenImages
