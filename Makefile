@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Tests run in parallel, one thread each: small networks are no faster with more.
-TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+# One thread each: small networks are no faster with more. Three at a time even on two cores: some wait for commands.
+TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dist demo test test-fast test-all test-gpu lint format docs architecture notebooks method-table \
