@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import logging
 import math
@@ -154,9 +155,11 @@ def read_sample(name: str = "china") -> Image.Image:
     """A photo bundled with scikit-learn, 640x427: one of SAMPLES. Raises ValueError for another name."""
     if name not in SAMPLES:
         raise ValueError(f"there is no sample photo {name!r}; it must be one of {', '.join(SAMPLES)}")
-    from sklearn.datasets import load_sample_image  # takes a second to import, and few runs need it
-
-    return Image.fromarray(load_sample_image(f"{name}.jpg"))
+    package = importlib.util.find_spec("sklearn")  # not imported: that takes seconds
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    with Image.open(Path(package.submodule_search_locations[0], "datasets", "images", f"{name}.jpg")) as photo:
+        return photo.convert("RGB")
 
 
 def noise_image(height: int, width: int, seed: int) -> Image.Image:

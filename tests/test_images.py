@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from deepdream.image_formats import FORMATS, IMAGE_SUFFIXES, MAX_FILE_PIXELS
-from deepdream.images import decode, read_image
+from deepdream.images import SAMPLES, decode, read_image, read_sample
 from deepdream.provenance import read_provenance, write_png
 from tests.pictures import (  # noqa: F401  # fixtures of every test
     SHARED,
@@ -391,3 +392,8 @@ def test_heic_without_its_package_names_the_extra(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"pip install 'deepdream-lightning\[heif\]'") as error:
         read_image(tmp_path / "a.heic")
     message(error, tmp_path / "a.heic")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_photo_is_that_of_scikit_learn(name: str) -> None:
+    np.testing.assert_array_equal(np.asarray(read_sample(name)), load_sample_image(f"{name}.jpg"))

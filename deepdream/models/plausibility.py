@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 import torch
-from PIL import Image
-from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 
+from deepdream.images import SAMPLES, read_sample
 from deepdream.models.network import Network
 
 # Deviation of a map's mean from the running mean of its batch norm, in running standard deviations; the median over
@@ -21,9 +20,7 @@ NEARLY_UNIFORM = 0.95  # entropy of the predictions, as a share of the largest: 
 
 def photos(network: Network) -> Tensor:
     """A temple and a flower, as the evaluation shows them to `network`: float32 (2, 3, S, S) in [0, 1]."""
-    return torch.stack(
-        [network.preprocess(Image.fromarray(load_sample_image(name))) for name in ("china.jpg", "flower.jpg")]
-    )
+    return torch.stack([network.preprocess(read_sample(name)) for name in SAMPLES])
 
 
 def statistics_agree(network: Network) -> bool:
