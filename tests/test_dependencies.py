@@ -59,7 +59,7 @@ def test_every_tool_for_development_is_used() -> None:
     tools = {"build", "import-linter", "mypy", "pytest-xdist", "ruff", "setuptools", "twine"}  # of the Makefile
     tools |= {"ipykernel", "setuptools-scm"}  # nbclient starts the one, setuptools calls the other
     makefile = (ROOT / "Makefile").read_text() + (ROOT / "tests" / "test_wheel.py").read_text()
-    for word in ("lint-imports", "mypy", "-n auto", "ruff", "build", "setuptools"):
+    for word in ("lint-imports", "mypy", "-n 3", "ruff", "build", "setuptools"):
         assert word in makefile + (ROOT / "pyproject.toml").read_text()
     used = _distributions(_imported("deepdream", "tests", "benchmarks", "tools"))
     itself = {PROJECT["name"]}  # with some of its extras

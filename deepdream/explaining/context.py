@@ -142,10 +142,11 @@ def fewer_samples(config: ExplainConfig, share: float) -> ExplainConfig:
     fewer = {key: max(FEWEST[key], round(share * getattr(config, key))) for key in FEWEST}
     stride = min(config.occlusion_window, config.occlusion_stride / share**0.5)
     channels = share * config.score_cam_share
+    precision = None if config.lime_precision is None else config.lime_precision / share**0.5
     return replace(
         config,
         completeness=ANY_SUM,
-        lime_precision=None,
+        lime_precision=precision,
         occlusion_stride=stride,
         score_cam_share=channels,
         **fewer,

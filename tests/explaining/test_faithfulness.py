@@ -117,11 +117,13 @@ def test_the_rank_correlation_is_scipys() -> None:
 
 def test_a_repeated_attribution_costs_a_fraction_of_its_samples() -> None:
     """Counted in images through the network: a quarter, and the few that a method always needs."""
-    config = replace(CONFIG, completeness=1e9, occlusion_window=0.25, occlusion_stride=0.125)
+    config = replace(CONFIG, completeness=1e9, lime_precision=None, occlusion_window=0.25, occlusion_stride=0.125)
     with attribution_context(patch_network(), bright(), "yes", config=config) as context:
         for method in ("smoothgrad", "gradient_shap", "integrated_gradients", "occlusion", "lime", "kernel_shap"):
             whole, part = (image_count(asked, method) for asked in (context, context.for_comparison()))
             assert 0.2 * whole < part < 0.35 * whole, method
+    with attribution_context(patch_network(), bright(), "yes", config=CONFIG) as context:
+        assert image_count(context.for_comparison(), "lime") <= image_count(context, "lime")  # which stops early
 
 
 def image_count(context: AttributionContext, method: str) -> int:
