@@ -19,12 +19,12 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 from deepdream.hardware import best_device, best_dtype, let_pages_be_large, let_threads_sleep
@@ -219,7 +219,9 @@ def large(repetitions: int) -> None:
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated() / 1e9
     else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9  # from KiB, on Linux
+        # VmHWM, because ru_maxrss begins with the memory of the process that started this one.
+        status = Path("/proc/self/status").read_text()
+        peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9  # from KiB, on Linux
     print(json.dumps({"seconds_per_pixel_4k_vs_600": round(median(ratios), 2), "peak_4k_gb": round(peak, 2)}))
 
 
