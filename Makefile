@@ -26,7 +26,7 @@ dist: setup  ## build the sdist and the wheel into dist/ and check them
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
-demo: setup  ## dream with the bundled model, then train and evaluate, dream and explain a new one; 5 minutes on a CPU
+demo: setup  ## dream with the bundled model, then train and evaluate, dream and explain a new one; minutes on a CPU
 	$(BIN)/python dream.py output=outputs/demo/bundled_china.png
 	$(BIN)/python train.py experiment=demo
 	$(BIN)/python dream.py ckpt=last image=flower output=outputs/demo/vivid_flower.png
