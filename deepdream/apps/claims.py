@@ -43,15 +43,18 @@ class Claims:
             self.release(path)
 
     def rounds(
-        self, work: Sequence[T], file: Callable[[T], Path], is_made: Callable[[T], bool]
+        self, work: Sequence[T], file: Callable[[T], Path], is_made: Callable[[T], bool], *, start: float = 0.0
     ) -> Iterator[Iterator[T]]:
         """What of `work` is this process's to make, in rounds, until all of it is made or was tried here.
 
         file: that of each piece, which is claimed. is_made: whether it is finished, also by another process.
+        start: the share of the work after which this process begins, so that several do not meet at the first piece.
 
         The caller makes all of a round, and releases each file, before it asks for the next one: otherwise two
         processes could wait for each other. Raises OSError where the folder cannot be written.
         """
+        first = round(start * len(work))
+        work = [*work[first:], *work[:first]]
         while work:
             busy: list[T] = []
             yield self._free(work, file, is_made, busy)

@@ -115,11 +115,10 @@ def explain_folder(
         return modified(found.numbers(name)) != before[name]
 
     todo = [name for name in paths if name not in earlier]
-    first = round(start * len(todo))
     position = {name: number * len(config.methods) for number, name in enumerate(paths)}
     here: dict[str, None] = {}  # in order
     with progress_bar("explaining", total=len(paths) * len(config.methods)) as update, Claims() as claims:
-        for free in claims.rounds(todo[first:] + todo[:first], found.numbers, is_made):
+        for free in claims.rounds(todo, found.numbers, is_made, start=start):
             for name in free:
 
                 def on_method(method: str, name: str = name) -> None:

@@ -107,11 +107,14 @@ def _dream_share(fabric: Any, work: _Work) -> None:
 def _dream_groups(work: _Work, dreamer: Dreamer, start: float) -> None:
     guide = inputs.guide(work.config)
     at_once = BATCH if dreamer.device.type != "cpu" and not _compares_images(work.config) else 1
-    first = round(start * len(work.groups))
-    in_order = work.groups[first:] + work.groups[:first]
     claimed = {path: work.files[group[0]] for group in work.groups for path in group}
     with Claims() as claims:
-        rounds = claims.rounds(in_order, lambda group: claimed[group[0]], lambda group: all(map(work.is_made, group)))
+        rounds = claims.rounds(
+            work.groups,
+            lambda group: claimed[group[0]],
+            lambda group: all(map(work.is_made, group)),
+            start=start,
+        )
         for free in rounds:
             for batch in _batches(work.config, free, at_once, lambda group: claims.release(claimed[group[0]])):
                 _dream_batch(work, dreamer, guide, batch)

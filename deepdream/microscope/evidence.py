@@ -87,6 +87,7 @@ class _Found:
     drops: list[Tensor] = field(default_factory=list)
     means: list[Tensor] = field(default_factory=list)
     exact: bool = True
+    passes_all: bool | None = None  # see `replacing.passes_all`; None until the first batch
 
 
 def examine(
@@ -136,7 +137,7 @@ def examine(
             of.strongest.append(strongest.indices.cpu())
             of.strengths.append(strongest.values.cpu())
             candidates = contribution.topk(min(removals, layer.channels), dim=1).indices
-            removed, drops = _removed(model, layer, x.detach(), candidates, predicted)
+            removed, drops = _removed(model, layer, x.detach(), candidates, predicted, of)
             of.removed.append(removed)
             of.drops.append(drops)
         heat += [_heat(network, image, config) for image in pixels.float() / 255]
@@ -165,12 +166,16 @@ def examine(
 
 
 @torch.no_grad()
-def _removed(model: nn.Module, layer: Layer, x: Tensor, candidates: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
+def _removed(
+    model: nn.Module, layer: Layer, x: Tensor, candidates: Tensor, predicted: Tensor, found: _Found
+) -> tuple[Tensor, Tensor]:
     """Each image's candidates (N, R) sorted by how far the predicted class's probability falls without each: (N, R)."""
     if candidates.shape[1] == 0:
         return candidates.cpu(), torch.zeros(candidates.shape)
     output, logits = output_and_logits(model, layer, x)
-    images = x[:1] if passes_all(model, layer, x, output, logits) else x
+    if found.passes_all is None:
+        found.passes_all = passes_all(model, layer, x, output, logits)
+    images = x[:1] if found.passes_all else x
 
     def probability(logits: Tensor) -> Tensor:
         return logits.float().softmax(dim=1).gather(1, predicted[:, None])
