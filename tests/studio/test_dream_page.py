@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -118,6 +119,42 @@ def test_a_painted_mask_keeps_the_rest_of_the_photo(open_page: Open, tmp_path: P
     changed = np.abs(np.asarray(Image.open(downloaded(page)), int) - np.asarray(photo(), int)).max(axis=2) > 0
     assert changed[:, : changed.shape[1] // 2].any()
     assert not changed[:, changed.shape[1] * 3 // 4 :].any()
+
+
+def film_of(page: Any) -> list[np.ndarray]:
+    """Make the film that the panel asks for: the frames of the downloaded file."""
+    page.click("#make-film")
+    page.wait_for_selector("#stop", state="visible")
+    page.wait_for_selector("#dream", state="visible")
+    assert page.locator("#note .error").count() == 0, page.locator("#note").inner_text()
+    with av.open(str(downloaded(page))) as file:
+        return [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+
+
+@pytest.mark.slow
+def test_a_zoom_and_a_dreamed_video_play_and_download(open_page: Open, tmp_path: Path) -> None:
+    page = open_page()
+    set_width(page, 0)
+    page.click("#film >> text=Film")
+    field = page.locator("#film").get_by_label("Frames").first
+    field.fill("3")
+    field.blur()
+    frames = film_of(page)
+    assert len(frames) == 3
+    assert frames[0].shape == np.asarray(photo()).shape
+    assert not np.array_equal(frames[0], frames[2])
+    assert {"film=zoom", "film.frames=3"} <= set(command_of(page))
+    assert page.locator("#stage video").evaluate("video => video.readyState") > 0
+
+    page.click("#film >> text=Dream a video")
+    page.click("#make-film")
+    page.wait_for_selector("#note >> text=Drop the video to dream on first.")
+    clip = [photo().rotate(angle) for angle in (0, 90, 180)]
+    clip[0].save(tmp_path / "my clip.gif", save_all=True, append_images=clip[1:], duration=100)
+    drop(page, tmp_path / "my clip.gif", "#clip")
+    page.wait_for_selector("#clip >> text=my clip")
+    assert len(film_of(page)) == 3
+    assert "film=video" in command_of(page)
 
 
 HOSTILE = {
