@@ -20,6 +20,19 @@ def test_mass_and_pointing_are_shares_inside_the_mask() -> None:
     assert mask_scores(values, mask)["mass_accuracy"] == pytest.approx(float(values[mask].sum() / values.sum()))
 
 
+def test_mass_and_pointing_are_those_of_quantus() -> None:
+    """RelevanceMassAccuracy and PointingGame of Quantus 0.6 on these maps and masks, recorded."""
+    rng = np.random.default_rng(0)
+    maps, masks = rng.standard_normal((5, 1, 16, 16)).astype(np.float32), rng.random((5, 1, 16, 16)) < 0.3
+    scores = [
+        mask_scores(torch.from_numpy(each), torch.from_numpy(mask))
+        for each, mask in zip(maps[:, 0], masks[:, 0], strict=True)
+    ]
+    mass = [0.2793327, 0.3257892, 0.4005178, 0.3424522, 0.3009955]
+    assert [score["mass_accuracy"] for score in scores] == pytest.approx(mass, abs=1e-6)
+    assert [score["pointing"] for score in scores] == [1, 0, 0, 1, 0]
+
+
 def test_a_mask_is_cropped_like_its_image() -> None:
     network = patch_network()
     white = np.zeros((40, 80), np.uint8)
