@@ -16,6 +16,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -27,6 +28,7 @@ from deepdream.markup import escaped
 WIDTH = 120  # characters of a table where the output is no terminal
 LONGEST_LINE = 1_000  # characters of an error
 PACKAGE = Path(__file__).parent
+SHARE = (TaskProgressColumn(), TimeRemainingColumn())
 COUNTS = (MofNCompleteColumn(), TimeRemainingColumn())
 BYTES = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 

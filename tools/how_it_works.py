@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -110,16 +111,7 @@ def _steps(network: Network, photo: Image.Image, **settings: object) -> list[Ste
 def _settled(report: StepReport) -> StepReport:
     """The report with its image and gradient as they are now."""
     image = report.image.clone()
-    return StepReport(
-        report.octave,
-        report.octaves,
-        report.step,
-        report.steps,
-        report.size,
-        report.objective,
-        report.gradient.clone(),
-        lambda: image,
-    )
+    return replace(report, gradient=report.gradient.clone(), decode=lambda: image)
 
 
 def _dream(network: Network, photo: Image.Image, **settings: object) -> Image.Image:

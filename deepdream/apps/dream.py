@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from deepdream.apps.earlier_dreams import refuse_output_among_inputs
 from deepdream.apps.film import dream_film
 from deepdream.apps.folders import dream_folder
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
-from deepdream.console import invocation, print_table, progress_bar, relative
+from deepdream.console import SHARE, invocation, print_table, progress_bar, relative
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.loggers import log_image, log_metrics
 from deepdream.models.config import BUNDLED
@@ -38,6 +39,7 @@ TRY_NEXT = (
     ("image=PHOTO", "a photo of your own"),
     ("film=zoom output=zoom.mp4", "a film"),
 )
+LONG = 10 * 60  # seconds to go from which the time is printed
 
 
 @command("dream")
@@ -91,7 +93,7 @@ def main(config: DreamAppConfig, folder: Path) -> None:
 
 
 def _dream_image(config: DreamAppConfig, network: Network, output: Path, loggers: Sequence[Any]) -> None:
-    with _progress(config) as show:
+    with _progress() as show:
         dreamed = dream_image(config, network, show)
     write_image(dreamed.after, output, bits=config.dream.bits or 8, provenance=dreamed.provenance)
     before, after, dreamer = dreamed.before, dreamed.after[:3], dreamed.dreamer
@@ -148,13 +150,19 @@ def _with_bits(config: DreamAppConfig, output: Path) -> DreamAppConfig:
 
 
 @contextmanager
-def _progress(config: DreamAppConfig) -> Iterator[Callable[[StepReport], None]]:
-    """A progress bar, and the function that moves it after each step."""
-    with progress_bar("dreaming", total=config.dream.octaves * config.dream.steps) as update:
+def _progress() -> Iterator[Callable[[StepReport], None]]:
+    """A progress bar, and the function that moves it after each step; a long dream says once how long it takes."""
+    start, is_long = time.monotonic(), False
+    with progress_bar("dreaming", total=1000, columns=SHARE) as update:
 
         def show(step: StepReport) -> None:
-            done = step.octave * step.steps + step.step + 1
-            update(done, description=f"octave {step.octave + 1}/{step.octaves}, {step.size[1]}x{step.size[0]}")
+            nonlocal is_long
+            left = (time.monotonic() - start) * (1 - step.done) / step.done
+            if not is_long and left > LONG and step.step + 1 == step.steps:  # the first steps are slower
+                is_long = True
+                print(f"about {left / 3600:.1f} hours to go" if left > 5400 else f"about {left / 60:.0f} minutes to go")
+            where = f"octave {step.octave + 1}/{step.octaves}, {step.size[1]}x{step.size[0]}"
+            update(round(1000 * step.done), description=where)
 
         yield show
 

@@ -35,6 +35,7 @@ class StepReport:
 
     octave, step: counted from 0, out of `octaves` and, in this octave, `steps`.
     size: height and width of this octave.
+    done: the share of the work that is done, in (0, 1]: of the pixels of all steps.
     objective: of each image before the step: (N,) on the computing device; reading it waits for the device. For an
         image in tiles it is the mean over the tiles.
     gradient: that the step followed, at the image: (N, 3, H, W), smoothed and normalised as configured.
@@ -46,6 +47,7 @@ class StepReport:
     step: int
     steps: int
     size: Size
+    done: float
     objective: Tensor
     gradient: Tensor
     decode: Callable[[], Tensor]
@@ -181,6 +183,7 @@ class Dreamer:
             if guide is not None:
                 ascent.set_guide(_batch(guide, ascent.numerics.dtype, self.device))
             dreamed = undreamed
+            pixels = [height * width for height, width in sizes]
             for octave, size in enumerate(sizes):
                 base, start = octaves.base(octave), octaves.start(octave, dreamed)
                 if masked is not None:
@@ -194,10 +197,12 @@ class Dreamer:
                 for step in range(config.steps):
                     params, objective = ascent.step(params, step, next(transforms))
                     if on_step is not None:
+                        done = (sum(pixels[:octave]) + pixels[octave] * (step + 1) / config.steps) / sum(pixels)
                         decode = partial(finished, parameterization, params)
                         assert ascent.gradient is not None
+                        gradient = ascent.gradient
                         on_step(
-                            StepReport(octave, len(sizes), step, config.steps, size, objective, ascent.gradient, decode)
+                            StepReport(octave, len(sizes), step, config.steps, size, done, objective, gradient, decode)
                         )
                 dreamed = parameterization.image(parameterization.values(params))
         return finished(parameterization, params)

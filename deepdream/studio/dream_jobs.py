@@ -117,7 +117,7 @@ def dream(task: Task, wish: Wish) -> Finished:
     config = dataclasses.replace(wish.config, dream=dataclasses.replace(wish.config.dream, bits=8))
     network = task.network(config.ckpt or BUNDLED)
     with only_ours():
-        made = dream_image(config, network, _Previews(task, config.dream))
+        made = dream_image(config, network, _Previews(task))
     made.provenance["config"].update(wish.names)
     write_image(made.after, wish.output, provenance=made.provenance)
     before, after = (wish.output.with_name(f"{which}.jpg") for which in ("before", "after"))
@@ -130,24 +130,20 @@ def dream(task: Task, wish: Wish) -> Finished:
 class _Previews:
     """Reports the first step of a dream, and then one in PAUSE seconds."""
 
-    def __init__(self, task: Task, config: DreamConfig) -> None:
+    def __init__(self, task: Task) -> None:
         self._task = task
         self._start = time.monotonic()
         self._last = 0.0
-        pixels = [config.octave_scale ** (2 * octave) for octave in range(config.octaves)]
-        self._before = [sum(pixels[:octave]) / sum(pixels) for octave in range(config.octaves)]
-        self._share = [each / sum(pixels) for each in pixels]
 
     def __call__(self, step: dreaming.StepReport) -> None:
         self._task.give_way()
         now = time.monotonic()
         if now - self._last < PAUSE:
             return
-        done = self._before[step.octave] + self._share[step.octave] * (step.step + 1) / step.steps
-        left = (now - self._start) * (1 - done) / done if now - self._start > 1 else None
+        left = (now - self._start) * (1 - step.done) / step.done if now - self._start > 1 else None
         caption = f"octave {step.octave + 1} of {step.octaves}, {step.size[1]}x{step.size[0]}"
         image = step.image if step.image.dim() == 3 else step.image[0]
-        self._task.report(Preview(_jpeg(images.to_image(image)), done, left, caption))
+        self._task.report(Preview(_jpeg(images.to_image(image)), step.done, left, caption))
         self._last = time.monotonic()
 
 

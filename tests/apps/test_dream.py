@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -253,6 +254,19 @@ def test_the_image_outside_the_mask_is_the_photo_to_the_bit(checkpoint: Path, tm
         before, after = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", f"{preset}.png"))
         assert np.array_equal(before[:, :31], after[:, :31])
         assert not np.array_equal(before[:, 33:], after[:, 33:])
+
+
+def test_a_long_dream_says_once_how_long_it_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from deepdream.apps import dream
+
+    clock = iter([0.0, 60.0, 120.0, 600.0, 1200.0])
+    monkeypatch.setattr(dream, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with dream._progress() as show:
+        for octave, step, done in ((0, 0, 0.01), (0, 1, 0.02), (1, 0, 0.5), (1, 1, 1.0)):
+            show(SimpleNamespace(octave=octave, octaves=2, step=step, steps=2, size=(9, 16), done=done))
+    assert capsys.readouterr().out == "about 1.6 hours to go\n"
 
 
 @pytest.mark.slow

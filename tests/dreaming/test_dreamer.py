@@ -182,6 +182,9 @@ def test_reports_count_octaves_and_steps_and_show_the_picture():
     assert [(report.octave, report.step) for report in reports] == [(o, s) for o in range(2) for s in range(3)]
     assert {(report.octaves, report.steps) for report in reports} == {(2, 3)}
     assert [report.size for report in reports[::3]] == [(22, 29), (40, 52)]
+    small, full = 22 * 29, 40 * 52
+    done = [*(small * step / 3 for step in (1, 2, 3)), *(small + full * step / 3 for step in (1, 2, 3))]
+    assert [report.done for report in reports] == pytest.approx([each / (small + full) for each in done])
     assert all(report.image.shape == (3, *report.size) for report in reports)  # also when read late
     assert all(report.objective.shape == (1,) for report in reports)
     assert torch.equal(reports[-1].image, dream)

@@ -8,7 +8,7 @@ import torch
 from deepdream.dreaming import DreamConfig, Dreamer, StepReport, Transparency, over
 from tests.dreaming.networks import photo, small_network
 
-STEP = StepReport(0, 1, 0, 2, (40, 40), torch.zeros(1), torch.zeros(1, 3, 40, 40), lambda: torch.zeros(3, 40, 40))
+STEP = StepReport(0, 1, 0, 2, (40, 40), 0.5, torch.zeros(1), torch.zeros(1, 3, 40, 40), lambda: torch.zeros(3, 40, 40))
 
 
 def report(gradient: torch.Tensor, step: int = 0) -> StepReport:
