@@ -68,7 +68,7 @@ def _judge(config: ExplainAppConfig, network: Network, path: Path) -> None:
             (each.risk, each.risk_interval),
         )
         table.add_row(each.name, *(f"{value:.2f} ({low:.2f}, {high:.2f})" for value, (low, high) in pairs))
-    print_table(table, width=150)
+    print_table(table, width=170)
     print(f"confidence: {relative(path)}")
 
 
@@ -108,4 +108,4 @@ def _print_grades(found: GroundTruth) -> None:
         cells = ("" if value != value else f"{value:.2f}" for value in values)
         seconds = f"{each.seconds:.2f}" if each.seconds else ""
         table.add_row(each.title, f"{each.skill:.2f} ({low:.2f}, {high:.2f})", *cells, seconds)
-    print_table(table, width=150)
+    print_table(table, width=170)
