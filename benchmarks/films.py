@@ -1,7 +1,7 @@
 """What a film costs beyond its dreams: `python benchmarks/films.py [--quick]`.
 
 A frame of a film (made, written as PNG and encoded; of a video with its optical flow) against a single dream of
-the same size and settings, of the bundled model with the default preset. They take turns, a film and as many dreams.
+the same size and settings, of the bundled model with the preset gordic. They take turns, a film and as many dreams.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from deepdream.models import load_network
 from deepdream.provenance import write_png
 from deepdream.schema import compose
 
-WIDTH, HEIGHT = 480, 320
+WIDTH, HEIGHT = 320, 214
 
 
 def film(make: films.MakeFrame, numbers: Iterable[int]) -> float:
@@ -56,7 +56,7 @@ def main() -> None:
     network = load_network("box")
 
     def dreamer(*layers: str) -> Dreamer:
-        return Dreamer(network, DreamConfig.preset("vivid", layers=list(layers)))
+        return Dreamer(network, DreamConfig.preset("gordic", layers=list(layers)))
 
     def video() -> tuple[films.MakeFrame, Iterable[int]]:
         footage = films.Footage(clip)
