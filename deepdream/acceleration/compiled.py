@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.feature_extraction import create_feature_extractor
 
 from deepdream.acceleration.frozen import BlockedConv2d
 from deepdream.acceleration.switch import is_enabled
@@ -26,6 +25,8 @@ class CompiledTaps:
     """
 
     def __init__(self, model: nn.Module, readers: Mapping[str, Reader], *, backend: str = "inductor") -> None:
+        from torchvision.models.feature_extraction import create_feature_extractor  # takes as long as torch
+
         self._readers = readers
         try:
             extractor = create_feature_extractor(model, list(readers), tracer_kwargs={"leaf_modules": [BlockedConv2d]})

@@ -8,6 +8,7 @@ by name, and where one is missing nothing is fused. constraints.txt pins the PyT
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,14 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
-from torchvision.ops import StochasticDepth
 
 from deepdream.hardware import cpu_features
 
 INSTRUCTIONS = {torch.float32: "avx2", torch.bfloat16: "avx512_f"}  # with which fused convolutions were measured
 OPERATORS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
 CHANNELS_LAST = torch.channels_last
-PASS_ON = (nn.Identity, nn.Dropout, StochasticDepth)  # in eval mode
 
 
 def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
@@ -227,9 +226,15 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=CHANNELS_LAST)
 
 
+def _pass_on() -> tuple[type[nn.Module], ...]:
+    """The modules that give their input in eval mode."""
+    torchvision = sys.modules.get("torchvision")  # takes as long as torch, and no network has its modules without it
+    return (nn.Identity, nn.Dropout, *([] if torchvision is None else [torchvision.ops.StochasticDepth]))
+
+
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return type(module) in PASS_ON or super().is_leaf_module(module, name)
+        return type(module) in _pass_on() or super().is_leaf_module(module, name)
 
 
 def _residual(block: nn.Module) -> FusedBlock | None:
@@ -243,7 +248,7 @@ def _residual(block: nn.Module) -> FusedBlock | None:
     if len(inputs) != 1 or len(inputs[0].users) != 2 or not _calls(block, relu, (nn.ReLU,)):
         return None
     total = relu.args[0]
-    while _calls(block, total, PASS_ON):
+    while _calls(block, total, _pass_on()):
         total = total.args[0]
     if total.target not in (operator.add, torch.add) or len(total.args) != 2 or total.kwargs or len(total.users) != 1:
         return None
@@ -271,7 +276,7 @@ def _convolutions(block: nn.Module, node: Any) -> list[FusedConv2d] | None:
             relu = False
         elif type(module) is nn.ReLU:
             relu = True
-        elif type(module) not in PASS_ON:
+        elif type(module) not in _pass_on():
             return None
         node = node.args[0]
     return way if isinstance(node, fx.Node) and node.op == "placeholder" and not relu else None

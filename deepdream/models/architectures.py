@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torchvision
 from torch import nn
 
 from deepdream.checks import at_least
@@ -59,6 +58,8 @@ def build(name: str, classes: int | None = None, **arguments: Any) -> nn.Module:
 def architectures(library: str) -> list[str]:
     """The names of all architectures of "torchvision" or "timm", sorted. Raises ValueError where timm is missing."""
     if library == "torchvision":
+        import torchvision  # takes as long as torch: a dream of our own network does without
+
         names: list[str] = torchvision.models.list_models(module=torchvision.models)
     else:
         names = import_timm().list_models()
@@ -66,6 +67,8 @@ def architectures(library: str) -> list[str]:
 
 
 def _torchvision_model(architecture: str, arguments: dict[str, Any]) -> nn.Module:
+    import torchvision
+
     if architecture in ("googlenet", "inception_v3"):
         # torchvision's own initialisation of these takes minutes, and it announces PyTorch's as its next default.
         arguments = {"aux_logits": False, "init_weights": False, **arguments}

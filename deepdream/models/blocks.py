@@ -16,7 +16,6 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import StochasticDepth
 
 
 def conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -48,7 +47,7 @@ class Residual(nn.Module, ABC):
         blurred = stride > 1 and shortcut == "blur"
         self._build(in_channels, channels, 1 if blurred else stride)
         self.blur = BlurPool(channels) if blurred else None
-        self.drop = StochasticDepth(drop, "row") if drop > 0 else None
+        self.drop = _stochastic_depth(drop) if drop > 0 else None
         self.downsample = _downsample(in_channels, channels * self.expansion, stride, shortcut)
 
     @abstractmethod
@@ -108,6 +107,13 @@ class Bottleneck(Residual):
         return self.relu3(self._add_shortcut(out, x))  # type: ignore[no-any-return]
 
 
+def _stochastic_depth(drop: float) -> nn.Module:
+    from torchvision.ops import StochasticDepth  # takes as long as torch: a network without it does without
+
+    drops: nn.Module = StochasticDepth(drop, "row")
+    return drops
+
+
 def _downsample(in_channels: int, out_channels: int, stride: int, shortcut: str) -> nn.Sequential | None:
     """The shortcut of a block whose output differs in shape from its input; None for any other."""
     if stride == 1 and in_channels == out_channels:
@@ -142,8 +148,9 @@ class BlurPool(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        row = torch.tensor([0.25, 0.5, 0.25])
-        kernel = torch.outer(row, row).expand(channels, 1, 3, 3).contiguous()
+        row = (0.25, 0.5, 0.25)
+        # From numbers: arithmetic of tensors on the meta device, where shapes are compared, imports torch._dynamo.
+        kernel = torch.tensor([[[[y * x for x in row] for y in row]]] * channels)
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,8 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from torchvision.models import ResNet18_Weights
-
 from deepdream.models.network import index_names
 
 LARGEST_FILE = 10_000_000  # bytes
@@ -17,6 +15,8 @@ LARGEST_FILE = 10_000_000  # bytes
 
 def imagenet_classes() -> list[str]:
     """The 1,000 names of ImageNet, in the order of the logits of torchvision and timm."""
+    from torchvision.models import ResNet18_Weights  # takes as long as torch: a dream of our own network does without
+
     return list(ResNet18_Weights.DEFAULT.meta["categories"])
 
 
@@ -28,7 +28,7 @@ def places365_classes() -> list[str]:
 
 def default_classes(count: int) -> list[str]:
     """Names for the classes of a network that names none: those of ImageNet where it has 1,000, else their index."""
-    return imagenet_classes() if count == len(imagenet_classes()) else index_names(count)
+    return imagenet_classes() if count == 1000 else index_names(count)
 
 
 def read_classes(path: str | Path) -> list[str]:

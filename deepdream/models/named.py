@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torchvision.models import get_model_weights
 
 from deepdream.console import BYTES, progress_bar
 from deepdream.download import RetryPolicy, download
@@ -84,6 +83,8 @@ def named_network(name: str) -> Network:
 
 
 def _of_torchvision(name: str, official: str) -> Network:
+    from torchvision.models import get_model_weights  # takes as long as torch: a dream of our own network does without
+
     architecture = official.partition("/")[2]
     if architecture not in architectures("torchvision"):
         build(official)  # raises the error for it

@@ -18,8 +18,6 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
 
 from deepdream.images import normalize, to_tensor
 from deepdream.models.layers import Layer, dtype_and_device
@@ -94,6 +92,9 @@ class Network:
         """
         image = image.convert("RGB")
         if crop:
+            from torchvision.transforms import InterpolationMode  # takes as long as torch: a dream does without
+            from torchvision.transforms.v2 import functional as transforms
+
             pixels = transforms.pil_to_tensor(image)
             resized = transforms.resize(pixels, [self.resize_side], InterpolationMode(self.interpolation))
             cropped: Tensor = transforms.center_crop(resized, [self.image_size])

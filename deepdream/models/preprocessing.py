@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
-from torchvision.models import get_model_weights
 
 from deepdream.models.architectures import import_timm
 from deepdream.models.network import Network
@@ -73,6 +72,8 @@ def published_preprocessing(architecture: str) -> Preprocessing:
 
 
 def _of_torchvision(name: str) -> Preprocessing:
+    from torchvision.models import get_model_weights  # takes as long as torch: a dream of our own network does without
+
     transforms = get_model_weights(name).DEFAULT.transforms()
     found = Preprocessing(
         image_size=transforms.crop_size[0],

@@ -113,6 +113,8 @@ class ResNet(nn.Module):
             self.spatial.project()
 
     def _initialise(self, zero_init_residual: bool) -> None:
+        if next(self.parameters()).is_meta:  # no values; torch would import torch._dynamo, seconds, to draw none
+            return
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

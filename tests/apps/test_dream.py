@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -254,6 +256,19 @@ def test_the_image_outside_the_mask_is_the_photo_to_the_bit(checkpoint: Path, tm
         before, after = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", f"{preset}.png"))
         assert np.array_equal(before[:, :31], after[:, :31])
         assert not np.array_equal(before[:, 33:], after[:, 33:])
+
+
+def test_a_first_dream_imports_no_other_library_as_slow_as_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from deepdream.apps.dream import main\n"
+        "sys.argv = ['dream.py', 'dream.width=64', 'dream.octaves=1', 'dream.steps=1', 'output=d.png']\n"
+        "main()\n"
+        "slow = {'torchvision', 'torch._dynamo', 'pytorch_lightning', 'sklearn', 'matplotlib', 'scipy', 'cv2'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "d.png").is_file()
 
 
 def test_a_long_dream_says_once_how_long_it_takes(
