@@ -35,7 +35,7 @@ let_pages_be_large()
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchvision
+from measuring import MEAN, STD, random_network, seconds
 from torch import Tensor, nn
 
 from deepdream.acceleration import WARM_UP_CALLS
@@ -43,24 +43,8 @@ from deepdream.acceleration.frozen import BlockedConv2d
 from deepdream.dreaming import DreamConfig, Dreamer
 from deepdream.models import Network
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HEIGHT, WIDTH, OCTAVES = 400, 600, 4
 LAYERS = ("layer1", "layer3", "layer4")
-
-
-def network() -> Network:
-    """ResNet-50 with random weights, and batch norms that know them: so that activations have an ordinary size.
-
-    Without the latter they shrink from block to block to subnormal numbers, which are slow.
-    """
-    torch.manual_seed(0)
-    model = torchvision.models.resnet50()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-    with torch.no_grad():
-        model.train()(torch.randn(4, 3, 224, 224))
-    return Network(model.eval().requires_grad_(False), [str(i) for i in range(1000)], MEAN, STD, 224, "random")
 
 
 def plain_dream(
@@ -103,18 +87,6 @@ def _smooth(gradient: Tensor, sigma: float) -> Tensor:
         kernel = torch.exp(-(rows**2 + columns**2) / (2 * s**2))
         smooth = smooth + F.conv2d(gradient, (kernel / kernel.sum()).to(gradient.dtype).repeat(3, 1, 1, 1), groups=3)
     return smooth / 3
-
-
-def seconds(run: Callable[[], object]) -> float:
-    start = now()
-    run()
-    return now() - start
-
-
-def now() -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def difference(net: Network, image: Tensor) -> float:
@@ -206,7 +178,7 @@ def large(repetitions: int) -> None:
 
     The two take turns, a small step being short enough to be taken five times; each turn is a step of another seed.
     """
-    dreamer = Dreamer(network(), DreamConfig.preset("inceptionism", layers=["layer4"], octaves=1, steps=1))
+    dreamer = Dreamer(random_network(), DreamConfig.preset("inceptionism", layers=["layer4"], octaves=1, steps=1))
     small_step, large_step = one_step(dreamer, (HEIGHT, WIDTH)), one_step(dreamer, LARGE)
     small_step(0)  # prepares the kernels
     if torch.cuda.is_available():
@@ -249,7 +221,7 @@ def main() -> None:
         return
     steps, repetitions = (1, 7) if quick else (10, 5)
 
-    net, device = network(), best_device()
+    net, device = random_network(), best_device()
     image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1)).to(device)
     plain_model = copy.deepcopy(net.model).to(device)
     draw = np.random.default_rng(2)

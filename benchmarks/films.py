@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +20,7 @@ let_threads_sleep()  # as the commands do
 let_pages_be_large()
 
 import torch
+from measuring import now
 from sklearn.datasets import load_sample_image
 
 from deepdream.dreaming import DreamConfig, Dreamer, films, write_film
@@ -39,12 +39,6 @@ def film(make: films.MakeFrame, numbers: Iterable[int]) -> float:
         times = [Fraction(number, 15) for number in range(len(paths) + 1)]
         write_film(paths, Path(folder) / "film.mp4", times=times)
         return now() - start
-
-
-def now() -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def main() -> None:

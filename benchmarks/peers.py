@@ -16,10 +16,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from statistics import median
 import numpy as np
 import torch
 import torchvision
+from measuring import random_network, seconds
 from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,26 +96,18 @@ def serve(name: str, weights: Path, steps: int) -> None:
             print(seconds(run), file=out, flush=True)
 
 
-def seconds(run: Run) -> float:
-    start = now()
-    run()
-    return now() - start
-
-
-def now() -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
 @contextlib.contextmanager
 def peer(name: str, folder: Path, weights: Path, steps: int) -> Iterator[Callable[[], float]]:
     """A function that runs the peer of that folder once and gives its seconds."""
-    # Without the folder of this script in sys.path, so that the peer's modules are those of its own folder.
-    code = f"import sys; sys.path[0] = ''; sys.argv = {[__file__]}; import runpy; runpy.run_path({__file__!r})['serve']"
-    code += f"({name!r}, {str(weights)!r}, {steps})"
+    # -P: without the folder of this script first, so that the peer's modules are those of its own folder.
+    path = os.pathsep.join([str(folder.resolve()), os.environ.get("PYTHONPATH", ""), str(Path(__file__).parent)])
     with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", __file__, "--serve", name, str(weights), str(steps)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -149,8 +142,13 @@ def compare(theirs: Callable[[], float], ours: dict[str, Run], repetitions: int)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the steps, two repetitions")
+    parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)  # name, weights, steps: the process of a peer
     parser.add_argument("--peers", type=Path, default=ROOT.parent / "peers", help="the folder of the checkouts")
     arguments = parser.parse_args()
+    if arguments.serve:
+        name, weights, steps = arguments.serve
+        serve(name, Path(weights), int(steps))
+        return
     found = [name for name in PEERS if (arguments.peers / name).is_dir()]
     for name in PEERS.keys() - set(found):
         print(f"{name} is left out; to get it: git clone {SOURCES[name]} {arguments.peers / name}")
@@ -165,20 +163,11 @@ def main() -> None:
     from deepdream.dreaming import DreamConfig, Dreamer
     from deepdream.models import Network
 
-    def saved(name: str, folder: str) -> tuple[Network, Path]:
-        """A network with random weights, and batch norms that know them, so that activations have an ordinary size."""
-        torch.manual_seed(0)
-        model = getattr(torchvision.models, name)()
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.momentum = None
-        with torch.no_grad():
-            model.train()(torch.randn(4, 3, 224, 224))
-        path = Path(folder) / f"{name}.pt"
-        torch.save(model.state_dict(), path)
-        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-        classes = [str(number) for number in range(1000)]
-        return Network(model.eval().requires_grad_(False), classes, mean, std, 224, "random"), path
+    def saved(architecture: str, folder: str) -> tuple[Network, Path]:
+        """A network with random weights, and the file of them."""
+        net, path = random_network(architecture), Path(folder) / f"{architecture}.pt"
+        torch.save(net.model.state_dict(), path)
+        return net, path
 
     results: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
