@@ -5,7 +5,6 @@ This folder is the only place that knows Hydra's command line.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import io
@@ -20,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -30,6 +29,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from deepdream.apps.arguments import CHECKPOINTS, as_overrides
+from deepdream.apps.hydra_fixes import composed_once, unchecked_help
 from deepdream.apps.renamed import new_name
 from deepdream.apps.run_folder import remove_unused
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
@@ -85,7 +85,7 @@ def command(
                     return None
 
             try:
-                with _environment(FULL_ERROR, "1"), _unchecked_help():
+                with _environment(FULL_ERROR, "1"), unchecked_help(), composed_once():
                     register(name)
                     sys.argv[1:] = arguments(as_overrides(name, sys.argv[1:]))
                     hydra.main(version_base=HYDRA_VERSION, config_path=f"pkg://{CONF}", config_name=name)(job)()
@@ -106,21 +106,6 @@ def command(
         return main
 
     return decorate
-
-
-@contextmanager
-def _unchecked_help() -> Iterator[None]:
-    """Python 3.14 checks the help text of an argument when it is added, and Hydra 1.3.8 gives an object, not a text."""
-    parser: Any = argparse.ArgumentParser
-    check = getattr(parser, "_check_help", None)
-    if check is None:
-        yield
-        return
-    parser._check_help = lambda self, action: None
-    try:
-        yield
-    finally:
-        parser._check_help = check
 
 
 @contextmanager
