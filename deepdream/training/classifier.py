@@ -8,6 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.data import _set_sampler_epoch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -100,6 +101,19 @@ class SceneClassifier(pl.LightningModule):
         super().train(mode)
         keep_frozen_norms(self.model)
         return self
+
+    def on_train_start(self) -> None:
+        """Begin a resumed run with the images of its own epoch.
+
+        Lightning starts the workers before it restores the epoch: they have loaded the first images of epoch 0, and
+        the sampler's order of epoch 0 would go on to the epoch's end.
+        """
+        loaders, fetcher = self.trainer.fit_loop._combined_loader, self.trainer.fit_loop._data_fetcher
+        if self.trainer.current_epoch == 0 or loaders is None or fetcher is None:
+            return
+        for loader in loaders.flattened:
+            _set_sampler_epoch(loader, self.trainer.current_epoch)
+        iter(fetcher)  # the workers begin anew
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""

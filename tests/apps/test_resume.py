@@ -24,6 +24,7 @@ from tests.conftest import ROOT, TINY, data_of, run_app
 # Everything that draws at random in a step, and all that a checkpoint must keep.
 RUN = (
     *TINY,
+    "data.workers=1",  # which loads batches of an epoch before it begins
     "trainer.max_epochs=3",
     "trainer.precision=32-true",
     "model.dropout=0.2",
