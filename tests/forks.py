@@ -139,6 +139,8 @@ def _run(
 ) -> None:
     import torch
 
+    # As in a command of its own: a process that a forkserver has made would start one more for the workers of its loader.
+    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     os.chdir(folder)
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(printed / name, os.O_WRONLY | os.O_APPEND), number)
