@@ -139,7 +139,7 @@ def _run(
 ) -> None:
     import torch
 
-    # As in a command of its own: a process that a forkserver has made would start one more for the workers of its loader.
+    # As in a command of its own: else the workers of a loader would come from one more forkserver, which imports again.
     multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
     os.chdir(folder)
     for number, name in ((1, "stdout"), (2, "stderr")):

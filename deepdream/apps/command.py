@@ -29,7 +29,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from deepdream.apps.arguments import CHECKPOINTS, as_overrides
-from deepdream.apps.hydra_fixes import composed_once, unchecked_help
+from deepdream.apps.hydra_fixes import brief_help, composed_once, unchecked_help
 from deepdream.apps.renamed import new_name
 from deepdream.apps.run_folder import remove_unused
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
@@ -85,7 +85,7 @@ def command(
                     return None
 
             try:
-                with _environment(FULL_ERROR, "1"), unchecked_help(), composed_once():
+                with _environment(FULL_ERROR, "1"), unchecked_help(), brief_help(), composed_once():
                     register(name)
                     sys.argv[1:] = arguments(as_overrides(name, sys.argv[1:]))
                     hydra.main(version_base=HYDRA_VERSION, config_path=f"pkg://{CONF}", config_name=name)(job)()

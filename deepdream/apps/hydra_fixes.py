@@ -1,14 +1,14 @@
-"""What Hydra 1.3 lacks: the help of Python 3.14, and a start that composes the configuration only once."""
+"""What Hydra 1.3 lacks: help under Python 3.14, and no work at its start for what nobody sees."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -21,7 +21,22 @@ def unchecked_help() -> Iterator[None]:
     if not hasattr(argparse.ArgumentParser, "_check_help"):
         yield
         return
-    with patch.object(argparse.ArgumentParser, "_check_help", lambda self, action: None):
+    with _replaced(argparse.ArgumentParser, "_check_help", lambda self, action: None):
+        yield
+
+
+@contextmanager
+def brief_help() -> Iterator[None]:
+    """Hydra lists the choices of every group for `--help`, in two seconds, also where the template shows none."""
+    get_help = Hydra.get_help
+
+    def without_groups(hydra: Hydra, help_cfg: DictConfig, *arguments: Any, **options: Any) -> str:
+        if "CONFIG_GROUPS" in help_cfg.template:
+            return get_help(hydra, help_cfg, *arguments, **options)
+        with _replaced(Hydra, "format_config_groups", lambda self, predicate: ""):
+            return get_help(hydra, help_cfg, *arguments, **options)
+
+    with _replaced(Hydra, "get_help", without_groups):
         yield
 
 
@@ -53,5 +68,16 @@ def composed_once() -> Iterator[None]:
             config.hydra.overrides.hydra.append(RUN)
         return config
 
-    with patch.object(ConfigLoaderImpl, "load_configuration", load):
+    with _replaced(ConfigLoaderImpl, "load_configuration", load):
         yield
+
+
+@contextmanager
+def _replaced(owner: type, name: str, value: Callable[..., Any]) -> Iterator[None]:
+    """An attribute of a class is `value` inside the block. unittest.mock does the same, and imports asyncio for it."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

@@ -1,4 +1,4 @@
-"""The configuration of a run that Hydra composes once is the one that it composes alone."""
+"""What is changed in Hydra gives what Hydra gives alone, with less work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from deepdream.apps.hydra_fixes import composed_once
+from deepdream.apps.hydra_fixes import brief_help, composed_once
 from deepdream.schema import CONF, HYDRA_VERSION, register
 
 # Without the callback that keeps the folder of a sweep locked while this process lives.
@@ -66,3 +66,29 @@ def test_a_run_composes_once_what_hydra_composes(
     assert len(found) == 2 * count
     assert found == expected
     assert alone - calls == saved
+
+
+@pytest.mark.parametrize("flag", ["--help", "--hydra-help"])
+def test_help_lists_the_choices_of_groups_only_where_it_shows_them(
+    flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed: list[str] = []
+    options = ConfigLoaderImpl.get_group_options
+
+    def counted(loader: ConfigLoaderImpl, group_name: str, *arguments: Any, **others: Any) -> list[str]:
+        listed.append(group_name)
+        return options(loader, group_name, *arguments, **others)
+
+    def printed() -> str:
+        with pytest.raises(SystemExit) as ended:
+            hydra.main(version_base=HYDRA_VERSION, config_path=f"pkg://{CONF}", config_name="dream")(print)()
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    register("dream")
+    monkeypatch.setattr(sys, "argv", ["dream.py", flag])
+    alone = printed()
+    monkeypatch.setattr(ConfigLoaderImpl, "get_group_options", counted)
+    with brief_help():
+        assert printed() == alone
+    assert bool(listed) == (flag == "--hydra-help")

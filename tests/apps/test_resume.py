@@ -7,8 +7,6 @@ import resource
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from deepdream.apps.resume import resumed
 from deepdream.apps.train import _how_it_goes_on
 from deepdream.schema import compose
 from tests.conftest import ROOT, TINY, data_of, run_app
+from tests.forks import begin
 
 # Everything that draws at random in a step, and all that a checkpoint must keep.
 RUN = (
@@ -260,20 +259,16 @@ def test_a_later_override_takes_the_place_of_an_earlier_one() -> None:
     assert joined(["a=1", "+b.c=2", "d=3"], ["a=4", "+b.c=5"]) == ["d=3", "a=4", "+b.c=5"]
 
 
+def only_small_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, 100_000_000))
+
+
 def test_a_full_disk_is_an_error_before_the_first_epoch(begun: tuple[str, ...], tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *begun],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, 100_000_000)),
-    )
-    assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
+    command = begin("train", *begun, folder=tmp_path, before=only_small_files)
+    assert command.wait() == 1
+    (line,) = command.stderr.splitlines()
     assert "MB of checkpoints (File too large); make room" in line
-    assert "epoch" not in result.stdout
+    assert "epoch" not in command.stdout
 
 
 def test_a_folder_that_cannot_be_made_is_a_one_line_error(tmp_path: Path) -> None:

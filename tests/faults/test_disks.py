@@ -71,13 +71,14 @@ def test_rendering_rooms_on_a_full_disk_is_a_one_line_error(tiny_run: tuple[str,
     [
         ("dream", (*DREAM, "output=disk/dream.png"), "200k"),
         ("dream", (*DREAM, "film=zoom", "film.frames=4", "output=disk/film.mp4"), "1200k"),
-        ("explain", ("methods=[gradcam]", "hydra.run.dir=disk/run"), "100k"),
+        ("explain", ("ckpt=tiny.ckpt", "methods=[gradcam]", "hydra.run.dir=disk/run"), "100k"),
     ],
     ids=["dream", "film", "explain"],
 )
 def test_writing_an_image_without_space_is_an_error(
-    app: str, arguments: tuple[str, ...], size: str, disk: Path
+    app: str, arguments: tuple[str, ...], size: str, checkpoint: Path, disk: Path
 ) -> None:
+    (disk.parent / "tiny.ckpt").symlink_to(checkpoint)
     command = begin(app, *arguments, folder=disk.parent, before=disks.small(disk, size))
     assert command.wait() == 1, command.said
     assert_error(command.said, "No space left on device")

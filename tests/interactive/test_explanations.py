@@ -64,7 +64,8 @@ def test_a_notebook_shows_the_image_and_the_command(panel: dd.ExplanationPanel) 
     assert Image.open(io.BytesIO(panel._repr_png_())).size == panel.image.size
 
 
-def test_an_image_in_memory_is_explained_like_its_file(network: dd.Network, tmp_path: Path) -> None:
+def test_an_image_in_memory_is_explained_like_its_file(checkpoint: Path, tmp_path: Path) -> None:
+    network = dd.load_network(str(checkpoint))
     image = Image.effect_noise((64, 64), 90).convert("RGB")
     image.save(tmp_path / "a.png")
     by_name = dd.explain(tmp_path / "a.png", network=network, methods=["gradcam"], **QUICK)
