@@ -26,8 +26,9 @@ dist: setup  ## build the sdist and the wheel into dist/ and check them
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
-demo: setup  ## dream with the bundled model, then train and evaluate, dream and explain a new one; minutes on a CPU
+demo: setup  ## dream with the bundled models, then train and evaluate, dream and explain a new one; minutes on a CPU
 	$(BIN)/python dream.py output=outputs/demo/bundled_china.png
+	$(BIN)/python dream.py ckpt=miniplaces dream=gordic output=outputs/demo/places_china.png
 	$(BIN)/python train.py experiment=demo
 	$(BIN)/python dream.py ckpt=last image=flower output=outputs/demo/vivid_flower.png
 	$(BIN)/python dream.py ckpt=last dream.layers=[layer2] output=outputs/demo/vivid_layer2.png
@@ -35,9 +36,9 @@ demo: setup  ## dream with the bundled model, then train and evaluate, dream and
 	$(BIN)/python dream.py ckpt=last dream=inceptionism dream.layers=[layer2] output=outputs/demo/inceptionism_layer2.png
 	$(BIN)/python explain.py ckpt=last image=data/rooms/Images/library/library_0121.png methods=[gradcam,saliency]
 	@echo
-	@echo 'Written: a dream of the bundled model; a trained model with its metrics and plots; four dreams of its layers;'
+	@echo 'Written: dreams of the two bundled models; a trained model with its metrics and plots; four dreams of its layers;'
 	@echo 'an explanation of one of its predictions.'
-	@echo '  open outputs/demo                       the dreams: two models, three presets, three layers'
+	@echo '  open outputs/demo                       the dreams: three models, three presets, three layers'
 	@echo '  open data/rooms/Images                  the training images (synthetic rooms)'
 	@echo '  . $(BIN)/activate'
 	@echo '  tensorboard --logdir outputs            curves, confusion matrix, dreams'

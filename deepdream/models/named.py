@@ -29,7 +29,7 @@ from deepdream.schema import did_you_mean
 # The networks that come with the package, deepdream/weights/NAME.ckpt: the SHA-256 of each file.
 BUNDLED_SHA256 = {
     BUNDLED: "0fae598b00bbd6b8993b47077a9575137e0040dca5305ed30e5a92acbcc03312",
-    "miniplaces": "cb0539d3ac3bf326127a3ed5530f6aaf92ca055062cc651b458ef56710275b66",
+    "miniplaces": "ab7b8f507484f91bcb210b93dae864a0161bd436381d94727e5c1beaf6f95f71",
 }
 
 PLACES365_URL = "http://places2.csail.mit.edu/models_places365/{name}_places365.pth.tar"
