@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -145,7 +146,7 @@ class Ascent:
             gradient = self._mask.inside(gradient)
         self.gradient = gradient
         if values is not params:
-            (gradient,) = torch.autograd.grad(values, params, gradient)
+            gradient = _vector_jacobian([values], [gradient], params)
         return gradient, objective
 
     def _resampled_gradient(self, values: Tensor, transform: Transform) -> tuple[Tensor, Tensor]:
@@ -154,7 +155,7 @@ class Ascent:
         with torch.enable_grad():
             x = self._transformed(self._parameterization.network_input(values), transform)
         gradient, objective = self._tiled_gradient(x.detach(), transform, is_input=True)
-        (gradient,) = torch.autograd.grad(x, values, gradient)
+        gradient = _vector_jacobian([x], [gradient], values)
         return gradient, objective.view(len(values), -1).mean(dim=1)
 
     def _transformed(self, x: Tensor, transform: Transform) -> Tensor:
@@ -228,7 +229,7 @@ class Ascent:
         scale = _peak(at_taps) if is_half else None
         seeds = [g if scale is None else g / _like(scale, g) for g in at_taps]
         seeds = [g.to(self.numerics.network_dtype) for g in seeds]
-        (gradient,) = torch.autograd.grad(list(features.values()), at, seeds)
+        gradient = _vector_jacobian(list(features.values()), seeds, at)
         gradient = gradient if scale is None else gradient * scale.view(-1, 1, 1, 1)
         return gradient + at_image[0] if at_image else gradient, objective.detach()
 
@@ -290,3 +291,24 @@ def _peak(gradients: Sequence[Tensor]) -> Tensor:
 def _like(values: Tensor, other: Tensor) -> Tensor:
     """`values` (N,) with as many dimensions as `other`."""
     return values.view(-1, *(1,) * (other.dim() - 1))
+
+
+def _vector_jacobian(outputs: Sequence[Tensor], vectors: Sequence[Tensor], at: Tensor) -> Tensor:
+    """torch.autograd.grad(outputs, at, vectors), which imports sympy to compare their shapes, in a second."""
+    with torch.enable_grad():
+        product = _Product.apply(vectors, *outputs)
+    (gradient,) = torch.autograd.grad(product, at)
+    return gradient
+
+
+class _Product(torch.autograd.Function):
+    """A scalar in place of the sum of <output, vector>, with the gradients of that sum; the sum is not computed."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Sequence[Tensor], *outputs: Tensor) -> Tensor:
+        ctx.vectors = vectors
+        return outputs[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor | None, ...]:
+        return None, *ctx.vectors
