@@ -47,7 +47,7 @@ demo: setup  ## dream with the bundled models, then train and evaluate, dream an
 test-fast: setup  ## unit tests only: about 2 minutes on 2 cores
 	$(TEST) -m 'not slow and not medium and not gpu'
 
-test: setup  ## every test but the slow ones: about 11 minutes on 2 cores
+test: setup  ## every test but the slow ones: about 15 minutes on 2 cores
 	$(TEST)
 
 test-all: setup  ## every test, the slow ones too
