@@ -23,7 +23,7 @@ def devices(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="module")
 def sweep(devices: int, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
-    """A sweep of a job that fails and one that does not: its folder, exit status, and stderr."""
+    """A sweep of two jobs and one job that fails: its folder, exit status, and stderr."""
     folder = tmp_path_factory.mktemp("sweep")
     result = run_app(
         "train",
@@ -32,7 +32,7 @@ def sweep(devices: int, trained: Path, tmp_path_factory: pytest.TempPathFactory)
         *data_of(trained),
         f"trainer.devices={devices}",
         "hydra.sweep.dir=multirun/day/time",
-        "optimizer.lr=-1,0.1",
+        "optimizer.lr=0.01,-1,0.1",
         "+callbacks.ranks._target_=tests.apps.ranks.WhatEachTrained",
         cwd=folder,
         PYTHONPATH=str(ROOT),
@@ -43,10 +43,11 @@ def sweep(devices: int, trained: Path, tmp_path_factory: pytest.TempPathFactory)
 
 def test_every_process_of_a_job_trains_its_values_in_its_folder(devices: int, sweep: tuple[Path, int, str]) -> None:
     folder, _, printed = sweep
-    files = sorted((folder / "1").glob("rank_*.txt"))
-    assert [path.name for path in files] == [f"rank_{rank}.txt" for rank in range(devices)], printed
-    assert {path.read_text() for path in files} == {f"0.1 {folder / '1'}"}
-    assert torch.load(folder / "1" / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 0
+    for job, lr in ((0, 0.01), (2, 0.1)):
+        files = sorted((folder / str(job)).glob("rank_*.txt"))
+        assert [path.name for path in files] == [f"rank_{rank}.txt" for rank in range(devices)], printed
+        assert {path.read_text() for path in files} == {f"{lr} {folder / str(job)}"}
+        assert torch.load(folder / str(job) / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 0
     assert {path.name for path in folder.parents[1].iterdir()} == {"day"}
     assert not (folder.parents[2] / "outputs").exists()
 
@@ -56,11 +57,11 @@ def test_a_job_that_fails_leaves_the_others_alone_and_its_traceback_in_its_folde
 ) -> None:
     folder, status, printed = sweep
     assert status == 1, printed
-    assert printed.splitlines()[-1] == "error: 1 job of the sweep failed; its log is in multirun/day/time/0"
-    log = (folder / "0" / "train.log").read_text()
+    assert printed.splitlines()[-1] == "error: 1 job of the sweep failed; its log is in multirun/day/time/1"
+    log = (folder / "1" / "train.log").read_text()
     assert "Traceback (most recent call last)" in log
     assert "ValueError: optimizer.lr is -1; it must be 0 or more" in log
-    assert "Traceback" not in (folder / "1" / "train.log").read_text()
+    assert "Traceback" not in (folder / "2" / "train.log").read_text()
 
 
 def test_the_runs_of_a_sweep_are_compared_the_best_first(
@@ -71,10 +72,10 @@ def test_the_runs_of_a_sweep_are_compared_the_best_first(
     assert "in descending order" in capsys.readouterr().out
     with (folder / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["run"] for row in rows] == ["1", "0"]
+    assert rows[-1]["run"] == "1"
     assert rows[-1]["val/accuracy"] == ""
-    assert {row["optimizer.lr"] for row in rows} == {"-1", "0.1"}
-    assert 0 <= float(rows[0]["val/accuracy"]) <= 1
+    assert {row["optimizer.lr"] for row in rows} == {"0.01", "-1", "0.1"}
+    assert float(rows[0]["val/accuracy"]) >= float(rows[1]["val/accuracy"])
     assert set(rows[0]) == {"run", "optimizer.lr", "epoch", "val/accuracy", "test/accuracy", "evaluated"}
     with Image.open(folder / "comparison.png") as picture:
         assert picture.width > 1000
