@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
 import secrets
 import shlex
@@ -20,6 +21,8 @@ from deepdream.distribution import install_extra
 from deepdream.environment import environment
 from deepdream.files import write_atomically
 from deepdream.loggers import log_hyper_parameters
+
+log = logging.getLogger(__name__)
 
 ENVIRONMENT = "environment.json"  # in the run folder: what the run was started with
 RUN_IDS = "logger_runs.json"  # in the run folder: entry of conf/logger -> id of its run
@@ -72,7 +75,6 @@ def recorded(
     """
     record = environment()
     write_atomically(folder / ENVIRONMENT, f"{json.dumps(record, indent=2)}\n".encode())
-    status = "failed"
     try:
         for logger in loggers.values():
             if resumed_at is not None and type(logger).__name__ == "CSVLogger":
@@ -81,13 +83,16 @@ def recorded(
         if ids := {name: logger.version for name, logger in loggers.items() if type(logger).__name__ in EXTRAS}:
             write_atomically(folder / RUN_IDS, f"{json.dumps(ids)}\n".encode())
         yield list(loggers.values())
-        status = "success"
-    except (KeyboardInterrupt, SystemExit):
-        status = "KILLED"  # MLflow's word; the others only know success
-        raise
-    finally:
+    except BaseException as failure:
+        status = "KILLED" if isinstance(failure, KeyboardInterrupt | SystemExit) else "failed"  # MLflow's words
         for logger in loggers.values():
-            _close(logger, status)
+            try:
+                _close(logger, status)
+            except Exception:  # what has failed first counts for more
+                log.info("a logger was not closed", exc_info=True)
+        raise
+    for logger in loggers.values():
+        _close(logger, "success")
 
 
 def places_to_look(loggers: Loggers, folder: Path) -> list[str]:

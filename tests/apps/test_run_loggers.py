@@ -145,6 +145,20 @@ def test_loggers_are_closed_with_the_outcome(error: type[BaseException], status:
     assert bad.ended == [status]
 
 
+def test_what_failed_first_is_raised_though_a_logger_cannot_be_closed_after_it(tmp_path: Path) -> None:
+    class Closed(Recorder):
+        def finalize(self, status: str) -> None:
+            raise OSError("Writer is closed")
+
+    other = Recorder()
+    with (
+        pytest.raises(ValueError, match="a process was ended"),
+        run_loggers.recorded({"tensorboard": Closed(), "mine": other}, {}, tmp_path),
+    ):
+        raise ValueError("a process was ended")
+    assert other.ended == ["failed"]
+
+
 @pytest.mark.parametrize(("name", "target"), [("wandb", "WandbLogger"), ("mlflow", "MLFlowLogger")])
 def test_a_missing_package_is_one_line_that_names_the_extra(
     name: str, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
