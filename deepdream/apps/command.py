@@ -129,6 +129,7 @@ def _set_variable(name: str, value: str | None) -> None:
 def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *, wants_traceback: bool) -> None:
     if not wants_traceback:
         threading.excepthook = _log_thread_failure
+        sys.unraisablehook = _log_ignored_failure
         logging.raiseExceptions = False  # the log is in the run folder too, and its disk may be full
     is_refused = True
     try:
@@ -161,6 +162,12 @@ def _log_thread_failure(failed: threading.ExceptHookArgs) -> None:
     """Log it only: what a writing thread of TensorBoard fails with is raised in the main thread as well."""
     trace = failed.exc_type, failed.exc_value or failed.exc_type(), failed.exc_traceback
     log.info("a thread failed", exc_info=trace)
+
+
+def _log_ignored_failure(failed: sys.UnraisableHookArgs) -> None:
+    """Log it only: torch raises the end of a loading process wherever the main thread is, also while it deletes."""
+    trace = failed.exc_type, failed.exc_value or failed.exc_type(), failed.exc_traceback
+    log.info("%s: %r", failed.err_msg or "ignored", failed.object, exc_info=trace)
 
 
 def _way_out(error: BaseException, folder: Path) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from deepdream.apps import command
 from tests.conftest import TINY, data_of, run_app, start_app
 
 
@@ -74,3 +76,19 @@ def test_a_preset_of_the_users_config_dir_is_known_to_the_callbacks_too(trained:
     unknown = run_app("train", *small, *dreams, cwd=tmp_path)
     assert unknown.returncode == 1
     assert "embers" in unknown.stderr.splitlines()[-1]
+
+
+def test_what_python_ignores_while_it_deletes_is_in_the_log_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Loader:
+        def __del__(self) -> None:
+            raise RuntimeError("a worker was killed")
+
+    monkeypatch.setattr(sys, "unraisablehook", command._log_ignored_failure)
+    caplog.set_level("INFO")
+    loader = Loader()
+    del loader
+    assert capsys.readouterr() == ("", "")
+    assert "a worker was killed" in caplog.text
+    assert "__del__" in caplog.text
