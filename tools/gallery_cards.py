@@ -30,5 +30,5 @@ def _card(section: str) -> str:
 
 def _name(ckpt: str) -> str:
     """squeezenet1_0_imagenet.pth -> SqueezeNet; without ckpt= the bundled model."""
-    known = {"": "bundled", "box": "bundled", "squeezenet1_0_imagenet.pth": "SqueezeNet (ImageNet)"}
+    known = {"": "miniplaces", "squeezenet1_0_imagenet.pth": "SqueezeNet (ImageNet)"}
     return known.get(ckpt, ckpt)

@@ -27,7 +27,7 @@ def chosen_checkpoint(ckpt: str, folder: Path | None = None) -> str:
     if not found:
         raise ValueError(
             "there is no checkpoint under outputs/ or multirun/: train a network with "
-            f"`{invocation('train')} experiment=demo` (minutes on a CPU), or name one with ckpt=PATH, or ckpt=box"
+            f"`{invocation('train')} experiment=demo` (minutes on a CPU), or name one: ckpt=PATH, ckpt=miniplaces"
         )
     newest = max(found, key=lambda path: path.stat().st_mtime)
     print(f"checkpoint: {newest} (the newest)")

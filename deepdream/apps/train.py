@@ -90,7 +90,7 @@ def main(config: TrainConfig, folder: Path) -> None:
         if last:
             print(_how_it_goes_on(config, last))
         elif isinstance(config.data, DataConfig) and source is None and len(data.split("train")) < FEW:
-            print("few images to learn from scratch; experiment=few_photos begins with the bundled model, in minutes")
+            print("few images to learn from scratch; experiment=few_photos begins with a bundled model, in minutes")
     with ExitStack() as stack:
         if trainer.is_global_zero:
             stack.enter_context(alone_in(folder))

@@ -14,8 +14,8 @@ from deepdream.models.config import BUNDLED
 def load_network(source: str | Path = BUNDLED, **about: Any) -> Network:
     """A network from a checkpoint, from a file of weights, or by name; on the CPU, in float32, in eval mode.
 
-    source: as `deepdream.models.load_network` takes it; "box" is the bundled model, and "last" the newest checkpoint
-        of the runs below the current folder.
+    source: as `deepdream.models.load_network` takes it; "miniplaces" is the bundled model, and "last" the newest
+        checkpoint of the runs below the current folder.
     about: model, classes, mean, std and image_size of a file that holds only weights, as for that function.
 
     Raises FileNotFoundError or ValueError, in one line.

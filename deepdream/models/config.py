@@ -11,7 +11,7 @@ from deepdream.key_kinds import OUTPUT, PATH
 from deepdream.registry import Registry
 from deepdream.schema import typed
 
-BUNDLED = "box"  # the name of the network that comes with the package
+BUNDLED = "miniplaces"  # the network of the package that the commands use where none is named
 
 # depth: (kind of block, blocks in each stage)
 DEPTHS: dict[int, tuple[str, tuple[int, int, int, int]]] = {

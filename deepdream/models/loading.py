@@ -36,10 +36,10 @@ def load_network(
 ) -> Network:
     """A network from a checkpoint, from anybody's file of weights, or by name; on the CPU, in float32, in eval mode.
 
-    source: the path of a checkpoint, of a file of weights or of a folder of `export`; "box", the bundled model;
-        "torchvision/convnext_tiny", "timm/resnet50d" (any that has published weights); "imagenet/resnet18", 34, 50,
-        101, 152; "places365/resnet18", resnet50, alexnet, densenet161; "hf://user/name", a folder of Hugging Face's
-        hub. A file or folder with such a name goes first.
+    source: the path of a checkpoint, of a file of weights or of a folder of `export`; "miniplaces", the bundled model,
+        or "box", the smaller one; "torchvision/convnext_tiny", "timm/resnet50d" (any that has published weights);
+        "imagenet/resnet18", 34, 50, 101, 152; "places365/resnet18", resnet50, alexnet, densenet161; "hf://user/name",
+        a folder of Hugging Face's hub. A file or folder with such a name goes first.
     model: the architecture of a file that holds only weights, "torchvision/resnet50" or "timm/resnet50d"; or the class
         of a network of your own ("my.module.Class"), whose code is run, see `build_model`.
     classes: the names of the classes, or the file that lists them, see `read_classes`.

@@ -1,4 +1,4 @@
-"""Networks by name: the bundled one, and published weights of torchvision, timm and Places365."""
+"""Networks by name: the bundled ones, and published weights of torchvision, timm and Places365."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from deepdream.schema import did_you_mean
 
 # The networks that come with the package, deepdream/weights/NAME.ckpt: the SHA-256 of each file.
 BUNDLED_SHA256 = {
-    BUNDLED: "0fae598b00bbd6b8993b47077a9575137e0040dca5305ed30e5a92acbcc03312",
-    "miniplaces": "ab7b8f507484f91bcb210b93dae864a0161bd436381d94727e5c1beaf6f95f71",
+    BUNDLED: "ab7b8f507484f91bcb210b93dae864a0161bd436381d94727e5c1beaf6f95f71",
+    "box": "0fae598b00bbd6b8993b47077a9575137e0040dca5305ed30e5a92acbcc03312",
 }
 
 PLACES365_URL = "http://places2.csail.mit.edu/models_places365/{name}_places365.pth.tar"
@@ -65,7 +65,7 @@ def is_named(name: str) -> bool:
 def named_network(name: str) -> Network:
     """The network called `name`, with its published weights, downloaded at the first use.
 
-    name: "box", "miniplaces", "torchvision/convnext_tiny" (any classification model), "timm/resnet50.a1_in1k" (the tag
+    name: "miniplaces", "box", "torchvision/convnext_tiny" (any classification model), "timm/resnet50.a1_in1k" (the tag
         may be left out), "imagenet/resnet50" (our ResNet with torchvision's weights), "places365/resnet18" ...
     Raises ValueError, in one line, for a name that does not exist, and where its weights cannot be had.
     """

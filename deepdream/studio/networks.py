@@ -9,7 +9,7 @@ from deepdream.apps.checkpoints import BEST
 from deepdream.models.config import BUNDLED
 
 # What load_network finds by a name; a path on this machine must not be asked for by a browser.
-NAMED = re.compile(r"miniplaces|(torchvision|timm|imagenet|places365)/[\w.-]+|hf://[\w.-]+/[\w.-]+", re.ASCII)
+NAMED = re.compile(r"(torchvision|timm|imagenet|places365)/[\w.-]+|hf://[\w.-]+/[\w.-]+", re.ASCII)
 
 
 def checkpoints() -> list[str]:
@@ -21,7 +21,7 @@ def checkpoints() -> list[str]:
 def offered(first: str) -> list[tuple[str, str]]:
     """Labels and names of the networks to choose from; `first` is the one of the command line."""
     trained = [(f"trained here: {Path(path).parents[1]}", path) for path in checkpoints()]
-    named = [("bundled", BUNDLED), ("bundled: miniplaces", "miniplaces")]
+    named = [("bundled: a hundred places", BUNDLED), ("bundled: six kinds of rooms, faster", "box")]
     known = {name for _, name in (*trained, *named)}
     return [*([] if first in known else [(first, first)]), *named, *trained]
 

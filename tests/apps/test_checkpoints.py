@@ -19,7 +19,7 @@ from deepdream.explaining import explain
 def test_last_is_the_newest_best_checkpoint_of_runs_and_sweeps(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ValueError, match=r"there is no checkpoint under outputs/ .* or ckpt=box"):
+    with pytest.raises(ValueError, match=r"there is no checkpoint under outputs/ .* ckpt=miniplaces"):
         chosen_checkpoint("last", tmp_path)
     for age, place in enumerate(("multirun/d/2/0", "outputs/d/1", "outputs/d/3")):
         best = tmp_path / place / "checkpoints" / "best.ckpt"

@@ -72,7 +72,7 @@ def test_a_visualisation_is_transparent_where_it_did_not_matter_and_is_reproduce
 def test_a_first_dream_needs_no_arguments_and_prints_commands_to_try(tmp_path: Path) -> None:
     result = run_app("dream", *QUICK, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "dreamed layer3, layer4 of box" in result.stdout
+    assert "dreamed layer3, layer4 of miniplaces" in result.stdout
     _, _, hints = result.stdout.partition("try next:")
     assert len(hints.strip().splitlines()) == 3
     assert hints.count("film=zoom output=zoom.mp4") == 1

@@ -93,7 +93,7 @@ def test_a_visualization_needs_no_image(network: Network) -> None:
     seen = []
     found = dd.visualize("layer4:12", network=network, width=64, steps=2, on_step=seen.append)
     assert len(seen) == 2
-    assert arguments_of(found)[:1] == ["dream=visualize"]
+    assert arguments_of(found)[:2] == ["ckpt=box", "dream=visualize"]
     assert found.image.size == (64, 64)
     assert found.image.convert("L").getextrema() != (128, 128)
 

@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_image
 
 from deepdream.download import RetryPolicy
 from deepdream.models import ResNet, load_network, start_from
-from deepdream.models.named import BUNDLED_SHA256, bundled_path, downloaded
+from deepdream.models.named import BUNDLED_SHA256, bundled, bundled_path, downloaded
 from deepdream.models.preprocessing import Preprocessing, published_preprocessing
 from tests.models.published import write_on_hub, write_places365, write_torchvision
 from tests.scenes.server import Answer, Server
@@ -21,7 +21,7 @@ from tests.scenes.server import Answer, Server
 MOST_BYTES = {"box": 12_000_000, "miniplaces": 26_000_000}
 
 
-def test_the_bundled_model_loads_by_name_with_its_classes() -> None:
+def test_the_smaller_bundled_model_knows_six_rooms() -> None:
     network = load_network("box")
     assert network.source == "box"
     assert network.classes == ["bathroom", "bedroom", "dining_room", "entrance_hall", "kitchen", "living_room"]
@@ -35,14 +35,14 @@ def test_the_bundled_files_are_small_and_have_the_recorded_hash(name: str) -> No
     assert hashlib.sha256(content).hexdigest() == BUNDLED_SHA256[name]
 
 
-def test_miniplaces_knows_a_hundred_places() -> None:
-    network = load_network("miniplaces")
+def test_the_bundled_model_knows_a_hundred_places() -> None:
+    network = bundled()
     assert (network.source, len(network.classes), network.image_size) == ("miniplaces", 100, 96)
     assert {"lighthouse", "volcano", "bookstore"} <= set(network.classes)
 
 
 def test_a_changed_bundled_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = torch.load(bundled_path(), weights_only=True)
+    content = torch.load(bundled_path("box"), weights_only=True)
     content["state_dict"]["model.fc.bias"][0] += 1
     torch.save(content, tmp_path / "box.ckpt")
     monkeypatch.setattr("deepdream.models.named.bundled_path", lambda name: tmp_path / f"{name}.ckpt")
@@ -51,7 +51,7 @@ def test_a_changed_bundled_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_file_called_box_goes_before_the_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copy(bundled_path(), tmp_path / "box")
+    shutil.copy(bundled_path("box"), tmp_path / "box")
     monkeypatch.chdir(tmp_path)
     torch.save({}, "box")
     with pytest.raises(ValueError, match="box is not a checkpoint of deepdream"):
