@@ -103,6 +103,7 @@ class DreamConfig:
     crop_spread: float | None = None
     transparency: float | None = None
     bits: int | None = None
+    jitter_sampling: str = "random"
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -115,6 +116,7 @@ class DreamConfig:
         NORMALIZATIONS.check(self.normalize)
         one_of("dream.similarity", self.similarity, ("dot", "cosine"))
         one_of("dream.init", self.init, ("image", "noise"))
+        one_of("dream.jitter_sampling", self.jitter_sampling, ("random", "stratified"))
         for key, low in {"octaves": 1, "steps": 1, "jitter": 0, "pad": 0, "crops": 0}.items():
             at_least(f"dream.{key}", getattr(self, key), low)
         for key, high in AT_MOST.items():

@@ -47,6 +47,7 @@ class DreamSettings(TypedDict, total=False):
     optimizer: str
     step_size: float
     jitter: int
+    jitter_sampling: str
     pad: int
     scale: float
     rotate: float
