@@ -83,7 +83,8 @@ def channel_grid(config: DreamAppConfig, network: Network) -> ChannelGrid:
     """The grid of the strongest channels of the first layer. Raises what `dream_image` raises."""
     from deepdream.plots import contact_sheet
 
-    image = images.to_tensor(inputs.read_photo(config.image or inputs.DEFAULT_PHOTO))
+    whole = dataclasses.replace(config, dream=dataclasses.replace(config.dream, width=None, bits=None))
+    image = images.to_tensor(inputs.source_image(config.image or inputs.DEFAULT_PHOTO, whole))
     of_layer = dataclasses.replace(config.dream, layers=config.dream.layers[:1])
     dreamer = inputs.dreamer(dataclasses.replace(config, dream=of_layer), network)
     (layer,), side = dreamer.config.layers, config.dream.width or network.image_size

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from deepdream.apps import dream, folders, inputs, reproduce
+from deepdream.apps.dreamed import channel_grid
 from deepdream.dreaming.config import DreamAppConfig, DreamConfig, FilmConfig
 from deepdream.images import noise_image, over_white, read_pixels, to_tensor
 from deepdream.models import Network, load_network
@@ -189,3 +190,11 @@ def test_every_kind_of_photo_in_a_folder_is_dreamed_and_the_rest_is_counted(
     lists = read_class_folders(tmp_path / "set")
     assert len(lists.train) + len(lists.test) == 6
     assert line in lists.notes
+
+
+@pytest.mark.parametrize("image", ["noise", "flower"])
+def test_a_channel_grid_is_of_any_image_that_a_dream_takes(image: str) -> None:
+    asked = dataclasses.replace(config(image, layers=["layer3"], width=48), mode="channels", channels=2)
+    grid = channel_grid(asked, box())
+    assert len(set(grid.channels)) == 2
+    assert grid.image.width >= 64
