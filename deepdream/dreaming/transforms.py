@@ -78,11 +78,12 @@ def stratified_shifts(bound: int, steps: int, seed: tuple[int, int]) -> list[Shi
     """Shifts for the steps of an octave, at even distances over -bound to bound in each direction, in random order.
 
     A network answers with the lattice of its strides where a photo is smooth. Over a few steps random shifts leave some
-    of it; evenly spaced ones cancel every period that divides the range: 32, 16, 8 pixels with a bound of 16.
+    of it; evenly spaced ones cancel each period that fits a whole number of times, below `steps`, into the range: with
+    a bound of 16 and 8 steps those of 32, 16 and 8 pixels.
     """
     random = np.random.default_rng((*seed, 1))  # 1: not the numbers of step seed[1]
-    places = (random.permutation(steps)[:, None], random.permutation(steps)[:, None])
-    even = (np.hstack(places) + random.uniform(size=2)) * (2 * bound / steps) - bound
+    places = np.stack([random.permutation(steps), random.permutation(steps)], axis=1)
+    even = (places + random.uniform(size=2)) * (2 * bound / steps) - bound
     return [(int(down), int(right)) for down, right in np.floor(even)]
 
 
