@@ -45,7 +45,7 @@ def plot_panel(explained: ExplainedImage) -> Figure:
         shrink = min(0.7, 2.4 / height / rows**0.5)
         bar = figure.colorbar(scale, ax=list(axes), shrink=shrink, aspect=22, pad=0.02)
         bar.set_ticks([0, 1], labels=["none", "most"], fontsize=10)
-        bar.set_label(f"evidence for {_short(explained.explanations[0].target)}", fontsize=11, labelpad=-18)
+        bar.set_label(f"evidence for {_short(explained.explanations[0].target)}", fontsize=11)
     return figure
 
 
