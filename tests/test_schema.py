@@ -27,7 +27,7 @@ def test_preset_reads_its_yaml_and_keywords_override_it() -> None:
     ["channel_grid", "class", "gordic", "guided", "inceptionism", "laplacian", "maco", "style", "visualize", "vivid"],
 )
 def test_every_preset_states_every_key(name: str) -> None:
-    may_be_null = {"width", "target", "max_pixels", "bits", "crop_spread", "transparency"}
+    may_be_null = {"width", "target", "max_pixels", "bits", "crop_spread", "transparency", "spectral_clip"}
     preset = DreamConfig.preset(name)
     assert {f.name for f in fields(DreamConfig) if getattr(preset, f.name) is None} <= may_be_null
 

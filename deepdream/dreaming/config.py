@@ -104,6 +104,7 @@ class DreamConfig:
     transparency: float | None = None
     bits: int | None = None
     jitter_sampling: str = "random"
+    spectral_clip: float | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -129,6 +130,8 @@ class DreamConfig:
             at_least(f"dream.{key}", getattr(self, key), 0)
         if self.crop_spread is not None:
             above("dream.crop_spread", self.crop_spread, 0)
+        if self.spectral_clip is not None:
+            above("dream.spectral_clip", self.spectral_clip, 0)
         if self.transparency is not None:
             fraction("dream.transparency", self.transparency)
         above("dream.octave_scale", self.octave_scale, 1)

@@ -1,4 +1,4 @@
-"""The image's gradient between the network and the step: smoothing, then normalisation; and the blurs they need."""
+"""The image's gradient between the network and the step: smoothing, spectral clip, normalisation; their blurs."""
 
 from __future__ import annotations
 
@@ -104,6 +104,52 @@ class LocalRms:
         whole = energy.mean(dim=(2, 3), keepdim=True).sqrt()
         size = local + self.FLOOR * whole
         return mix(opponent / torch.where(size > 0, size, torch.inf), OPPONENT.t())
+
+
+class SpectralClip:
+    """Clips the amplitude of each frequency to `limit` times the median of its ring: the frequencies of its scale.
+
+    Hatching and plaid repeat one wave, a peak in the spectrum; a motif that varies has the energy of its scale spread
+    over the ring. Phases, which hold the position of every form, do not change.
+    """
+
+    RINGS = 64  # of equally many frequencies, by their distance from 0
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._rings: dict[torch.Size, tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """`gradient` (N, 3, H, W), each colour clipped alone; zero stays zero."""
+        spectrum = torch.fft.rfft2(gradient)
+        amplitude = spectrum.abs()
+        limit = self._limit * self._ring_medians(amplitude, gradient.shape[2:])
+        scale = (limit / amplitude.clamp_min(torch.finfo(amplitude.dtype).tiny)).clamp_max(1)
+        clipped: Tensor = torch.fft.irfft2(spectrum.mul_(scale), s=gradient.shape[2:])
+        return clipped
+
+    def _ring_medians(self, amplitude: Tensor, size: torch.Size) -> Tensor:
+        """The median amplitude of the ring of each frequency: in the shape of `amplitude` (N, 3, H, W // 2 + 1)."""
+        if size not in self._rings:
+            self._rings[size] = tuple(index.to(amplitude.device) for index in _rings(*size, self.RINGS))
+        by_radius, ring = self._rings[size]
+        # Not the mean, which a strong wave raises.
+        medians = amplitude.flatten(2)[..., by_radius].unflatten(2, (self.RINGS, -1)).median(dim=3).values
+        return medians[..., ring].view_as(amplitude)
+
+
+def _rings(height: int, width: int, count: int) -> tuple[Tensor, Tensor]:
+    """The frequencies of rfft2 in `count` rings. Which, ring by ring; and the ring of each frequency.
+
+    The last frequency stands in for those that are missing to rings of equal size.
+    """
+    radius = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]).flatten()
+    by_radius = radius.argsort(stable=True)
+    each = -(-len(radius) // count)
+    ring = torch.empty_like(by_radius)
+    ring[by_radius] = torch.arange(len(radius)) // each
+    missing = each * count - len(radius)
+    return torch.cat([by_radius, by_radius[-1:].expand(missing)]), ring
 
 
 # Lightness, then two opponent colours, orthonormal.
@@ -216,9 +262,12 @@ def unsmoothed(config: DreamConfig, dtype: torch.dtype, device: torch.device) ->
 
 
 def build_smoothing(config: DreamConfig, dtype: torch.dtype, device: torch.device) -> Smoothing:
-    """The smoothing that `config` names."""
+    """The smoothing that `config` names, and the spectral clip after it."""
     smoothing: Smoothing = SMOOTHINGS[config.smoothing](config, dtype, device)
-    return smoothing
+    if config.spectral_clip is None:
+        return smoothing
+    clip = SpectralClip(config.spectral_clip)
+    return lambda gradient, step: clip(smoothing(gradient, step))
 
 
 def build_normalization(config: DreamConfig) -> Normalization:

@@ -57,6 +57,7 @@ class DreamSettings(TypedDict, total=False):
     noise: float
     smoothing: str
     sigma: float
+    spectral_clip: float | None
     normalize: str
     contrast: float
     preserve: float

@@ -8,6 +8,7 @@ import torch
 from deepdream.dreaming.gradients import (
     GaussianCascade,
     LocalRms,
+    SpectralClip,
     band_pass,
     blur,
     gaussian_kernel,
@@ -134,3 +135,37 @@ def test_a_band_has_neither_light_nor_grain():
     assert strength[25] > 0.5
     assert strength[3] < 0.1
     assert strength[180] < 0.15
+
+
+def test_the_spectral_clip_takes_a_regular_pattern_down_to_the_texture_of_its_scale():
+    noise = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows, columns = torch.arange(64)[:, None], torch.arange(96)
+    hatching = 5 * torch.cos(2 * torch.pi * (rows / 8 + columns / 12)).to(noise)
+    before = torch.fft.rfft2(noise + hatching)
+    after = torch.fft.rfft2(SpectralClip(0.5)(noise + hatching))
+    wave = (0, 0, 8, 8)  # cycles over the rows and the columns
+    assert before[wave].abs() > 50 * before.abs().median()
+    assert after[wave].abs() < 2 * after.abs().median()
+    torch.testing.assert_close(after[wave] / after[wave].abs(), before[wave] / before[wave].abs())
+
+
+@pytest.mark.parametrize("size", [(40, 61), (33, 20), (1, 7), (5, 5)])
+def test_the_spectral_clip_is_that_of_numpy(size):
+    gradient = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    spectrum = np.fft.rfft2(gradient.numpy())
+    radius = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]).astype(np.float32).ravel()
+    by_radius = radius.argsort(kind="stable")
+    each = int(np.ceil(len(radius) / 64))
+    clipped = spectrum.reshape(2, 3, -1).copy()
+    for start in range(0, len(radius), each):
+        ring = by_radius[start : start + each]
+        padded = np.pad(ring, (0, each - len(ring)), mode="edge")
+        middle = np.sort(np.abs(spectrum.reshape(2, 3, -1)[..., padded]))[..., [(each - 1) // 2]]
+        clipped[..., ring] *= np.minimum(1, 0.7 * middle / np.abs(clipped[..., ring]))
+    expected = np.fft.irfft2(clipped.reshape(spectrum.shape), s=size)
+    np.testing.assert_allclose(SpectralClip(0.7)(gradient), expected, atol=1e-12)
+
+
+def test_the_spectral_clip_leaves_zero_zero():
+    zero = torch.zeros(1, 3, 12, 10)
+    torch.testing.assert_close(SpectralClip(0.5)(zero), zero, rtol=0, atol=0)
