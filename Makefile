@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# One thread each: small networks are no faster with more. Three at a time even on two cores: some wait for commands.
-TEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist worksteal
+# One thread each: small networks are no faster with more.
+TEST := OMP_NUM_THREADS=1 $(BIN)/pytest --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dist demo test test-fast test-all test-gpu lint format docs architecture notebooks method-table \
@@ -44,14 +44,15 @@ demo: setup  ## dream with the bundled models, then train and evaluate, dream an
 	@echo '  tensorboard --logdir outputs            curves, confusion matrix, dreams'
 	@echo '  python dream.py image=PHOTO             your own photo, with the bundled model; ckpt=last for the trained one'
 
-test-fast: setup  ## unit tests only: about 2 minutes on 2 cores
-	$(TEST) -m 'not slow and not medium and not gpu'
+test-fast: setup  ## unit tests only: about 80 seconds on 2 cores
+	$(TEST) -n 2 -m 'not slow and not medium and not gpu'
 
-test: setup  ## every test but the slow ones: about 15 minutes on 2 cores
-	$(TEST)
+# Three at a time even on two cores: some wait for commands.
+test: setup  ## every test but the slow ones: about 10 minutes on 2 cores
+	$(TEST) -n 3
 
 test-all: setup  ## every test, the slow ones too
-	$(TEST) -m ''
+	$(TEST) -n 3 -m ''
 
 test-gpu: setup  ## the GPU tests; needs a GPU
 	$(BIN)/pytest -m gpu

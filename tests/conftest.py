@@ -30,8 +30,24 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
-# Tests that start commands: `make test-fast` leaves them out.
-MEDIUM = ("apps/", "faults/", "hostile/", "test_wheel.py", "test_extending.py", "test_dependencies.py")
+# Tests that start commands or train, explain or dream for seconds: `make test-fast` leaves them out.
+MEDIUM = (
+    *("apps/", "callbacks/", "evaluating/", "explaining/", "faults/", "hostile/", "interactive/", "microscope/"),
+    *("rooms/", "studio/", "test_dependencies.py", "test_docs.py", "test_extending.py", "test_markup.py"),
+    *("test_site.py", "test_wheel.py", "acceleration/test_fused.py", "acceleration/test_switch.py"),
+    *("dreaming/test_architectures.py", "dreaming/test_dreamer.py", "dreaming/test_films.py"),
+    *("dreaming/test_golden.py", "dreaming/test_preservation.py", "dreaming/test_presets.py"),
+    *("dreaming/test_report.py", "dreaming/test_tiles.py", "dreaming/test_video_round_trip.py"),
+    *("models/test_foreign.py", "models/test_hub.py", "models/test_named.py", "models/test_resnet.py"),
+    *("scenes/test_public_data.py", "test_docstrings.py", "test_words.py"),
+    *("training/test_classifier.py", "training/test_foreign_networks.py", "training/test_schedulers.py"),
+)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import these where they are left out: half of the time of `make test-fast`."""
+    name = collection_path.relative_to(ROOT).as_posix().removeprefix("tests/") + "/" * collection_path.is_dir()
+    return (name.startswith(MEDIUM) and "not medium" in config.option.markexpr) or None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects

@@ -113,6 +113,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProces
     return subprocess.run([sys.executable, "-c", BARE], cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_package_and_the_help_of_each_app_do_without_the_extras(bare: subprocess.CompletedProcess[str]) -> None:
     assert bare.returncode == 0, bare.stderr
     assert bare.stdout.count("--cfg job` prints every key") == 4

@@ -93,7 +93,6 @@ def _commands() -> list[tuple[str, str, list[str]]]:
     return list(commands.values())
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(("page", "script", "overrides"), _commands())
 def test_commands_have_keys_that_exist(page: str, script: str, overrides: list[str]) -> None:
     schema.compose(script, as_overrides(script, overrides))

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -41,6 +42,7 @@ def test_each_addition_is_short() -> None:
         assert len(text.splitlines()) < 30
 
 
+@pytest.mark.slow
 def test_the_page_works_as_written(tmp_path: Path) -> None:
     _write_photos(tmp_path / "photos")
     for name, text in FILES.items():

@@ -32,8 +32,6 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "vide
 QUESTIONS = ("dream is noise", "out of memory", "which layer", "slow", "NaN", "Windows", "eyes and dogs", "stopped")
 FOUND = "() => [...document.querySelectorAll('.md-search-result__link')].slice(0, 5).some(a => /faq/.test(a.href))"
 
-pytestmark = pytest.mark.medium
-
 
 class Addresses(HTMLParser):
     """What a page loads, where its links lead, and the anchors that it has."""

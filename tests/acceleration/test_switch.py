@@ -71,7 +71,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ran
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("work", [dream, explanation, prediction])
 def test_the_result_is_the_same_with_acceleration_off_and_then_no_part_of_it_runs(
     work: Callable[[], Tensor], calls: list[str]

@@ -53,11 +53,12 @@ def test_printing_the_configuration_creates_no_folder(flag: str, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
     from tests.faults.test_surroundings import stopped_clock
     from tests.forks import begin
 
-    jobs = ("-m", "seed=0,1", "dream.width=64", "dream.octaves=1", "dream.steps=1")
+    jobs = ("-m", "seed=0,1", "ckpt=box", "dream.width=64", "dream.octaves=1", "dream.steps=1")
     sweeps = [begin("dream", *jobs, folder=tmp_path, before=stopped_clock) for _ in range(2)]
     assert [sweep.wait() for sweep in sweeps] == [0, 0], [sweep.said for sweep in sweeps]
     made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("multirun/*/*/*/dream.png"))

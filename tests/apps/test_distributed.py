@@ -130,6 +130,7 @@ def test_a_launch_that_cannot_be_one_run_is_a_one_line_error(
     assert message in line
 
 
+@pytest.mark.slow
 def test_only_rank_0_prints_what_is_wrong_with_the_configuration(tmp_path: Path) -> None:
     port = free_port()
     second = subprocess.Popen(

@@ -30,6 +30,7 @@ def test_the_image_stores_its_configuration_and_its_checkpoint(checkpoint: Path,
         assert image.size == (160, 106)
 
 
+@pytest.mark.slow
 def test_layers_presets_and_seeds_make_different_dreams_and_the_same_makes_the_same(
     checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -192,6 +193,7 @@ def test_a_channel_grid_is_a_preset_that_sets_its_mode(checkpoint: Path, tmp_pat
     assert (config["mode"], config["channels"]) == ("channels", 2)
 
 
+@pytest.mark.slow
 def test_images_of_one_size_are_compared_and_one_of_another_size_is_skipped(checkpoint: Path, tmp_path: Path) -> None:
     """With one image at a time, as version 0.1.0 dreamed on a CPU, the objective diversity has no effect."""
     (tmp_path / "photos").mkdir()

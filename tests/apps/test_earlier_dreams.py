@@ -12,7 +12,7 @@ from deepdream.images import noise_image
 from deepdream.provenance import read_provenance
 from tests.conftest import run_app
 
-QUICK = ("dream.width=48", "dream.octaves=1", "dream.steps=1", "dream.layers=layer2", "logger=none")
+QUICK = ("ckpt=box", "dream.width=48", "dream.octaves=1", "dream.steps=1", "dream.layers=layer2", "logger=none")
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ def test_a_dream_of_another_folders_image_is_not_replaced(photos: Path) -> None:
     assert "b.png is there already and holds the dream of photos/b.png" in dream(folder, "image=more", "output=out")
 
 
+@pytest.mark.slow
 def test_an_image_is_not_made_again_from_a_changed_photo(photos: Path) -> None:
     folder = photos.parent
     dream(folder, "image=photos/b.png", "output=one.png")

@@ -17,6 +17,7 @@ from tests.conftest import run_app
 OLD = {"store": True, "store_size": None, "cache": "data/cache"}
 
 
+@pytest.mark.slow
 def test_two_checkpoints_are_compared_on_the_same_images(checkpoint: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "checkpoints" / "best.ckpt"
     other.parent.mkdir(parents=True)
@@ -106,6 +107,7 @@ def test_data_with_other_classes_are_refused(checkpoint: Path, trained: Path, mo
         data_of(replace(network, classes=others))
 
 
+@pytest.mark.slow
 def test_evaluation_goes_to_the_given_loggers(
     checkpoint: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

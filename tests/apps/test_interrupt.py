@@ -19,7 +19,7 @@ from tests.conftest import ROOT, TINY, run_app
 from tests.forks import begin
 
 LONG_RUN = (*TINY, "trainer.max_epochs=1000", "data.workers=1", "evaluate=false", "hydra.run.dir=run")
-LONG_FILM = ("film=zoom", "film.frames=500", "dream.width=256", "dream.steps=1", "output=film.mp4")
+LONG_FILM = ("ckpt=box", "film=zoom", "film.frames=500", "dream.width=256", "dream.steps=1", "output=film.mp4")
 
 
 def interrupt(app: str, *arguments: str, cwd: Path, when: Callable[[], bool]) -> tuple[int, str]:
@@ -66,6 +66,7 @@ def test_an_interrupt_that_python_would_ignore_ends_a_training(trained: Path, tm
     assert line.endswith(f"train.py resume={tmp_path}/run")
 
 
+@pytest.mark.slow
 def test_an_interrupted_film_prints_how_to_continue_it(tmp_path: Path) -> None:
     frames = tmp_path / "film_frames"
     status, errors = interrupt("dream", *LONG_FILM, cwd=tmp_path, when=lambda: len(list(frames.glob("*.png"))) > 1)

@@ -17,7 +17,6 @@ def photos(trained: Path) -> Path:
     return trained / "rooms" / "Images"
 
 
-@pytest.mark.medium
 def test_the_predictions_are_those_of_the_evaluation(trained: Path, photos: Path, tmp_path: Path) -> None:
     (checkpoint,) = trained.glob("outputs/*/*/checkpoints/best.ckpt")
     (photos.parent / "notes.txt").touch()

@@ -51,7 +51,10 @@ def test_the_configuration_in_an_image_is_data_and_is_checked(checkpoint: Path, 
 OLD = Path(__file__).parent / "data"
 
 
-@pytest.mark.parametrize("name", ["vivid.png", "gordic.png", "class.jpg", "grid.png"])
+@pytest.mark.parametrize(
+    "name",
+    ["vivid.png", "grid.png", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gordic.png", "class.jpg"))],
+)
 def test_an_image_of_version_0_1_0_is_reproduced(tmp_path: Path, name: str) -> None:
     """The mean, because the number of threads changes the order of float32 sums, which a dream amplifies."""
     old, output = OLD / f"v0.1.0_{name}", tmp_path / name
@@ -97,6 +100,7 @@ def test_a_folder_dreams_image_by_image_and_skips_a_bad_one(checkpoint: Path, tm
     assert "3 of 4 images exist already" in run_app("dream", *arguments, cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_a_dream_is_masked_by_gradcam_and_reported(checkpoint: Path, tmp_path: Path) -> None:
     masked = {}
     for mask in ("gradcam", "not-gradcam"):

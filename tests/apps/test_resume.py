@@ -101,6 +101,7 @@ def score_of_best(run: Path) -> float:
     return float(state["best_model_score"])
 
 
+@pytest.mark.slow
 def test_resume_after_a_kill_while_saving_and_a_stop_inside_an_epoch_gives_the_same_weights_and_metrics(
     begun: tuple[str, ...], whole: Path, tmp_path: Path
 ) -> None:
@@ -140,6 +141,7 @@ def test_resume_after_an_end_at_any_moment_gives_the_same_run(
     assert_same(tmp_path / "outputs" / "day" / "time", whole)
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_made_longer(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "moved"
     shutil.copytree(whole, run)

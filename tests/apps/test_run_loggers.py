@@ -87,6 +87,7 @@ def test_every_image_metric_and_setting_reaches_every_logger_and_a_resume_contin
     assert in_tensorboard(run / "tensorboard").count("images/gradcam") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("app", "arguments", "tags"),
     [

@@ -24,7 +24,15 @@ from tests.apps.test_distributed import TORCHRUN, free_port
 from tests.apps.test_explain import QUICK, rows
 from tests.conftest import ROOT, run_app
 
-DREAM = ("image=photos", "dream.width=48", "dream.octaves=1", "dream.steps=3", "dream.layers=layer2", "logger=none")
+DREAM = (
+    "ckpt=box",
+    "image=photos",
+    "dream.width=48",
+    "dream.octaves=1",
+    "dream.steps=3",
+    "dream.layers=layer2",
+    "logger=none",
+)
 ENV = {"OMP_NUM_THREADS": "1"}
 PHOTOS = 8
 
@@ -80,6 +88,7 @@ def die_after_a_panel() -> None:
     explained_folder.write_atomically = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_two_processes_explain_what_one_does_though_one_is_killed(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for number in range(3):

@@ -113,6 +113,7 @@ def test_a_sweep_killed_at_any_moments_goes_on_to_the_same_table(
         assert_goes_on(folder, expected, at_most=1)
 
 
+@pytest.mark.slow
 def test_a_search_that_would_ask_for_other_values_is_refused(tmp_path: Path) -> None:
     write_sweep(tmp_path / "many", ["-m", *RUN, *GRID], goes_on=False)
     JobState([*RUN[:-1], "optimizer.lr=0.5"], BEGUN).write(tmp_path / "many" / "0")

@@ -158,6 +158,7 @@ def test_two_processes_keep_the_same_weights_under_every_option(trained: Path, t
     assert (tmp_path / "same.txt").read_text() == "2 0.0"
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_published_weights_and_prints_what_it_replaced(trained: Path, tmp_path: Path) -> None:
     write_places365(tmp_path / "torch", 18)
     overrides = ("model=resnet18", "model.pretrained=places365", "optimizer.lr=0", "optimizer.weight_decay=0")
@@ -208,6 +209,7 @@ def test_a_compiled_network_with_progressive_resolution_trains_and_opens(trained
     assert load_network(run / "checkpoints" / "last.ckpt").image_size == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -230,6 +232,7 @@ def test_the_debugging_arguments_of_lightning_work(overrides: tuple[str, ...], t
         assert "run_training_epoch" in (tmp_path / "run" / "fit-profile.txt").read_text()
 
 
+@pytest.mark.slow
 def test_the_same_batch_is_trained_on_in_every_epoch_of_overfit_batches(trained: Path, tmp_path: Path) -> None:
     run, _ = train(
         trained, tmp_path, "trainer.overfit_batches=1", "trainer.max_epochs=12", "augment=none", "evaluate=false"
@@ -238,6 +241,7 @@ def test_the_same_batch_is_trained_on_in_every_epoch_of_overfit_batches(trained:
     assert found[-1] < found[0] / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -311,6 +315,7 @@ def _hyper_parameters(events: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_one_checkpoint_per_k_epochs_is_kept_and_makes_a_film(trained: Path, tmp_path: Path) -> None:
     run, _ = train(
         trained,

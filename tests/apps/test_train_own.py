@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.forks import begin, run
@@ -56,6 +57,7 @@ def importable() -> None:
     sys.path.insert(0, os.getcwd())
 
 
+@pytest.mark.slow
 def test_an_own_network_on_own_data_trains_resumes_evaluates_dreams_and_explains(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     ckpt = "ckpt=run/checkpoints/last.ckpt"

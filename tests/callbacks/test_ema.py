@@ -76,7 +76,6 @@ def _expected(steps: list[Weights], key: str, *, half_life_steps: float) -> torc
 KEYS = ("conv1.weight", "layer3.0.bn1.weight", "layer4.0.bn2.running_var", "fc.bias")
 
 
-@pytest.mark.medium
 def test_validation_uses_the_average_and_training_continues_from_its_own_weights(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
@@ -92,7 +91,6 @@ def test_validation_uses_the_average_and_training_continues_from_its_own_weights
     assert all(torch.equal(final[key], value) for key, value in recorder.validated[1].items())
 
 
-@pytest.mark.medium
 def test_a_checkpoint_opens_with_the_average_and_keeps_the_weights_in_training(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
@@ -104,7 +102,7 @@ def test_a_checkpoint_opens_with_the_average_and_keeps_the_weights_in_training(
     assert all(torch.equal(raw[f"model.{key}"], value) for key, value in recorder.steps[-1].items())
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_average_of_one_that_was_not_interrupted(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
@@ -116,7 +114,6 @@ def test_a_resumed_run_ends_with_the_average_of_one_that_was_not_interrupted(
         assert torch.equal(value, other), name
 
 
-@pytest.mark.medium
 def test_validation_after_the_run_uses_the_average(tmp_path: Path, data: SceneDataModule) -> None:
     trainer, classifier, recorder = _fit(tmp_path, data, epochs=1)
     trainer.validate(classifier, data, verbose=False)
@@ -127,7 +124,6 @@ def test_validation_after_the_run_uses_the_average(tmp_path: Path, data: SceneDa
     assert torch.equal(content["current_model_state"]["model.fc.weight"], recorder.steps[-1]["fc.weight"])
 
 
-@pytest.mark.medium
 def test_without_a_half_life_there_is_no_average(tmp_path: Path, data: SceneDataModule) -> None:
     _, classifier, recorder = _fit(tmp_path, data, epochs=1, half_life=None)
     assert torch.equal(classifier.model.fc.weight, recorder.steps[-1]["fc.weight"])
@@ -135,7 +131,6 @@ def test_without_a_half_life_there_is_no_average(tmp_path: Path, data: SceneData
     assert "current_model_state" not in torch.load(path, weights_only=True)
 
 
-@pytest.mark.medium
 def test_a_callback_after_the_average_finds_the_validated_weights_at_the_end_of_validation(
     tmp_path: Path, data: SceneDataModule
 ) -> None:

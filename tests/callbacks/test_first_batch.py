@@ -1,11 +1,9 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
-@pytest.mark.medium
 def test_the_first_batch_of_a_run_is_in_tensorboard_once(trained: Path) -> None:
     (folder,) = trained.glob("outputs/*/*/tensorboard")
     events = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()

@@ -130,7 +130,6 @@ def test_dreams_of_the_networks_that_people_use_raise_the_objective(name: str) -
         ("swin_t", "vivid", ["features.5", "features.7"]),
     ],
 )
-@pytest.mark.medium
 def test_presets_take_the_layers_that_suit_the_network(name: str, preset: str, layers: list[str]) -> None:
     make, side, _ = FULL_SIZE[name]
     assert Dreamer(network(make, side), DreamConfig.preset(preset)).config.layers == layers

@@ -207,7 +207,6 @@ def gain(network: Network, precision: str) -> float:
     return float((objectives[-1] / objectives[0]).mean())
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("precision", [where_fast_bf16("bf16"), where_fast_bf16("fp16")])
 def test_low_precision_gains_as_much_as_fp32(resnet, precision):
     """Within 3 %: a dream is chaotic, so low precision dreams another picture, which must not be a worse one.
@@ -276,7 +275,6 @@ def test_content_moves_with_the_image(moving):
     assert found == pytest.approx([0] * 3, abs=1e-9)
 
 
-@pytest.mark.medium
 def test_a_class_dream_raises_its_class(resnet):
     values = {"layers": ["layer4"], "octaves": 1, "steps": 8}
     still = {"jitter": 0, "pad": 0, "scale": 0, "rotate": 0}
@@ -299,7 +297,7 @@ def test_a_unit_beyond_the_map_is_an_early_error():
         Dreamer(small_network(), config(layers=["3:2@40,1"], objective="unit"))(photo(48, 64))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_two_hundred_dreams_leave_no_hooks_and_no_memory():
     dreamer = Dreamer(small_network(), config(octaves=1, steps=1), precision="fp32")
     image = photo(20, 24).float()

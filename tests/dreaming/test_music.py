@@ -43,6 +43,7 @@ def at_frames(music: Music, fps: int, count: int) -> np.ndarray:
     return np.array([music.between(Fraction(n, fps), Fraction(n + 1, fps)) for n in range(count)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [10, 15, 24, 30])
 @pytest.mark.parametrize("hum", [0.0, 0.1])
 def test_the_steps_of_a_film_follow_a_click_track(fps: int, hum: float) -> None:

@@ -52,7 +52,6 @@ def test_inceptionism_equals_the_independent_reference_after_every_octave(size):
     assert_equal(ours, reference, image)
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(
     ("preset", "values"),
     [

@@ -59,7 +59,6 @@ def test_a_image_that_fits_is_one_tile():
     assert list(tiles((300, 901), 300 * 901, 64, 32, (0.4, 0.7))) == [whole]
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize(("margin", "stride"), REACHES)
 @pytest.mark.parametrize("length", [1921, 3840])
 def test_tiles_hand_over_everywhere_in_their_overlap_equally_often(length, margin, stride):
@@ -96,7 +95,6 @@ def gradients(network, layer: str, image: torch.Tensor, max_pixels: int) -> tupl
     return torch.stack(found), places
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("layer", ["layer2", "layer3"])
 def test_tiled_and_whole_gradients_agree_inside_tiles(resnet, layer):
     image = photo(420, 460).float()

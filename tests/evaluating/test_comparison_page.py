@@ -53,7 +53,6 @@ def test_the_page_opens_without_internet_and_shows_names_as_text(page: Path) -> 
     assert "=&lt;i&gt;bar" in html
 
 
-@pytest.mark.medium
 def test_a_click_on_a_heading_sorts_the_table(browser: Any, page: Path) -> None:
     with closing(browser.new_page(viewport={"width": 390, "height": 800})) as tab:
         tab.goto(page.as_uri())

@@ -49,8 +49,7 @@ def test_predictions_are_in_the_order_of_the_images() -> None:
         predict(_network(), [], device=torch.device("cpu"))
 
 
-@pytest.mark.medium
-@pytest.mark.parametrize("classes", [3, 67])
+@pytest.mark.parametrize("classes", [3, pytest.param(67, marks=pytest.mark.slow)])
 def test_tables_and_plots_can_be_read_back(tmp_path: Path, classes: int) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(4 * classes) % classes

@@ -48,7 +48,6 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.medium
 def test_page_has_its_images_inside_and_loads_nothing(tmp_path: Path) -> None:
     page = write_report(tmp_path / "report.html", [evaluation(tmp_path / "a")]).read_text()
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
@@ -64,7 +63,6 @@ def test_page_has_its_images_inside_and_loads_nothing(tmp_path: Path) -> None:
     assert Tags(page).open == []
 
 
-@pytest.mark.medium
 def test_several_networks_are_compared_with_paired_tests(tmp_path: Path) -> None:
     one, other = (evaluation(tmp_path / str(s), seed=s, share=0.2 + 0.5 * s) for s in (0, 1))
     tests = paired_tests([one.predictions, other.predictions])
@@ -76,7 +74,6 @@ def test_several_networks_are_compared_with_paired_tests(tmp_path: Path) -> None
         assert f"{100 * each.metrics['mean_per_class_accuracy']:.1f}%" in page
 
 
-@pytest.mark.medium
 def test_names_cannot_add_tags_to_the_page(tmp_path: Path) -> None:
     """Names of runs come from folders that anybody may name."""
     name = '<script>alert(1)</script><img src="x" onerror="alert(1)">'
@@ -106,7 +103,6 @@ def test_template_is_in_the_package() -> None:
     assert (files("deepdream.evaluating") / "templates" / "report.html.j2").is_file()
 
 
-@pytest.mark.medium
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_browser_decodes_every_image(tmp_path: Path) -> None:
     """Chromium loads the page and runs a script that counts the decoded images."""

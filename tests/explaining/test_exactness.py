@@ -192,7 +192,7 @@ def test_gradient_shap_is_captums_with_as_many_samples() -> None:
     assert torch.allclose(ours, theirs, atol=0.1 * float(theirs.abs().max()))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_lime_ranks_superpixels_as_the_lime_package_does() -> None:
     network, image = small_resnet(), scene()
     with attribution_context(network, image, 1, config=CONFIG, precision="fp32") as context:
@@ -216,7 +216,6 @@ def test_lime_ranks_superpixels_as_the_lime_package_does() -> None:
     assert ours == pytest.approx(weights, abs=0.35 * np.abs(weights).max())
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("target", [0, 1, pytest.param(2, marks=pytest.mark.slow)])  # 2 takes 18 s
 def test_integrated_gradients_add_up_to_the_gain_of_the_logit(target: int) -> None:
     network, image = small_resnet(), scene()

@@ -24,7 +24,6 @@ def photo(width: int, height: int) -> Image.Image:
     return to_image(scene(48)).resize((width, height), Image.Resampling.BICUBIC)
 
 
-@pytest.mark.medium
 def test_an_explained_image_has_the_content_of_a_panel() -> None:
     methods = ["gradcam", "integrated_gradients", "lime"]
     explained = explain_image(
@@ -45,7 +44,6 @@ def test_a_panel_says_what_it_shows_in_the_words_of_the_field() -> None:
     assert titles[:3] == ["network input", "LIME", "top-5 predictions"]
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("count", [1, 2, 17])
 def test_a_panel_has_one_plot_for_every_heatmap(count: int) -> None:
     explained = explain_image(small_resnet(), photo(80, 80), name="a room", methods=["gradcam"], config=QUICK)

@@ -197,7 +197,6 @@ def test_torchvisions_networks_are_explained() -> None:
         assert state(model) == before
 
 
-@pytest.mark.medium
 def test_double_precision_is_kept() -> None:
     network, image = small_resnet(size=32), scene(32).double()
     network.model.double()
@@ -225,7 +224,6 @@ class Explaining(pl.LightningModule):
         assert torch.is_inference_mode_enabled()
 
 
-@pytest.mark.medium
 def test_attributions_are_the_same_within_lightnings_validation() -> None:
     network = small_resnet()
     expected = [e.heatmap for e in explain(network, scene(), list(METHODS), config=QUICK)]

@@ -95,7 +95,6 @@ def test_sensitivity_of_an_attribution_that_nearly_vanishes_is_at_most_that_of_o
         assert sensitivity(context, opposite) == pytest.approx(2)
 
 
-@pytest.mark.medium
 def test_the_randomised_check_separates_attributions_of_the_weights_from_those_of_the_image() -> None:
     def edges(context: AttributionContext) -> Tensor:
         return context.image[0].diff(dim=2, prepend=context.image[0, :, :, :1]).abs().sum(dim=0)
@@ -175,7 +174,6 @@ def image_count(context: AttributionContext, method: str) -> int:
     return count
 
 
-@pytest.mark.medium
 def test_every_check_is_a_seeded_number() -> None:
     config = ExplainConfig.preset(curve_steps=10, infidelity_samples=8, sensitivity_samples=2)
     runs = [

@@ -64,7 +64,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def tasks(checkpoint: Path, tiny_run: tuple[str, ...], server: Server) -> dict[str, Task]:
     train = (*tiny_run, f"hydra.run.dir={RUN}")
-    film = ("film=zoom", "film.frames=6", "dream.width=128", "dream.octaves=2", "dream.steps=2", "output=film.mp4")
+    small = ("dream.width=128", "dream.octaves=2", "dream.steps=2")
+    film = (f"ckpt={checkpoint}", "film=zoom", "film.frames=6", *small, "output=film.mp4")
     rooms = tuple(value for value in TINY if value.startswith("data"))
     return {
         "download": Task(

@@ -50,6 +50,7 @@ def test_a_training_whose_images_vanish_names_the_first_missing_one(
     assert str(copy_of_rooms) in last_line(command)
 
 
+@pytest.mark.slow
 def test_a_training_from_the_image_cache_does_not_need_the_image_files(
     copy_of_rooms: Path, tiny_run: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_training_from_the_image_cache_does_not_need_the_image_files(
     assert command.wait() == 0, command.said
 
 
+@pytest.mark.slow
 def test_a_killed_loading_process_is_an_error_with_the_command_that_resumes(
     tiny_run: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -108,6 +110,7 @@ def jumping_clock() -> None:
     time.time = dishonest
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_changes_nothing(tiny_run: tuple[str, ...], tmp_path: Path) -> None:
     places = {name: tmp_path / name for name in ("steady", "jumping")}
     run("train", *tiny_run, "hydra.run.dir=run", folder=places["steady"])
@@ -157,7 +160,7 @@ def test_a_running_training_is_not_resumed_by_another_process(tiny_run: tuple[st
 
 @pytest.mark.slow
 def test_eight_dreams_at_once_are_those_of_one_after_another(tmp_path: Path) -> None:
-    small = ("dream.width=96", "dream.octaves=2", "dream.steps=2")
+    small = ("ckpt=box", "dream.width=96", "dream.octaves=2", "dream.steps=2")
     dreams = [begin("dream", *small, f"seed={seed}", folder=tmp_path, before=stopped_clock) for seed in range(8)]
     assert [command.wait() for command in dreams] == [0] * 8, [command.said for command in dreams]
     made = {path.read_bytes() for path in tmp_path.glob("outputs/*/*/dream.png")}

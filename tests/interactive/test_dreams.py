@@ -42,7 +42,7 @@ def arguments_of(shown: dd.Dream) -> list[str]:
     return shlex.split(shown.command.partition(" dream ")[2])
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "settings"), [("gordic", {"width": 80}), ("channel_grid", {"width": 64, "channels": 2})]
 )
@@ -56,7 +56,6 @@ def test_the_saved_file_is_that_of_the_command(
     assert Path("python.png").read_bytes() == Path("command.png").read_bytes() == dream._repr_png_()
 
 
-@pytest.mark.medium
 def test_the_dream_of_an_image_in_memory_is_made_again_from_its_file(network: Network, photo: Path) -> None:
     from_file = dd.dream(photo, network=network, **QUICK)
     array = np.array(Image.open(photo))

@@ -19,14 +19,12 @@ import deepdream as dd
 from deepdream.provenance import read_provenance
 from tests.conftest import run_app
 
-pytestmark = pytest.mark.medium  # the panel takes two seconds
-
 QUICK = {"confidence_samples": 8, "curve_steps": 4}
 
 
 @pytest.fixture(scope="module")
 def network() -> dd.Network:
-    return dd.load_network()
+    return dd.load_network("box")
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def _make_until(files: int, rooms: Path, folder: Path) -> None:
 @pytest.mark.parametrize(
     "files",
     [
-        pytest.param(VISUALIZATIONS, marks=pytest.mark.medium, id="visualizations"),
+        pytest.param(VISUALIZATIONS, id="visualizations"),
         *(
             pytest.param(number, marks=pytest.mark.slow, id=name)
             for name, number in {"pass": PASS, "images": IMAGES, "page": FIRST_PAGE, "concepts": CONCEPTS}.items()

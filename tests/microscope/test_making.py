@@ -135,6 +135,7 @@ def test_a_judge_chooses_among_images_that_it_is_not_shown() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_judge_sees_the_pages_and_may_not_be_their_network(
     network: Network, rooms: Path, site: Path, tmp_path: Path
 ) -> None:

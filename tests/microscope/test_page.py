@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.medium
-
 
 @pytest.fixture
 def page(browser: Any, site: Path) -> Iterator[Any]:

@@ -17,7 +17,6 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
 def test_logits_are_bit_equal_to_torchvisions_with_its_weights(depth: int) -> None:
     torch.manual_seed(depth)
@@ -40,7 +39,6 @@ def test_the_classic_variant_has_torchvisions_names(depth: int) -> None:
     assert list(ours.state_dict()) == list(theirs.state_dict())
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("depth", [18, 50])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_the_parts_shared_with_torchvision_have_its_names_and_shapes(depth: int, variant: dict[str, Any]) -> None:
@@ -56,7 +54,6 @@ def test_the_parts_shared_with_torchvision_have_its_names_and_shapes(depth: int,
     assert all(key in theirs.state_dict() or key.startswith(allowed) for key in shapes)
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("size", [(64, 64), (97, 64), (33, 80)])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_every_variant_has_logits_and_gradients_at_any_size(size: tuple[int, int], variant: dict[str, Any]) -> None:

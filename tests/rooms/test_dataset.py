@@ -43,7 +43,6 @@ def test_the_scene_does_not_depend_on_size() -> None:
     assert likeness > 0.9
 
 
-@pytest.mark.medium
 def test_images_have_light_shade_and_detail() -> None:
     images = np.stack([render_room(label, number, size=64) for label in CLASSES for number in range(6)]).astype(
         np.float32
@@ -63,13 +62,12 @@ def rooms() -> dict[tuple[str, int], np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.medium
 def test_no_random_draw_breaks_a_room() -> None:
     for name, image in rooms().items():
         assert image.std() > 5, name
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_colour_alone_does_not_tell_the_classes_apart() -> None:
     """4 x 4 x 4 histograms of RGB; chance is 8 %, and a small ResNet reaches over 95 % on these images.
 
@@ -120,7 +118,6 @@ def test_write_rooms_follows_the_official_layout(tmp_path: Path) -> None:
     assert names(tmp_path / "deep") == ["rooms"]
 
 
-@pytest.mark.medium
 def test_any_number_of_processes_writes_the_same_bytes(tmp_path: Path) -> None:
     settings = {"train_per_class": 7, "test_per_class": 2, "size": 16, "seed": 3}
     write_rooms(tmp_path / "one", **settings, workers=1)
@@ -128,7 +125,6 @@ def test_any_number_of_processes_writes_the_same_bytes(tmp_path: Path) -> None:
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
-@pytest.mark.medium
 def test_test_images_stay_when_training_images_are_added(tmp_path: Path) -> None:
     write_rooms(tmp_path / "few", **TINY)
     write_rooms(tmp_path / "more", **{**TINY, "train_per_class": 3})
@@ -171,7 +167,6 @@ def test_an_interrupted_run_leaves_nothing_at_root(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-@pytest.mark.medium
 def test_leftovers_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys\n"
@@ -196,7 +191,6 @@ def test_room_sheet_has_a_row_for_each_class() -> None:
     assert 2 * 24 < sheet.width < 2 * 24 + 200
 
 
-@pytest.mark.medium
 def test_of_several_processes_one_renders_and_the_others_wait(tmp_path: Path) -> None:
     script = (
         "import sys\n"

@@ -398,7 +398,6 @@ def _start(script: str, root: Path, server: Server, *more: str) -> subprocess.Po
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
 
 
-@pytest.mark.medium
 def test_four_processes_at_once_download_once(server: Server, root: Path) -> None:
     server.answers[ARCHIVE] = [Answer(pause=0.1)]
     processes = [_start("ensure_downloaded(config, retry=retry)", root, server) for _ in range(4)]
@@ -454,7 +453,7 @@ print(stop_at - 1)
 """
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_kill_at_any_step_is_completed_by_the_next_run(server: Server, root: Path) -> None:
     process = _start(KILLED_AT_EVERY_STEP, root, server)
     printed = process.communicate(timeout=240)[0]
@@ -463,7 +462,6 @@ def test_a_kill_at_any_step_is_completed_by_the_next_run(server: Server, root: P
     assert content(root) == COMPLETE
 
 
-@pytest.mark.medium
 @pytest.mark.parametrize("seed", range(3))
 def test_a_kill_at_any_moment_is_completed_by_the_next_run(server: Server, root: Path, seed: int) -> None:
     rng = random.Random(seed)

@@ -18,7 +18,6 @@ from tests.hostile.checkpoints import checkpoint
 from tests.studio import jobs
 from tests.studio.conftest import photo
 
-pytestmark = pytest.mark.medium
 STUDIO = compose("studio", ["open=false"])
 
 
@@ -60,6 +59,7 @@ def many(worker: Worker, session: Session, count: int) -> None:
     assert after["mb"] < before["mb"] + 40, (before, after)
 
 
+@pytest.mark.slow
 def test_a_few_dreams_leave_memory_and_files_flat(worker: Worker, session: Session) -> None:
     many(worker, session, 12)
 

@@ -21,8 +21,6 @@ from tests.conftest import ROOT
 from tests.hostile import pictures
 from tests.studio.conftest import Open, Served, command_of, downloaded, drop, photo
 
-pytestmark = pytest.mark.medium
-
 
 def set_knob(page: Any, knob: str, value: float) -> None:
     field = page.locator(f"#knob-{knob} input[type=number]")
@@ -45,6 +43,7 @@ def dream(page: Any) -> None:
     assert page.locator("#note .error").count() == 0, page.locator("#note").inner_text()
 
 
+@pytest.mark.slow
 def test_a_download_is_what_the_printed_command_makes_and_restores_the_knobs(
     open_page: Open, served: Served, tmp_path: Path
 ) -> None:

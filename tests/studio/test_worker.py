@@ -11,8 +11,6 @@ import pytest
 from deepdream.studio.worker import JobFailed, Worker
 from tests.studio import jobs
 
-pytestmark = pytest.mark.medium
-
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:

@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> SceneDataModule:
     return SceneDataModule(DataConfig.preset(root=str(root), **small))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_colors_are_learned_and_the_logged_metrics_are_those_of_a_plain_count(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
@@ -56,7 +56,6 @@ def test_colors_are_learned_and_the_logged_metrics_are_those_of_a_plain_count(
     assert {f"train/{m}" for m in ("loss", "accuracy", "mean_per_class_accuracy", "top5_accuracy")} <= set(logged)
 
 
-@pytest.mark.medium
 def test_last_checkpoint_is_the_trained_network(tmp_path: Path, data: SceneDataModule) -> None:
     classifier, _ = _fit(tmp_path, data, epochs=1)
     network = load_network(tmp_path / "last.ckpt")
@@ -65,7 +64,6 @@ def test_last_checkpoint_is_the_trained_network(tmp_path: Path, data: SceneDataM
     assert network.classes == ["bar", "library", "pantry"]
 
 
-@pytest.mark.medium
 def test_the_same_seed_trains_the_same_weights(tmp_path: Path, data: SceneDataModule) -> None:
     first, _ = _fit(tmp_path / "a", data, epochs=1)
     second, _ = _fit(tmp_path / "b", data, epochs=1)
@@ -112,7 +110,7 @@ class Counter(pl.Callback):
         self.images.append(int(pl_module.metrics["train_metrics"]["loss"].weight))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", where_fast_bf16("bf16-mixed")])
 def test_a_sharpness_aware_step_counts_each_image_once_and_learns(
     tmp_path: Path, data: SceneDataModule, precision: str

@@ -88,7 +88,6 @@ def _rates_of_a_run(
     return seen.rates
 
 
-@pytest.mark.medium
 def test_a_scheduler_of_torch_is_stepped_once_per_epoch_and_continues_after_a_resume(
     tmp_path: Path, data: SceneDataModule
 ) -> None:
@@ -99,7 +98,7 @@ def test_a_scheduler_of_torch_is_stepped_once_per_epoch_and_continues_after_a_re
     assert resumed == pytest.approx([0.2, 0.2, 0.1])
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_plateau_lowers_the_rate_after_validations_without_progress(tmp_path: Path, data: SceneDataModule) -> None:
     plateau = ("scheduler=plateau", "scheduler.patience=0", "+scheduler.threshold=10", "scheduler.factor=0.5")
     rates = _rates_of_a_run(tmp_path / "a", data, *plateau, epochs=4)
@@ -115,7 +114,6 @@ def test_plateau_without_validation_is_refused(tmp_path: Path, data: SceneDataMo
         _rates_of_a_run(tmp_path, data, "scheduler=plateau", epochs=1, limit_val_batches=0)
 
 
-@pytest.mark.medium
 def test_a_scheduler_that_takes_total_steps_is_stepped_with_the_optimizer(
     tmp_path: Path, data: SceneDataModule
 ) -> None:

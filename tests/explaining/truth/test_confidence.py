@@ -22,7 +22,7 @@ def test_risk_is_low_while_the_confident_are_correct() -> None:
     assert risk_coverage(np.zeros(10), correct) == pytest.approx(np.full(10, 0.3))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_six_confidences_are_judged_alike() -> None:
     config = ExplainConfig.preset(integrated_gradients_steps=2, confidence_samples=8)
     found = judge_confidence(small_resnet(size=32), images=12, config=config, resamples=20)

@@ -41,7 +41,6 @@ def test_the_true_effect_of_an_object_is_what_the_logit_loses_without_it() -> No
     assert total[place] == pytest.approx((room.owners == room.names.index(SHORTCUT)).mean())
 
 
-@pytest.mark.medium
 def test_a_true_map_of_the_user_is_near_the_oracle_and_a_false_one_is_not(graded: GroundTruth) -> None:
     assert [grade.method for grade in graded.methods] == ["sees it", "upside down"]
     assert graded["sees it"].skill > 0.7
@@ -56,7 +55,6 @@ def test_a_true_map_of_the_user_is_near_the_oracle_and_a_false_one_is_not(graded
     assert graded.shortcut()[1].startswith("its share of the evidence: sees it 9")
 
 
-@pytest.mark.medium
 def test_intervals_contain_the_means(graded: GroundTruth) -> None:
     for grade in graded.grades:
         assert grade.skill_interval[0] <= grade.skill <= grade.skill_interval[1]
@@ -65,7 +63,6 @@ def test_intervals_contain_the_means(graded: GroundTruth) -> None:
                 assert low - 0.05 <= grade.values[name] <= high + 0.05
 
 
-@pytest.mark.medium
 def test_the_same_arguments_give_the_same_numbers_to_the_bit() -> None:
     config = GroundTruthConfig.preset(images=2, repeated_images=1, resamples=20, methods=["gradcam", "smoothgrad"])
     one, two = (ground_truth(small_resnet(size=48), config=config).as_json() for _ in range(2))
@@ -76,7 +73,6 @@ def test_the_same_arguments_give_the_same_numbers_to_the_bit() -> None:
     assert {grade["method"] for grade in one["grades"]} == {"gradcam", "smoothgrad", "oracle", "constant", "random"}
 
 
-@pytest.mark.medium
 def test_methods_of_captum_and_grad_cam_are_graded_like_ours() -> None:
     others = ["captum.attr.Saliency", "captum.attr.LayerGradCam", "pytorch_grad_cam.HiResCAM"]
     config = GroundTruthConfig.preset(
