@@ -117,24 +117,26 @@ class SpectralClip:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._rings: dict[torch.Size, tuple[Tensor, Tensor]] = {}
+        self._rings: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
     def __call__(self, gradient: Tensor) -> Tensor:
         """`gradient` (N, 3, H, W), each colour clipped alone; zero stays zero."""
+        height, width = gradient.shape[2:]
         spectrum = torch.fft.rfft2(gradient)
         amplitude = spectrum.abs()
-        limit = self._limit * self._ring_medians(amplitude, gradient.shape[2:])
+        limit = self._limit * self._ring_medians(amplitude, (height, width))
         scale = (limit / amplitude.clamp_min(torch.finfo(amplitude.dtype).tiny)).clamp_max(1)
-        clipped: Tensor = torch.fft.irfft2(spectrum.mul_(scale), s=gradient.shape[2:])
+        clipped: Tensor = torch.fft.irfft2(spectrum.mul_(scale), s=(height, width))
         return clipped
 
-    def _ring_medians(self, amplitude: Tensor, size: torch.Size) -> Tensor:
+    def _ring_medians(self, amplitude: Tensor, size: tuple[int, int]) -> Tensor:
         """The median amplitude of the ring of each frequency: in the shape of `amplitude` (N, 3, H, W // 2 + 1)."""
         if size not in self._rings:
-            self._rings[size] = tuple(index.to(amplitude.device) for index in _rings(*size, self.RINGS))
+            by_radius, ring = _rings(*size, self.RINGS)
+            self._rings[size] = by_radius.to(amplitude.device), ring.to(amplitude.device)
         by_radius, ring = self._rings[size]
-        # Not the mean, which a strong wave raises.
-        medians = amplitude.flatten(2)[..., by_radius].unflatten(2, (self.RINGS, -1)).median(dim=3).values
+        rings = amplitude.flatten(2)[..., by_radius].view(*amplitude.shape[:2], self.RINGS, -1)
+        medians: Tensor = rings.median(dim=3).values  # not the mean, which a strong wave raises
         return medians[..., ring].view_as(amplitude)
 
 

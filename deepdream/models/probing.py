@@ -25,9 +25,11 @@ from torch import Tensor, nn
 from deepdream.models.layers import AXES, NCHW, NHWC, TOKENS, Layer, Size, dtype_and_device, layer_aliases
 from deepdream.models.receptive_fields import receptive_fields
 
-SIZES: tuple[Size, Size] = ((128, 192), (96, 160))  # width - height: 64; both sides 32 apart
+# Pairs of sizes, tried in this order: the second for networks that refuse small images.
+PAIRS: tuple[tuple[Size, Size], ...] = (((64, 128), (32, 96)), ((128, 192), (96, 160)))
+WIDER = 64  # pixels by which each is wider than high; the sides of a pair differ by half of that
 ODD_SIZE: Size = (97, 161)
-SMALL_SIDES = (32, 48, 64, 80)  # Inception v3 takes 75 pixels and more, AlexNet 63
+SMALL_SIDES = (48, 64, 80)  # Inception v3 takes 75 pixels and more, AlexNet 63
 MOST_EXTRA_TOKENS = 16  # believed in a network that is probed at one size
 
 
@@ -88,14 +90,18 @@ def probe(model: nn.Module, image_size: int) -> Probe:
     image_size: the side of the images that the network is made for. Raises ValueError where it refuses these, too.
     """
     with evaluating(model), torch.no_grad():
-        try:
-            passes = [_runs(model, size) for size in SIZES]
-        except Exception:  # each network refuses a size in its own way
+        for pair in PAIRS:
+            try:
+                passes = [_runs(model, size) for size in pair]
+            except Exception:  # each network refuses a size in its own way
+                continue
+            found = _layers_at_two_sizes(pair, *passes)
+            least = 1 if pair == PAIRS[0] else _least(model, found)
+            sizes = InputSizes(multiple=_multiple(model, found), least=least)
+            break
+        else:
             passes, sizes = [_runs_at_only_size(model, image_size)], InputSizes(only=image_size)
             found = _layers_at_one_size(passes[0], image_size)
-        else:
-            found = _layers_at_two_sizes(*passes)
-            sizes = InputSizes(multiple=_multiple(model, found), least=_least(model, found))
     last = max((passes[0][layer.name].weighted for layer in found if layer.stride), default=0) or 1
     aliases = layer_aliases(model)
     return Probe(
@@ -182,20 +188,25 @@ def _least(model: nn.Module, layers: Sequence[Layer]) -> int:
             _runs(model, (side, side))
         except Exception:  # each network refuses a size in its own way
             continue
-        return 1 if side == SMALL_SIDES[0] else side
-    return min(min(size) for size in SIZES)
+        return side
+    return min(min(size) for size in PAIRS[1])
 
 
-def _layers_at_two_sizes(first: Mapping[str, _Run], second: Mapping[str, _Run]) -> list[Layer]:
+def _layers_at_two_sizes(
+    sizes: tuple[Size, Size], first: Mapping[str, _Run], second: Mapping[str, _Run]
+) -> list[Layer]:
     found = []
     for name, run in first.items():
         other = second.get(name)
         if other is None or len(other.shape) != len(run.shape):
             continue
-        read = _tokens_at_two_sizes if len(run.shape) == 3 else _map_at_two_sizes
-        layer = read(Layer(name, run.kind, 0, 0, run.calls), run.shape, other.shape)
-        if layer is not None:
-            found.append(layer)
+        layer = Layer(name, run.kind, 0, 0, run.calls)
+        if len(run.shape) == 3:
+            read = _tokens_at_two_sizes(layer, sizes, run.shape, other.shape)
+        else:
+            read = _map_at_two_sizes(layer, run.shape, other.shape)
+        if read is not None:
+            found.append(read)
     return found
 
 
@@ -203,11 +214,11 @@ def _map_at_two_sizes(layer: Layer, first: tuple[int, ...], second: tuple[int, .
     """The layout whose rows and columns grow alike with the image's; differences, in which padding cancels."""
     best = None
     for layout, (rows, columns, channels) in AXES.items():
-        grown = first[columns] - first[rows]  # in 64 pixels
-        taller, wider = first[rows] - second[rows], first[columns] - second[columns]  # in 32 pixels
+        grown = first[columns] - first[rows]  # in WIDER pixels
+        taller, wider = first[rows] - second[rows], first[columns] - second[columns]  # in half as many
         error = abs(grown - 2 * taller) + abs(grown - 2 * wider)
         if first[channels] == second[channels] and grown > 0 and error <= 4:
-            stride = round((SIZES[0][1] - SIZES[0][0]) / grown)
+            stride = round(WIDER / grown)
             candidate = replace(layer, channels=first[channels], stride=stride, layout=layout)
             best = min(best or (error, candidate), (error, candidate), key=lambda pair: pair[0])
     if best is not None:
@@ -215,15 +226,18 @@ def _map_at_two_sizes(layer: Layer, first: tuple[int, ...], second: tuple[int, .
     return replace(layer, channels=first[1]) if first == second else None  # pooled to a fixed size
 
 
-def _tokens_at_two_sizes(layer: Layer, first: tuple[int, ...], second: tuple[int, ...]) -> Layer | None:
+def _tokens_at_two_sizes(
+    layer: Layer, sizes: tuple[Size, Size], first: tuple[int, ...], second: tuple[int, ...]
+) -> Layer | None:
     """Tokens whose number grows with the area by one for each patch; the rest are class and register tokens."""
     grown = first[1] - second[1]
     if grown <= 0 or first[2] != second[2]:
         return None
-    stride = math.sqrt((SIZES[0][0] * SIZES[0][1] - SIZES[1][0] * SIZES[1][1]) / grown)
+    (height, width), (lower, narrower) = sizes
+    stride = math.sqrt((height * width - lower * narrower) / grown)
     extra, other = (
         shape[1] - round(size[0] / stride) * round(size[1] / stride)
-        for shape, size in zip((first, second), SIZES, strict=True)
+        for shape, size in zip((first, second), sizes, strict=True)
     )
     if extra != other or extra < 0:
         return None
