@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BOX = ROOT / "deepdream" / "weights" / "box.ckpt"
+WEIGHTS = ROOT / "deepdream" / "weights" / "miniplaces.ckpt"  # of the network that dreams without ckpt=
 HELP = [str(ROOT / "train.py"), "--help"]
 TORCH = ["-c", "import torch"]
 DREAM = [str(ROOT / "dream.py"), "dream.width=64", "dream.octaves=1", "dream.steps=1", "hydra.run.dir=run"]
-TORCH_AND_WEIGHTS = ["-c", f"import torch; torch.load({str(BOX)!r}, weights_only=True)"]
+TORCH_AND_WEIGHTS = ["-c", f"import torch; torch.load({str(WEIGHTS)!r}, weights_only=True)"]
 COMMANDS = {
     "python train.py --help": HELP,
     "python train.py model.dpth=18": [str(ROOT / "train.py"), "model.dpth=18"],

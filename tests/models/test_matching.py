@@ -1,8 +1,9 @@
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from deepdream.models.matching import by_order, differences, under_names_of
+from deepdream.models.matching import by_order, differences, loaded, under_names_of
+from deepdream.models.resnet import ResNet
 
 
 def _weights(*names: str) -> dict[str, Tensor]:
@@ -66,3 +67,15 @@ def test_an_order_fits_only_with_the_same_kinds_and_shapes_but_for_the_classes()
         )
         is None
     )
+
+
+def test_a_model_that_gets_weights_has_exactly_these_and_draws_none() -> None:
+    weights = ResNet(18, num_classes=3, stem="deep", blur=True).state_dict()
+    before = torch.get_rng_state()
+    model = loaded(lambda: ResNet(18, num_classes=3, stem="deep", blur=True), weights, "misfit")
+    assert torch.equal(torch.get_rng_state(), before)
+    found = model.state_dict()
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[name], weights[name]) for name in weights)
+    torch.manual_seed(0)
+    assert nn.Linear(2, 2).weight.std() > 0  # elsewhere weights are drawn as ever
