@@ -27,7 +27,7 @@ dist: setup  ## build the sdist and the wheel into dist/ and check them
 	$(BIN)/twine check --strict dist/*
 
 demo: setup  ## dream with the bundled models, then train and evaluate, dream and explain a new one; minutes on a CPU
-	$(BIN)/python dream.py dream=gordic dream.width=400 output=outputs/demo/places_china.png
+	$(BIN)/python dream.py dream=gordic dream.width=480 output=outputs/demo/places_china.png
 	$(BIN)/python dream.py ckpt=box dream.width=480 output=outputs/demo/rooms_china.png
 	$(BIN)/python train.py experiment=demo
 	$(BIN)/python dream.py ckpt=last image=flower output=outputs/demo/vivid_flower.png

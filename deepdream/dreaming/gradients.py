@@ -136,7 +136,8 @@ class SpectralClip:
             self._rings[size] = by_radius.to(amplitude.device), ring.to(amplitude.device)
         by_radius, ring = self._rings[size]
         rings = amplitude.flatten(2)[..., by_radius].view(*amplitude.shape[:2], self.RINGS, -1)
-        medians: Tensor = rings.median(dim=3).values  # not the mean, which a strong wave raises
+        # Not the mean, which a strong wave raises; sorted, because torch.median is not deterministic on a GPU.
+        medians = rings.sort(dim=3).values[..., (rings.shape[3] - 1) // 2]
         return medians[..., ring].view_as(amplitude)
 
 
