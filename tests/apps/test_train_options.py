@@ -63,7 +63,7 @@ def test_every_experiment_composes_and_overrides_the_other_groups() -> None:
         )
         for path in folder.rglob("*.yaml")
     }
-    assert found["demo"].trainer.max_epochs == 10
+    assert found["demo"].trainer.max_epochs == 16
     assert (found["few_photos"].model.pretrained, found["few_photos"].data.train_list) == ("box", None)
     plain = found["ablation/plain"]
     assert (plain.decay_norm_and_bias, plain.evaluate, plain.data.batch_size) == (True, False, 64)
