@@ -117,7 +117,8 @@ class SpectralClip:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._rings: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._size = (0, 0)  # of the last gradient: only its rings are kept, as photos may be of many sizes
+        self._rings: tuple[Tensor, Tensor]
 
     def __call__(self, gradient: Tensor) -> Tensor:
         """`gradient` (N, 3, H, W), each colour clipped alone; zero stays zero."""
@@ -131,10 +132,10 @@ class SpectralClip:
 
     def _ring_medians(self, amplitude: Tensor, size: tuple[int, int]) -> Tensor:
         """The median amplitude of the ring of each frequency: in the shape of `amplitude` (N, 3, H, W // 2 + 1)."""
-        if size not in self._rings:
+        if size != self._size:
             by_radius, ring = _rings(*size, self.RINGS)
-            self._rings[size] = by_radius.to(amplitude.device), ring.to(amplitude.device)
-        by_radius, ring = self._rings[size]
+            self._size, self._rings = size, (by_radius.to(amplitude.device), ring.to(amplitude.device))
+        by_radius, ring = self._rings
         rings = amplitude.flatten(2)[..., by_radius].view(*amplitude.shape[:2], self.RINGS, -1)
         # Not the mean, which a strong wave raises; sorted, because torch.median is not deterministic on a GPU.
         medians = rings.sort(dim=3).values[..., (rings.shape[3] - 1) // 2]
