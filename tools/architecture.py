@@ -31,7 +31,7 @@ CAPTIONS = {
     "acceleration": "the same result, faster; optional",
 }
 
-WIDTH, HEIGHT = 670, 62  # of a room
+WIDTH, HEIGHT = 780, 62  # of a room
 STEP_X, STEP_Y = 30, 78  # from one stair to the next
 MARGIN = 20
 INSET = 15  # of the arrow from the right edge of its room

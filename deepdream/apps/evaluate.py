@@ -2,43 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from deepdream import evaluating, models, scenes
+from deepdream import __version__, evaluating, models, scenes
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command
+from deepdream.apps.distributed import Rank, share_of_folder
 from deepdream.apps.own_data import OwnTestImages, recorded_test_images
 from deepdream.apps.renamed import translate
-from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
+from deepdream.apps.run_folder import RunFolders
+from deepdream.apps.run_loggers import Loggers, open_loggers, places_to_look, recorded
+from deepdream.claims import OneFile
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
 from deepdream.hardware import best_device, best_dtype
+from deepdream.provenance import content
 from deepdream.scenes.config import DataConfig
+from deepdream.shared_arrays import SharedArrays
 from deepdream.training.config import TARGET
+
+REPORT = "report.html"
+PREDICTIONS = "predictions"  # the folder of what several processes find, in the run folder
+
+
+class _Test(NamedTuple):
+    """A network, its test images, and its predictions where several processes share them."""
+
+    network: models.Network
+    data: scenes.SceneDataModule | OwnTestImages
+    shared: SharedArrays | None = None
 
 
 @command("evaluate")
 def main(config: EvaluateConfig, folder: Path) -> None:
     """Evaluate checkpoints on the test images of their data; compare several."""
+    rank = share_of_folder(None if RunFolders.made else str(folder), key="hydra.run.dir", device=config.device)
+    report = OneFile(folder / REPORT)
+    loggers = open_loggers(config.logger, config.tags)
     names = config.checkpoints
     folders = [folder] if len(names) == 1 else [folder / f"{i + 1}" for i in range(len(names))]
-    tags = ["evaluation"] if len(names) == 1 else [f"evaluation_{i + 1}" for i in range(len(names))]
-    loggers = open_loggers(config.logger, config.tags)
-    evaluations = []
+    tests = (_Test(network, _data(network, config)) for network in (chosen_network(n or LAST, config) for n in names))
+    if RunFolders.made:
+        _write(tests, folders, folder, config, loggers)
+        return
+    shared = [_shared(test, each, config, rank) for test, each in zip(tests, folders, strict=True)]
+    if not report.write(lambda: _write(shared, folders, folder, config, loggers)):
+        print(f"report:     {relative(folder / REPORT)}")
+
+
+def _write(
+    tests: Iterable[_Test], folders: Sequence[Path], folder: Path, config: EvaluateConfig, loggers: Loggers
+) -> None:
+    tags = ["evaluation"] if len(folders) == 1 else [f"evaluation_{i + 1}" for i in range(len(folders))]
     with recorded(loggers, asdict(config), folder) as open_ones:
-        for name, each_folder, tag in zip(names, folders, tags, strict=True):
-            network = chosen_network(name or LAST, config)
-            data = _data(network, config)
-            evaluations.append(evaluate_network(network, data, each_folder, config, loggers=open_ones, tag=tag))
+        evaluations = [
+            evaluate_network(network, data, own, config, loggers=open_ones, tag=tag, shared=shared)
+            for (network, data, shared), own, tag in zip(tests, folders, tags, strict=True)
+        ]
         if len(evaluations) > 1:
             _compare(evaluations, folder)
         for line in places_to_look(loggers, folder):
             print(line)
+
+
+def _shared(test: _Test, folder: Path, config: EvaluateConfig, rank: Rank | None) -> _Test:
+    """Compute this process's share of the predictions, and wait for the others'."""
+    network, data, _ = test
+    if isinstance(data, OwnTestImages):
+        if rank is not None:
+            raise ValueError(f"{data.root} is your own data module, whose images one process reads; start it alone")
+        return test
+    paths = data.split("test").paths
+
+    def source(part: range) -> str:
+        photos = [content(str(path)) for path in paths[part.start : part.stop]]
+        return json.dumps([__version__, network.digest or network.source, config.tta, config.precision, photos])
+
+    shared = SharedArrays(folder / PREDICTIONS, len(paths), batch_size=data.batch_size, source=source)
+    if shared.kept:
+        print(f"{shared.kept:,} of {len(paths):,} images are predicted already, from the same files and settings")
+    with progress_bar("evaluating", total=len(paths)) as update:
+        shared.compute(
+            lambda part, on_batch: _predict(network, data, config, on_batch, part).arrays(),
+            start=0.0 if rank is None else rank.start,
+            on_done=update,
+        )
+    return _Test(network, data, shared)
+
+
+def _predict(
+    network: models.Network,
+    data: scenes.SceneDataModule | OwnTestImages,
+    options: EvaluationOptions,
+    on_batch: Callable[[int], object],
+    part: range | None = None,
+) -> evaluating.Predictions:
+    """The predictions for the test images, or for a part of them."""
+    device = best_device(options.device)
+    loader = data.whole_loader("test", tta=options.tta, part=part)
+    dtype = best_dtype(options.precision, device)
+    return evaluating.predict(network, loader, device=device, dtype=dtype, on_batch=on_batch)
 
 
 def _data(network: models.Network, config: EvaluateConfig) -> scenes.SceneDataModule | OwnTestImages:
@@ -98,23 +167,20 @@ def evaluate_network(
     loggers: Sequence[Any] = (),
     tag: str = "evaluation",
     microscope: str | None = None,
+    shared: SharedArrays | None = None,
 ) -> evaluating.Evaluation:
     """Evaluate on the test images: figures/ and report.html in `folder`, a table on the console.
 
     loggers: take the plots and metrics, as <tag>/confusion and so on. microscope: the report links to this page, by its
-    path from `folder`.
+    path from `folder`. shared: the predictions, where several processes have computed them.
     """
     options = options or EvaluationOptions()
-    device = best_device(options.device)
     test = data.split("test")
-    with progress_bar("evaluating", total=len(test)) as update:
-        predictions = evaluating.predict(
-            network,
-            data.whole_loader("test", tta=options.tta),
-            device=device,
-            dtype=best_dtype(options.precision, device),
-            on_batch=update,
-        )
+    if shared is None:
+        with progress_bar("evaluating", total=len(test)) as update:
+            predictions = _predict(network, data, options, update)
+    else:
+        predictions = evaluating.Predictions.joined(shared.read(), network.classes)
     metrics_csv = run_folder(network.source) / "metrics.csv"
     evaluation = evaluating.write_evaluation(
         replace(predictions, paths=test.paths),
@@ -125,7 +191,7 @@ def evaluate_network(
         metrics_csv=metrics_csv if metrics_csv.is_file() else None,
         seed=options.seed,
     )
-    report = evaluating.write_report(folder / "report.html", [evaluation], microscope=microscope)
+    report = evaluating.write_report(folder / REPORT, [evaluation], microscope=microscope)
     _print_metrics(evaluation)
     print(f"report:     {relative(report)}")
     return evaluation
@@ -153,7 +219,7 @@ def _compare(evaluations: list[evaluating.Evaluation], folder: Path) -> None:
         for row in rows:
             table.add_row(*row)
         print_table(table)
-    report = evaluating.write_report(folder / "report.html", evaluations, tests)
+    report = evaluating.write_report(folder / REPORT, evaluations, tests)
     print(f"report:     {relative(report)}")
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepdream import __version__, explaining, images, models
-from deepdream.apps.claims import Claims, clear_claims
 from deepdream.apps.command import describe
 from deepdream.apps.explained import explain_one, mask_of
+from deepdream.claims import Claims, clear_claims
 from deepdream.console import progress_bar
 from deepdream.explaining.config import ExplainAppConfig
 from deepdream.files import modified, write_atomically
@@ -99,7 +99,7 @@ def explain_folder(
     """Explain each image of `paths`, by its name; write its panel and its numbers into `folder`, and log them.
 
     Images that cannot be explained are skipped and printed; a single one is an error. Several processes with the same
-    `folder` share the images (see `deepdream.apps.claims`), and each of them returns the numbers of all.
+    `folder` share the images (see `deepdream.claims`), and each of them returns the numbers of all.
 
     start: the share of the images after which this process begins.
     """

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from deepdream import images
 from deepdream.apps import inputs, reproduce
-from deepdream.apps.claims import Claims, clear_claims
 from deepdream.apps.device_processes import on_devices
 from deepdream.apps.earlier_dreams import refuse_output_among_inputs, targets, unmade
+from deepdream.claims import Claims, clear_claims
 from deepdream.console import relative
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.files import modified
@@ -46,7 +46,7 @@ def dream_folder(
 
     Each image dreams as it would alone, unless the objective compares images: then those of one size are dreamed
     together, on every device. Several devices share the work, as do several commands with the same `output`, on one
-    machine or many (see `deepdream.apps.claims`). Dreams that an earlier run has made of the same are reused, so that
+    machine or many (see `deepdream.claims`). Dreams that an earlier run has made of the same are reused, so that
     an interrupted folder continues.
 
     start: the share of the images after which this process begins, so that several do not begin with the same.

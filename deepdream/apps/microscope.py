@@ -11,6 +11,7 @@ from rich.table import Table
 from deepdream import microscope, models, rooms, scenes
 from deepdream.apps.checkpoints import chosen_network, run_folder
 from deepdream.apps.command import command
+from deepdream.apps.distributed import share_of_folder
 from deepdream.apps.evaluate import data_of
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.files import atomic_folder
@@ -27,11 +28,13 @@ ROOM_SIDE = 256  # pixels
 @command("microscope")
 def main(config: MicroscopeConfig, folder: Path) -> None:
     """Write the microscope, and print where it is."""
+    rank = share_of_folder(config.output, key="output", device=config.device)
     network = chosen_network(config.ckpt, config)
     judge = models.load_network(config.judge) if config.test else None
     images, note = _images(network, config)
     output = Path(config.output) if config.output else (folder / PAGE).parent
-    write_microscope(network, images, output, config, judge=judge, note=note)
+    start = 0.0 if rank is None else rank.start
+    write_microscope(network, images, output, config, judge=judge, note=note, start=start)
 
 
 def write_microscope(
@@ -42,6 +45,7 @@ def write_microscope(
     *,
     judge: models.Network | None = None,
     note: str | None = None,
+    start: float = 0.0,
 ) -> Path:
     """Write the microscope of a network into `output`, printing where it is; returns the path of its page."""
     path = Path(network.source)
@@ -61,6 +65,7 @@ def write_microscope(
             judge=judge,
             on_test=_print_test,
             on_page=lambda page: print(f"microscope: {relative(page)}", flush=True),
+            start=start,
         )
     except KeyboardInterrupt:
         again = f"{invocation('microscope')}{ckpt} output={relative(output)}"

@@ -83,8 +83,11 @@ class OwnTestImages:
     def __len__(self) -> int:
         return len(self._data.test_dataloader().dataset)
 
-    def whole_loader(self, name: str, *, tta: str = "none") -> Iterator[tuple[Tensor, Tensor]]:
+    def whole_loader(
+        self, name: str, *, tta: str = "none", part: range | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of normalised images and labels, each image once. Raises ValueError for test-time augmentation."""
+        assert part is None, "a loader of the user's own has no parts"
         if tta != "none":
             raise ValueError(f"tta is {tta}, and {self.root} is your own data module, which knows tta=none only")
         for batch in self._data.test_dataloader():

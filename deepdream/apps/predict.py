@@ -5,28 +5,37 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from deepdream import evaluating
+from deepdream import __version__, evaluating
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
 from deepdream.apps.device_processes import on_devices
+from deepdream.apps.distributed import share_of_folder
 from deepdream.apps.inputs import images_below, read_photo
+from deepdream.apps.run_folder import RunFolders
+from deepdream.claims import OneFile
 from deepdream.console import print_table, progress_bar, relative
 from deepdream.evaluating.config import PredictConfig
 from deepdream.files import atomic_path
 from deepdream.hardware import best_device, best_dtype
 from deepdream.models.config import BUNDLED
+from deepdream.provenance import content
+from deepdream.shared_arrays import Arrays, SharedArrays
 
 if TYPE_CHECKING:
+    import torch
+
     from deepdream.evaluating import TopClasses
     from deepdream.models import Network
 
+PREDICTIONS = "predictions"  # the folder of what several processes find, in the run folder
 SHOWN = 20  # photos on the console; of more, the classes are counted
 
 
@@ -34,44 +43,84 @@ SHOWN = 20  # photos on the console; of more, the classes are counted
 def main(config: PredictConfig, folder: Path) -> None:
     """Write the most probable classes of each photo, and print them or a summary."""
     photos = list(images_below(config.images).values())
+    is_alone = RunFolders.made is not None and config.devices == 1
+    rank = share_of_folder(None if RunFolders.made else str(folder), key="hydra.run.dir", device=config.device)
     network = chosen_network(config.ckpt or BUNDLED, config)
-    found = _predict(config, network, photos)
+    output = Path(config.output) if config.output else folder / "predictions.csv"
+    table = OneFile(output)
+    if is_alone:
+        with progress_bar("predicting", total=len(photos)) as update:
+            found = _predict(config, network, photos, best_device(config.device), update)
+        _write_found(config, network, photos, found, output)
+    else:
+        work = _Work(config, network, photos, folder)
+        arrays = work.arrays()
+        if arrays.kept:
+            print(f"{arrays.kept:,} of {len(photos):,} photos are predicted already, from the same files and settings")
+        if config.devices > 1:
+            on_devices(partial(_predict_share, work=work), config.devices, config.device)
+        else:
+            _compute(work, arrays, best_device(config.device), 0.0 if rank is None else rank.start)
+        joined = evaluating.TopClasses.joined
+        table.write(lambda: _write_found(config, network, photos, joined(arrays.read()), output))
+    print(f"predictions: {relative(output)}")
+
+
+def _write_found(config: PredictConfig, network: Network, photos: list[str], found: TopClasses, output: Path) -> None:
+    """Write the table, and print it. Raises ValueError where no photo could be read."""
     for index in sorted(found.faults):
         print(f"skipped: {found.faults[index]}", file=sys.stderr)
     if not len(found.photos):
         raise ValueError(f"none of the {len(photos)} photos in {config.images} could be read")
-    output = Path(config.output) if config.output else folder / "predictions.csv"
     with atomic_path(output) as partial:
         _write(partial, list(_rows(found, photos, network)))
     _print_table(found, photos, network)
     if found.faults:
         print(f"predicted {len(found.photos):,} of {len(photos):,} photos; {len(found.faults):,} could not be read")
-    print(f"predictions: {relative(output)}")
 
 
-def _predict(config: PredictConfig, network: Network, photos: list[str]) -> TopClasses:
-    """The predictions of this process, or of one for each device."""
-    if config.devices == 1:
-        with progress_bar("predicting", total=len(photos)) as update:
-            return _predict_here(config, network, photos, best_device(config.device), update)
-    share = partial(_predict_share, config=config, network=network, photos=photos)
-    shares = on_devices(share, config.devices, config.device)
-    sources = [range(rank, len(photos), config.devices) for rank in range(config.devices)]
-    return evaluating.merged(shares, sources)
+@dataclass(frozen=True)
+class _Work:
+    """What each of the processes that share the photos needs. folder: of the run, which takes what they find."""
+
+    config: PredictConfig
+    network: Network
+    photos: list[str]
+    folder: Path
+
+    def arrays(self) -> SharedArrays:
+        """The predictions of the photos, in parts."""
+        place = self.folder / PREDICTIONS
+        return SharedArrays(place, len(self.photos), batch_size=self.config.batch_size, source=self._source)
+
+    def _source(self, part: range) -> str:
+        """All that the predictions of a part are computed from."""
+        settings = {key: getattr(self.config, key) for key in ("top_k", "precision")}
+        photos = {photo: content(photo) for photo in self.photos[part.start : part.stop]}
+        digest = self.network.digest or self.network.source
+        return json.dumps([__version__, digest, settings, photos])
 
 
-def _predict_share(fabric: Any, config: PredictConfig, network: Network, photos: list[str]) -> list[TopClasses]:
-    """The work of one of several processes; each gets the results of all."""
-    import torch
-
-    own = _predict_here(config, network, photos[fabric.global_rank :: fabric.world_size], fabric.device)
-    shares: list[Any] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(shares, own)
-    return shares
+def _predict_share(fabric: Any, work: _Work) -> None:
+    """The work of one of several processes."""
+    _compute(work, work.arrays(), fabric.device, fabric.global_rank / fabric.world_size)
 
 
-def _predict_here(
-    config: PredictConfig, network: Network, photos: list[str], device: Any, on_batch: Any = None
+def _compute(work: _Work, arrays: SharedArrays, device: torch.device, start: float) -> None:
+    def top_classes(part: range, on_batch: Callable[[int], object]) -> Arrays:
+        photos = work.photos[part.start : part.stop]
+        return _predict(work.config, work.network, photos, device, on_batch).arrays(part.start)
+
+    with progress_bar("predicting", total=len(work.photos)) as update:
+        arrays.compute(top_classes, start=start, on_done=update)
+
+
+def _predict(
+    config: PredictConfig,
+    network: Network,
+    photos: list[str],
+    device: torch.device,
+    on_batch: Callable[[int], object],
 ) -> TopClasses:
     return evaluating.predict_photos(
         network,

@@ -12,7 +12,6 @@ from .metrics import compute_metrics as compute_metrics
 from .paired_tests import PairedTest as PairedTest
 from .paired_tests import paired_tests as paired_tests
 from .photos import TopClasses as TopClasses
-from .photos import merged as merged
 from .photos import predict_photos as predict_photos
 from .predictions import Predictions as Predictions
 from .predictions import predict as predict

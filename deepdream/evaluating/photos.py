@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,24 @@ class TopClasses(NamedTuple):
     classes: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float32]
     faults: dict[int, str]
+
+    def arrays(self, first: int) -> dict[str, npt.NDArray[Any]]:
+        """All of it as arrays, for photos that are a part of a list, from the index `first` on."""
+        return {
+            "photos": self.photos + first,
+            "classes": self.classes,
+            "probabilities": self.probabilities,
+            "unreadable": np.array(list(self.faults), np.int64) + first,
+            "reasons": np.array(list(self.faults.values()), np.str_),
+        }
+
+    @classmethod
+    def joined(cls, parts: Iterable[Mapping[str, npt.NDArray[Any]]]) -> TopClasses:
+        """Those of a whole list, of the arrays of its parts."""
+        every = list(parts)
+        whole = {name: np.concatenate([arrays[name] for arrays in every]) for name in every[0]}
+        faults = dict(zip(whole["unreadable"].tolist(), whole["reasons"].tolist(), strict=True))
+        return cls(whole["photos"], whole["classes"], whole["probabilities"], faults)
 
 
 class _Photos(Dataset[tuple[int, Tensor | str]]):
@@ -62,7 +80,7 @@ def predict_photos(
     dtype: torch.dtype = torch.float32,
     batch_size: int = 32,
     workers: int = 0,
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: Callable[[int], object] | None = None,
 ) -> TopClasses:
     """The `top_k` most probable classes of each photo; of all classes where there are fewer.
 
@@ -90,18 +108,6 @@ def predict_photos(
         classes.append(order)
         probabilities.append(np.take_along_axis(each, order, axis=1))
     return TopClasses(np.array(indices, np.int64), np.concatenate(classes), np.concatenate(probabilities), faults)
-
-
-def merged(shares: Sequence[TopClasses], sources: Sequence[Sequence[int]]) -> TopClasses:
-    """The predictions of several processes as one; `sources` are the indices of the photos that each of them got."""
-    photos = np.concatenate([np.array(own, np.int64)[part.photos] for part, own in zip(shares, sources, strict=True)])
-    order = np.argsort(photos)
-    return TopClasses(
-        photos[order],
-        np.concatenate([part.classes for part in shares])[order],
-        np.concatenate([part.probabilities for part in shares])[order],
-        {own[i]: fault for part, own in zip(shares, sources, strict=True) for i, fault in part.faults.items()},
-    )
 
 
 def _collate(items: list[tuple[int, Tensor | str]]) -> Batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from deepdream.models import Network
 from deepdream.scenes.transforms import normalize_uint8
 
 THUMBNAIL = 48  # pixels a side
+ARRAYS = ("probabilities", "labels", "features", "thumbnails")  # of Predictions
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,18 @@ class Predictions:
         correct: npt.NDArray[np.bool_] = self.predicted == self.labels
         return correct
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Its arrays by name, for images that are a part of a list."""
+        every = {name: getattr(self, name) for name in ARRAYS}
+        return {name: array for name, array in every.items() if array is not None}
+
+    @classmethod
+    def joined(cls, parts: Iterable[Mapping[str, npt.NDArray[Any]]], classes: list[str]) -> Predictions:
+        """Those of a whole list, of the arrays of its parts."""
+        every = list(parts)
+        whole: dict[str, Any] = {name: np.concatenate([arrays[name] for arrays in every]) for name in every[0]}
+        return cls(**whole, classes=classes)
+
 
 @torch.inference_mode()
 def predict(
@@ -64,7 +77,7 @@ def predict(
     *,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: Callable[[int], object] | None = None,
 ) -> Predictions:
     """The network's predictions for every image of `batches`: uint8 (N, 3, H, W) and int64 (N,).
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 K = 9  # images of each kind that are kept for a channel
 BINS = 128  # of a histogram: half of them for negative values
+SUMS = ("count", "firing", "positions", "peak_sum", "peak_square", "mean_sum", "class_count")  # over the images
 FIRST_RANGE = 2.0**-12  # of a histogram, which doubles when a value is larger
 
 
@@ -80,9 +81,22 @@ class ChannelStatistics:
             "grid": np.zeros(2, np.int64),
         }
 
-    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Continue from arrays that were saved."""
-        self.arrays = {name: arrays[name].copy() for name in self.arrays}
+    def take_in(self, later: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take in the `arrays` of other statistics, over images and samples that follow those so far."""
+        a = self.arrays
+        for name in SUMS:
+            a[name] += later[name]
+        for kind, descending in (("best", True), ("worst", False)):
+            values, images, places = (torch.from_numpy(later[f"{kind}_{name}"]) for name in ("value", "image", "place"))
+            self._rank(kind, values, images, places, descending=descending)
+        histogram, width = later["histogram"].copy(), later["range"].copy()
+        _widen(histogram, width, a["range"])
+        _widen(a["histogram"], a["range"], width)
+        a["histogram"] += histogram
+        for name in ("sample_peak", "sample_mean", "sample_place"):
+            a[name] = np.concatenate([a[name], later[name]])
+        if later["count"][0]:
+            a["grid"] = later["grid"].copy()
 
     def update(self, found: Response, indices: Tensor, labels: Tensor) -> None:
         """Take in N more images. indices: of the images, ascending; labels: int64 (N,), negative where unknown."""
@@ -92,8 +106,9 @@ class ChannelStatistics:
         peak, place = found.peak.cpu(), found.place.cpu()
         a["count"] += len(indices)
         a["grid"][:] = found.grid
-        self._rank("best", peak, place, indices, descending=True)
-        self._rank("worst", peak, place, indices, descending=False)
+        images = indices[:, None].expand_as(place)
+        self._rank("best", peak, images, place, descending=True)
+        self._rank("worst", peak, images, place, descending=False)
         values = peak.numpy()
         self._count(values)
         a["firing"] += found.firing.sum(dim=0).cpu().numpy()
@@ -111,25 +126,17 @@ class ChannelStatistics:
         a["sample_mean"][rows[chosen]] = mean[chosen]
         a["sample_place"][rows[chosen]] = place.numpy()[chosen]
 
-    def _rank(self, kind: str, peak: Tensor, place: Tensor, indices: Tensor, *, descending: bool) -> None:
+    def _rank(self, kind: str, values: Tensor, images: Tensor, places: Tensor, *, descending: bool) -> None:
         """Merge with the K images so far, which are earlier: a stable sort keeps them first among equals."""
-        a = self.arrays
-        values = torch.cat([torch.from_numpy(a[f"{kind}_value"]), peak])
-        images = torch.cat([torch.from_numpy(a[f"{kind}_image"]), indices[:, None].expand_as(place)])
-        places = torch.cat([torch.from_numpy(a[f"{kind}_place"]), place])
-        order = values.sort(dim=0, descending=descending, stable=True).indices[:K]
-        for name, all_of_them in (("value", values), ("image", images), ("place", places)):
-            a[f"{kind}_{name}"] = all_of_them.gather(0, order).numpy()
+        later = {"value": values, "image": images, "place": places}
+        every = {name: torch.cat([torch.from_numpy(self.arrays[f"{kind}_{name}"]), later[name]]) for name in later}
+        order = every["value"].sort(dim=0, descending=descending, stable=True).indices[:K]
+        self.arrays |= {f"{kind}_{name}": of_all.gather(0, order).numpy() for name, of_all in every.items()}
 
     def _count(self, values: npt.NDArray[np.float32]) -> None:
         """Add to the histograms, whose ranges double until they hold every value: the order of images is no matter."""
         a = self.arrays
-        largest = np.abs(values).max(axis=0)
-        while (small := a["range"] < largest).any():
-            pairs = a["histogram"][:, small].reshape(BINS // 2, 2, -1).sum(axis=1)
-            a["histogram"][:, small] = 0
-            a["histogram"][BINS // 4 : 3 * BINS // 4, small] = pairs
-            a["range"][small] *= 2
+        _widen(a["histogram"], a["range"], np.abs(values).max(axis=0))
         bins = np.floor((values / a["range"] + 1) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
         np.add.at(a["histogram"], (bins, np.arange(values.shape[1])[None]), 1)
 
@@ -152,3 +159,12 @@ class ChannelStatistics:
         mean = self.arrays["peak_sum"] / count
         variance = self.arrays["peak_square"] / count - mean**2
         return mean, np.sqrt(np.maximum(variance, 0))
+
+
+def _widen(histogram: npt.NDArray[np.int64], width: npt.NDArray[np.float64], least: npt.NDArray[Any]) -> None:
+    """Double the ranges (C,) of histograms (BINS, C) in place until each is at least `least`."""
+    while (small := width < least).any():
+        pairs = histogram[:, small].reshape(BINS // 2, 2, -1).sum(axis=1)
+        histogram[:, small] = 0
+        histogram[BINS // 4 : 3 * BINS // 4, small] = pairs
+        width[small] *= 2

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepdream.claims import Claims
 from deepdream.files import write_atomically
 from deepdream.microscope.concepts import Concepts, concept_importance, crop_corners, find_concepts
 from deepdream.microscope.image_set import batches
@@ -41,24 +42,31 @@ def class_concepts(
     state: Path,
     folder: Path,
     visualizations: Visualizations | None,
-    on_class: Callable[[int], None] | None = None,
+    start: float = 0.0,
+    on_class: Callable[[int], object] | None = None,
 ) -> dict[int, list[Record]]:
     """The records of the `count` concepts of each class, most important first, in the deepest layer of the microscope.
 
     state: the folder that keeps those of each class for a later run. folder: of the microscope; the dreams go to
-    folder/visualizations/concepts. visualizations: make the dreams; None makes none. on_class: called with the number
-    of classes done so far. Raises ValueError for a layer that is not behind a ReLU, or of tokens.
+    folder/visualizations/concepts. visualizations: make the dreams; None makes none. start: the share of the classes
+    after which this process begins. on_class: called with the number of classes done so far. Raises ValueError for a
+    layer that is not behind a ReLU, or of tokens.
     """
-    found: dict[int, list[Record]] = {}
-    for number, rows in classes_with_concepts(microscope).items():
-        file = state / f"{number}.json"
-        if not file.is_file():
-            records = _records(microscope, number, rows, count, folder, visualizations)
-            write_atomically(file, json.dumps(records).encode())
-        found[number] = json.loads(file.read_bytes())
-        if on_class is not None:
-            on_class(len(found))
-    return found
+    chosen = classes_with_concepts(microscope)
+    files = {number: state / f"{number}.json" for number in chosen}
+
+    def is_made(number: int) -> bool:
+        return files[number].is_file()
+
+    with Claims() as claims:
+        for free in claims.rounds(list(chosen), files.__getitem__, is_made, start=start):
+            for number in free:
+                records = _records(microscope, number, chosen[number], count, folder, visualizations)
+                write_atomically(files[number], json.dumps(records).encode())
+                claims.release(files[number])
+                if on_class is not None:
+                    on_class(sum(map(is_made, chosen)))
+    return {number: json.loads(file.read_bytes()) for number, file in files.items()}
 
 
 def _records(

@@ -73,17 +73,21 @@ class Batch:
     readable: Tensor
 
 
-def batches(images: ImageSet, network: Network, *, batch_size: int, workers: int, start: int = 0) -> Iterator[Batch]:
-    """The images from `start` on, a multiple of `batch_size`; the same batches whatever the start and the workers."""
+def batches(
+    images: ImageSet, network: Network, *, batch_size: int, workers: int, part: range | None = None
+) -> Iterator[Batch]:
+    """The images, or a part of them that begins at a multiple of `batch_size`: the same batches in either case."""
+    part = range(len(images.paths)) if part is None else part
     shown = replace(network, model=nn.Identity())  # loading processes need no weights
     shown.__dict__.pop("probe", None)
-    dataset = _Shown(images.paths[start:], shown)
+    dataset = _Shown(images.paths[part.start : part.stop], shown)
     loader: DataLoader[tuple[Tensor, bool]] = DataLoader(
         dataset, batch_size, num_workers=workers, worker_init_fn=_ignore_ctrl_c
     )
+    first = part.start
     for batch, readable in loader:
-        yield Batch(start, batch, readable)
-        start += len(batch)
+        yield Batch(first, batch, readable)
+        first += len(batch)
 
 
 class _Shown(Dataset[tuple[Tensor, bool]]):

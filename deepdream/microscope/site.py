@@ -21,6 +21,7 @@ from deepdream.microscope.visualizations import QUALITY, Visualizations
 from deepdream.models import Layer, Network
 
 TILE = 64  # pixels of a tile in a sheet
+INDEX = "index.html"  # the page
 SHEET = 16  # tiles a side of a sheet
 LARGEST = 256  # pixels a side of an image file
 
@@ -61,7 +62,7 @@ def write_page(folder: Path, title: str) -> Path:
     for name in ("style.css", *(f"{script}.js" for script in SCRIPTS)):
         content = (files("deepdream.microscope") / "templates" / name).read_bytes()
         write_atomically(folder / "page" / name, content)
-    index = folder / "index.html"
+    index = folder / INDEX
     write_atomically(index, page.encode("utf-8"))
     return index
 

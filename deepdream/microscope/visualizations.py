@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,6 +12,7 @@ from threading import Event
 import torch
 from torch import Tensor
 
+from deepdream.claims import Claims
 from deepdream.dreaming import DreamConfig, Dreamer, Objective, visualize
 from deepdream.dreaming.terms import each_channel
 from deepdream.files import atomic_path
@@ -27,6 +28,7 @@ PHOTO = "photo"  # the kind of file of the dream on a photo, beside "0", "1" ...
 MOST_WORKERS = 4  # each with a copy of the network and the feature maps of a group
 
 Photos = Callable[[list[int]], Tensor]
+Job = tuple[list[int], str]  # the channels of a group, and the kind of files
 
 
 class Visualizations:
@@ -69,41 +71,65 @@ class Visualizations:
         """The file of one visualisation."""
         return self._folder / layer.name / f"{channel}-{kind}.jpg"
 
-    def make(self, layer: Layer, photos: Photos, on_progress: Callable[[int], None] | None = None) -> None:
-        """Make those files of `layer` that are missing.
+    def make(
+        self,
+        layer: Layer,
+        photos: Photos,
+        on_progress: Callable[[int], None] | None = None,
+        *,
+        start: float = 0.0,
+    ) -> None:
+        """Make those files of `layer` that are missing, and wait for those that other processes make.
 
         photos: the images (n, 3, side, side) in [0, 1] that the dreams of n channels start from; called by several
-            threads. on_progress: called with the number of files there are so far.
+            threads. on_progress: called with the number of files there are so far. start: the share of the work after
+            which this process begins.
         """
         groups = [list(range(layer.channels))[first : first + GROUP] for first in range(0, layer.channels, GROUP)]
-        jobs = [
-            (channels, kind)
-            for channels in groups
-            for kind in self.kinds
-            if not all(self.path(layer, channel, kind).is_file() for channel in channels)
-        ]
-        done = layer.channels * len(self.kinds) - sum(len(channels) for channels, _ in jobs)
+        jobs = [(channels, kind) for channels in groups for kind in self.kinds]
+        missing = [job for job in jobs if not self._is_made(layer, job)]
         idle: SimpleQueue[Dreamer] = SimpleQueue()
-        for dreamer in self._dreamers[: len(jobs)]:
+        for dreamer in self._dreamers[: len(missing)]:
             # A first call prepares the copy of the network: torch.fx cannot trace in two threads at a time.
             dreamer.with_objective(each_channel(layer.name, [0])).measure(torch.full((3, self.side, self.side), 0.5))
             idle.put(dreamer)
+
+        def claimed(job: Job) -> Path:
+            return self.path(layer, job[0][0], job[1])
+
         stopped, before = Event(), torch.get_num_threads()
+        running: dict[Future[None], Job] = {}
+
+        def finish_one() -> None:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                future.result()
+                claims.release(claimed(running.pop(future)))
+            if on_progress is not None:
+                on_progress(sum(len(job[0]) for job in jobs if self._is_made(layer, job)))
+
         try:
-            with ThreadPoolExecutor(self._workers, initializer=partial(torch.set_num_threads, self._threads)) as pool:
-                futures = {pool.submit(self._make, idle, layer, *job, photos, stopped): len(job[0]) for job in jobs}
+            with (
+                Claims() as claims,
+                ThreadPoolExecutor(self._workers, initializer=partial(torch.set_num_threads, self._threads)) as pool,
+            ):
                 try:
-                    for future in as_completed(futures):
-                        future.result()
-                        done += futures[future]
-                        if on_progress is not None:
-                            on_progress(done)
+                    for free in claims.rounds(missing, claimed, partial(self._is_made, layer), start=start):
+                        for job in free:
+                            running[pool.submit(self._make, idle, layer, *job, photos, stopped)] = job
+                            if len(running) == self._workers:  # before another one is claimed
+                                finish_one()
+                        while running:
+                            finish_one()
                 except BaseException:
                     stopped.set()
                     pool.shutdown(cancel_futures=True)
                     raise
         finally:
             torch.set_num_threads(before)  # of this thread; the others have set what new ones begin with
+
+    def _is_made(self, layer: Layer, job: Job) -> bool:
+        channels, kind = job
+        return all(self.path(layer, channel, kind).is_file() for channel in channels)
 
     def make_each(self, objective: Objective, paths: list[Path]) -> None:
         """Make the files of an objective with one goal for each, from seed 0, where one is missing."""

@@ -126,22 +126,24 @@ class SceneDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled and augmented; an incomplete batch is dropped unless it is the only one."""
-        return self._loader(self.split("train"), shuffle=True, sharded=True)
+        return self._sampled_loader("train", shuffle=True)
 
     def val_dataloader(self) -> list[DataLoader[Any]]:
         """The held-out images, and the test images."""
-        return [self._loader(self.split(name), shuffle=False, sharded=True) for name in ("val", "test")]
+        return [self._sampled_loader(name) for name in ("val", "test")]
 
     def test_dataloader(self) -> DataLoader[Any]:
         """The test images."""
-        return self._loader(self.split("test"), shuffle=False, sharded=True)
+        return self._sampled_loader("test")
 
-    def whole_loader(self, name: str, *, tta: str = "none") -> DataLoader[Any]:
+    def whole_loader(self, name: str, *, tta: str = "none", part: range | None = None) -> DataLoader[Any]:
         """A split in order, each image once, all of it in this process even in a distributed run.
 
         tta: with "flip" or "multicrop" the images are (N, V, 3, image_size, image_size), V views of each.
+        part: the indices of some of the images.
         """
-        return self._loader(self.split(name, tta=tta), shuffle=False, sharded=False)
+        dataset = self.split(name, tta=tta)
+        return self._loader(dataset, range(len(dataset)) if part is None else part)
 
     def on_after_batch_transfer(self, batch: Batch | Tensor, dataloader_idx: int) -> Batch | Tensor:
         """Colour jitter, normalisation, CutMix and MixUp, on the device."""
@@ -240,8 +242,9 @@ class SceneDataModule(pl.LightningDataModule):
         if (imbalance := describe_imbalance(self._lists)) and not self._config.balance:
             yield f"{imbalance}; data.balance=true shows each class equally often"
 
-    def _loader(self, dataset: SceneDataset, *, shuffle: bool, sharded: bool) -> DataLoader[Any]:
-        trainer = self.trainer if sharded else None
+    def _sampled_loader(self, name: str, *, shuffle: bool = False) -> DataLoader[Any]:
+        """A split as Lightning takes it, the share of this process in a distributed run."""
+        dataset, trainer = self.split(name), self.trainer
         sampler = EpochSampler(
             dataset,
             seed=self._seed,
@@ -250,6 +253,11 @@ class SceneDataModule(pl.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
+        return self._loader(dataset, sampler, shuffle=shuffle)
+
+    def _loader(
+        self, dataset: SceneDataset, sampler: EpochSampler | range, *, shuffle: bool = False
+    ) -> DataLoader[Any]:
         workers = self._worker_count()
         return DataLoader(
             dataset,

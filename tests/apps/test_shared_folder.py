@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deepdream.apps import claims, explained_folder, folders
+from deepdream import claims, shared_arrays
+from deepdream.apps import explained_folder, folders
 from deepdream.images import noise_image
 from tests import forks
 from tests.apps.test_distributed import TORCHRUN, free_port
@@ -114,13 +115,60 @@ def test_two_processes_explain_what_one_does_though_one_is_killed(checkpoint: Pa
     assert "3 of 3 images are explained already" in again.stdout
 
 
-@pytest.mark.parametrize(("app", "key"), [("dream", "output"), ("explain", "hydra.run.dir")])
+def on_machine_that_dies(name: str) -> None:
+    """Make this process one of the machine `name`, which dies when it has computed its first part."""
+    on_machine(name, dies=False)
+    kill = partial(os.kill, os.getpid(), signal.SIGKILL)
+    shared_arrays.SharedArrays._save = lambda *arguments: kill()  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("app", "result"), [("predict", "predictions.csv"), ("evaluate", "figures/evaluation.json")])
+def test_processes_predict_each_image_once_though_one_is_killed(
+    app: str, result: str, checkpoint: Path, trained: Path, tmp_path: Path
+) -> None:
+    arguments = [f"ckpt={checkpoint}", "batch_size=4", "workers=0"]
+    arguments += ["images=photos"] if app == "predict" else ["logger=none", f"root={trained / 'rooms'}"]
+    (tmp_path / "photos").symlink_to(trained / "rooms" / "Images")
+
+    def begin(folder: str, before: Callable[[], None] | None = None) -> forks.Command:
+        return forks.begin(app, *arguments, *folder.split(), folder=tmp_path, before=before, env=ENV)
+
+    (tmp_path / "outputs").mkdir()
+    alone = begin("")
+    assert alone.wait() == 0, alone.said
+    (wanted,) = (tmp_path / "outputs").glob(f"*/*/{result}")
+    commands = [
+        begin("hydra.run.dir=shared", partial(on_machine_that_dies, "first")),
+        begin("hydra.run.dir=shared", partial(on_machine, "second", dies=False)),
+        begin("hydra.run.dir=shared", partial(on_machine, "first", dies=False)),
+    ]
+    assert [command.wait() for command in commands] == [-signal.SIGKILL, 0, 0], commands[1].said + commands[2].said
+    assert (tmp_path / "shared" / result).read_bytes() == wanted.read_bytes()
+    assert not list((tmp_path / "shared").rglob("*.claim"))
+    heading = {"predict": "prediction +┃ photos", "evaluate": "metric +┃ +value"}[app]
+    assert [bool(re.search(heading, command.stdout)) for command in commands[1:]].count(True) == 1  # by who wrote it
+    again = begin("hydra.run.dir=shared")
+    assert again.wait() == 0, again.said
+    assert re.search(r"^(\d+) of \1 (photos|images) are predicted already", again.stdout, re.M), again.stdout
+    assert (tmp_path / "shared" / result).read_bytes() == wanted.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("app", "key"),
+    [
+        *(("dream", "output"), ("microscope", "output")),
+        *((app, "hydra.run.dir") for app in ("explain", "predict", "evaluate")),
+    ],
+)
 def test_processes_of_one_launch_need_a_folder_that_they_share(app: str, key: str, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for number in range(2):
         noise_image(40, 48, number).save(tmp_path / "photos" / f"{number}.png")
     launch = {"MASTER_PORT": "1", "MASTER_ADDR": "127.0.0.1", "NODE_RANK": "1", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}
-    refused = run_app(app, "image=photos", cwd=tmp_path, **launch)
+    arguments = {"evaluate": [], "predict": ["images=photos"], "microscope": ["images=photos"]}.get(
+        app, ["image=photos"]
+    )
+    refused = run_app(app, *arguments, cwd=tmp_path, **launch)
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
         f"error: 2 processes were started, and share a folder of results; name it, the same for all, with {key}=FOLDER"

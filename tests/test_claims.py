@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deepdream.apps import claims
+from deepdream import claims
 
 
 def test_a_claim_of_a_dead_process_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

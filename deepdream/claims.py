@@ -18,7 +18,7 @@ from typing import Self, TypeVar
 
 from filelock import SoftFileLease, Timeout
 
-from deepdream.files import hidden_beside
+from deepdream.files import hidden_beside, modified
 from deepdream.image_formats import reason
 
 T = TypeVar("T")
@@ -93,6 +93,31 @@ class Claims:
         """Let go of `path`, if it is claimed: it is made, or cannot be."""
         if (lease := self._held.pop(path, None)) is not None:
             lease.release()
+
+
+class OneFile:
+    """A file that one of several processes writes, when all of them have done their share.
+
+    It counts as written when it is newer than this object: make it at the beginning of a process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._before = modified(path)
+
+    def write(self, write: Callable[[], object]) -> bool:
+        """Call `write`, which writes the file, unless another process does: then wait. Whether it was this one.
+
+        Raises what `write` raises; another process, if one waits, then tries.
+        """
+        is_writer = False
+        with Claims() as claims:
+            for free in claims.rounds([self._path], Path, lambda path: modified(path) != self._before):
+                for path in free:
+                    write()
+                    is_writer = True
+                    claims.release(path)
+        return is_writer
 
 
 def clear_claims(folder: Path) -> None:
