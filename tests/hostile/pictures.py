@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 
 import numpy as np
 from PIL import Image, features
@@ -108,23 +108,33 @@ def deflated(byte: bytes) -> bytes:
     return zlib.compress(byte * 60_000_000, 6)
 
 
-def bombs() -> Iterator[tuple[str, bytes]]:
-    """Small files that would fill the memory."""
-    yield "pixels.png", png(40_000, 40_000, chunk(b"IDAT", deflated(b"\0")), depth=1)
-    yield "too_much_data.png", png(8, 8, chunk(b"IDAT", deflated(b"\0")))
-    yield "profile.png", png(1, 1, chunk(b"iCCP", b"x\0\0" + deflated(b"\0")), ONE_PIXEL)
-    yield "text.png", png(1, 1, chunk(b"zTXt", b"deepdream\0\0" + deflated(b" ")), ONE_PIXEL)
-    yield "international.png", png(1, 1, chunk(b"iTXt", b"deepdream\0\1\0\0\0" + deflated(b" ")), ONE_PIXEL)
-    yield "long_text.png", png(1, 1, chunk(b"tEXt", b"deepdream\0" + b" " * 100_000_000), ONE_PIXEL)
-    yield "many_texts.png", png(1, 1, *(chunk(b"tEXt", b"deepdream\0{}") for _ in range(20_000)), ONE_PIXEL)
-    yield "exif.png", png(1, 1, chunk(b"eXIf", b"MM\0*" + b"\0\0\0\x08" + b"\xff" * 10_000_000), ONE_PIXEL)
+def _comments() -> bytes:
     jpeg = encoded(format="JPEG")
-    comments = b"\xff\xfe\xff\xff" + b"x" * 65_533
-    yield "comments.jpg", jpeg[:2] + comments * 500 + jpeg[2:]
+    return jpeg[:2] + (b"\xff\xfe\xff\xff" + b"x" * 65_533) * 500 + jpeg[2:]
+
+
+def _scans() -> bytes:
     progressive = encoded(format="JPEG", progressive=True)
     scan = progressive[progressive.rindex(b"\xff\xda") : -2]
-    yield "scans.jpg", progressive[:-2] + scan * 2_000 + b"\xff\xd9"
-    yield "tiff_deflate.tif", encoded(Image.new("1", (30_000, 30_000)), format="TIFF", compression="tiff_adobe_deflate")
+    return progressive[:-2] + scan * 2_000 + b"\xff\xd9"
+
+
+# Small files that would fill the memory; made when asked for, because packing them takes seconds.
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "pixels.png": lambda: png(40_000, 40_000, chunk(b"IDAT", deflated(b"\0")), depth=1),
+    "too_much_data.png": lambda: png(8, 8, chunk(b"IDAT", deflated(b"\0"))),
+    "profile.png": lambda: png(1, 1, chunk(b"iCCP", b"x\0\0" + deflated(b"\0")), ONE_PIXEL),
+    "text.png": lambda: png(1, 1, chunk(b"zTXt", b"deepdream\0\0" + deflated(b" ")), ONE_PIXEL),
+    "international.png": lambda: png(1, 1, chunk(b"iTXt", b"deepdream\0\1\0\0\0" + deflated(b" ")), ONE_PIXEL),
+    "long_text.png": lambda: png(1, 1, chunk(b"tEXt", b"deepdream\0" + b" " * 100_000_000), ONE_PIXEL),
+    "many_texts.png": lambda: png(1, 1, *(chunk(b"tEXt", b"deepdream\0{}") for _ in range(20_000)), ONE_PIXEL),
+    "exif.png": lambda: png(1, 1, chunk(b"eXIf", b"MM\0*" + b"\0\0\0\x08" + b"\xff" * 10_000_000), ONE_PIXEL),
+    "comments.jpg": _comments,
+    "scans.jpg": _scans,
+    "tiff_deflate.tif": lambda: encoded(
+        Image.new("1", (30_000, 30_000)), format="TIFF", compression="tiff_adobe_deflate"
+    ),
+}
 
 
 def programs() -> Iterator[tuple[str, bytes]]:
@@ -138,9 +148,10 @@ def programs() -> Iterator[tuple[str, bytes]]:
     yield "shell.jpg", b"#!/bin/sh\ntouch ran\n"
 
 
-def all_faults() -> dict[str, bytes]:
-    """Every file of this module that must not be trusted, by its name."""
-    return dict([*truncated(), *lying(), *bombs(), *programs()])
+def all_faults() -> dict[str, Callable[[], bytes]]:
+    """Every file of this module that must not be trusted: how to make it, by its name."""
+    ready = dict([*truncated(), *lying(), *programs()])
+    return {**{name: partial(bytes, content) for name, content in ready.items()}, **BOMBS}
 
 
 def _with(content: bytes, place: int, replacement: bytes) -> bytes:

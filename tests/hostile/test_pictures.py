@@ -54,7 +54,7 @@ def config(path: Path) -> DreamAppConfig:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_hostile_file_gives_an_image_or_a_one_line_error(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(FAULTS[name])
+    (tmp_path / name).write_bytes(FAULTS[name]())
     with guard(tmp_path):
         for shorter_side in (None, 16):
             found = outcome(partial(decode, tmp_path / name, least=0.5, shorter_side=shorter_side))
@@ -69,7 +69,7 @@ def test_a_hostile_file_gives_an_image_or_a_one_line_error(tmp_path: Path, name:
 
 @pytest.mark.parametrize("name", [name for name, _ in pictures.programs()])
 def test_formats_that_need_another_program_are_not_opened(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(FAULTS[name])
+    (tmp_path / name).write_bytes(FAULTS[name]())
     with guard(tmp_path):
         assert "is not an image of a supported format" in outcome(read_photo, str(tmp_path / name))
 

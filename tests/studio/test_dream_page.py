@@ -171,7 +171,7 @@ def test_a_hostile_upload_gets_one_line(open_page: Open, served: Served, tmp_pat
     before = {path for path in served.folder.rglob("*")}
     some = [name for name in faults if name in HOSTILE or name.startswith(("bomb", "evil"))]
     for name in [*some, *list(faults)[:: len(faults) // 8]]:
-        (tmp_path / name).write_bytes(faults[name])
+        (tmp_path / name).write_bytes(faults[name]())
         before_it = page.locator("#stage img").first.get_attribute("src")
         drop(page, tmp_path / name)
         answered = """([name, before]) => document.querySelector('#note').innerText.includes(name)
