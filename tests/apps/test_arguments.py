@@ -139,7 +139,10 @@ def run_command(name: str, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Non
         assert (normpath(config.image), config.output) == (name, f"out/{name}.png")
 
 
-@pytest.mark.parametrize("name", ["with space (1).jpg", 'it\'s [a], "b" = {c}#~:100%\\${x}$ -居\udcff\n.png'])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("with space (1).jpg", marks=pytest.mark.slow), 'it\'s [a], "b" = {c}#~:100%\\${x}$ -居\udcff\n.png'],
+)
 def test_the_command_and_the_jobs_of_its_sweep_get_the_name(
     name: str, shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,6 +172,7 @@ def test_arguments_that_contradict_each_other_are_refused(
     assert message in result.stderr
 
 
+@pytest.mark.slow
 def test_a_class_is_named_in_any_case_by_target_and_by_class(checkpoint: Path, tmp_path: Path) -> None:
     quick = (f"ckpt={checkpoint}", "dream=class", "dream.width=64", "dream.steps=2", "output=a.png")
     images = set()

@@ -49,6 +49,7 @@ def test_a_folder_reuses_what_is_the_same_and_says_why_it_dreams_again(photos: P
     assert "dreamed again: 3 of 3, a.jpg.png (dream.steps was 1, is 2)" in dream(folder, *arguments, "dream.steps=2")
 
 
+@pytest.mark.slow
 def test_no_input_and_no_other_file_is_replaced_unless_asked(photos: Path) -> None:
     folder, before = photos.parent, hashes(photos)
     (folder / "out").mkdir()

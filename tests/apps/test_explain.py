@@ -60,6 +60,7 @@ def test_a_folder_with_a_bad_file_is_explained_and_its_methods_ranked(
     assert np.asarray(Image.open(run / "ranking.png")).std() > 20
 
 
+@pytest.mark.slow
 def test_a_dream_is_compared_with_the_image_that_it_was_made_from(checkpoint: Path, tmp_path: Path) -> None:
     ckpt = f"ckpt={checkpoint}"
     dreamed = run_app("dream", ckpt, "image=flower", *QUICK_DREAM, "output=d.png", cwd=tmp_path)

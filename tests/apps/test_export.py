@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 import torch
 
 from deepdream.models import load_network
@@ -34,6 +35,7 @@ def test_export_replaces_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["a.jpg"]
 
 
+@pytest.mark.slow
 def test_a_file_of_weights_dreams_with_the_keys_of_the_command_line(tmp_path: Path) -> None:
     from torchvision.models import shufflenet_v2_x0_5
 

@@ -47,8 +47,8 @@ def composed(arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, *, onc
     [
         ((), 1, 1),
         (("dream=gordic", "seed=3", "hydra.mode=RUN"), 1, 1),
-        (("-m", "seed=1,2"), 2, 0),
-        (("seed=1,2", "hydra.mode=MULTIRUN"), 2, 0),
+        pytest.param(("-m", "seed=1,2"), 2, 0, marks=pytest.mark.slow),
+        pytest.param(("seed=1,2", "hydra.mode=MULTIRUN"), 2, 0, marks=pytest.mark.slow),
         (("--config-dir=mine", "dream=sweeping"), 2, 0),
     ],
     ids=["run", "mode", "flag", "sweep", "yaml"],
@@ -68,7 +68,7 @@ def test_a_run_composes_once_what_hydra_composes(
     assert alone - calls == saved
 
 
-@pytest.mark.parametrize("flag", ["--help", "--hydra-help"])
+@pytest.mark.parametrize("flag", ["--help", pytest.param("--hydra-help", marks=pytest.mark.slow)])
 def test_help_lists_the_choices_of_groups_only_where_it_shows_them(
     flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -131,6 +131,7 @@ def test_without_a_half_life_there_is_no_average(tmp_path: Path, data: SceneData
     assert "current_model_state" not in torch.load(path, weights_only=True)
 
 
+@pytest.mark.slow
 def test_a_callback_after_the_average_finds_the_validated_weights_at_the_end_of_validation(
     tmp_path: Path, data: SceneDataModule
 ) -> None:

@@ -37,6 +37,7 @@ def visualized(network: Network, precision: str) -> torch.Tensor:
     return visualize_channels(Dreamer(network, config, precision=precision), "layer2", [LOUD, SILENT], 64)
 
 
+@pytest.mark.slow
 @pytest.mark.medium
 @pytest.mark.parametrize("precision", ["fp32", where_fast_bf16("bf16")])
 def test_a_silent_channel_becomes_active_and_the_others_keep_their_dream(network, precision, monkeypatch):

@@ -63,6 +63,7 @@ def test_page_has_its_images_inside_and_loads_nothing(tmp_path: Path) -> None:
     assert Tags(page).open == []
 
 
+@pytest.mark.slow
 def test_several_networks_are_compared_with_paired_tests(tmp_path: Path) -> None:
     one, other = (evaluation(tmp_path / str(s), seed=s, share=0.2 + 0.5 * s) for s in (0, 1))
     tests = paired_tests([one.predictions, other.predictions])

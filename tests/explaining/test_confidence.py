@@ -47,6 +47,7 @@ def test_changes_are_in_proportion_to_the_attribution() -> None:
     assert change_probabilities(torch.zeros(4, 4), 0.1).unique().tolist() == pytest.approx([0.1])
 
 
+@pytest.mark.slow
 def test_the_confidence_is_a_seeded_fraction() -> None:
     values = [attribution_confidence(small_resnet(), scene(), config=CONFIG, seed=seed) for seed in (0, 0, 1)]
     assert values[0] == values[1]

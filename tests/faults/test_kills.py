@@ -105,7 +105,9 @@ def undisturbed(
     return outcome
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [name if name == "training" else pytest.param(name, marks=pytest.mark.slow) for name in COMMANDS]
+)
 @pytest.mark.parametrize(
     "seed", [seed if seed < QUICK else pytest.param(seed, marks=pytest.mark.slow) for seed in range(ALL)]
 )

@@ -56,6 +56,7 @@ def test_the_saved_file_is_that_of_the_command(
     assert Path("python.png").read_bytes() == Path("command.png").read_bytes() == dream._repr_png_()
 
 
+@pytest.mark.slow
 def test_the_dream_of_an_image_in_memory_is_made_again_from_its_file(network: Network, photo: Path) -> None:
     from_file = dd.dream(photo, network=network, **QUICK)
     array = np.array(Image.open(photo))

@@ -118,6 +118,7 @@ def test_write_rooms_follows_the_official_layout(tmp_path: Path) -> None:
     assert names(tmp_path / "deep") == ["rooms"]
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_writes_the_same_bytes(tmp_path: Path) -> None:
     settings = {"train_per_class": 7, "test_per_class": 2, "size": 16, "seed": 3}
     write_rooms(tmp_path / "one", **settings, workers=1)

@@ -88,6 +88,7 @@ def _rates_of_a_run(
     return seen.rates
 
 
+@pytest.mark.slow
 def test_a_scheduler_of_torch_is_stepped_once_per_epoch_and_continues_after_a_resume(
     tmp_path: Path, data: SceneDataModule
 ) -> None:

@@ -63,6 +63,7 @@ def test_intervals_contain_the_means(graded: GroundTruth) -> None:
                 assert low - 0.05 <= grade.values[name] <= high + 0.05
 
 
+@pytest.mark.slow
 def test_the_same_arguments_give_the_same_numbers_to_the_bit() -> None:
     config = GroundTruthConfig.preset(images=2, repeated_images=1, resamples=20, methods=["gradcam", "smoothgrad"])
     one, two = (ground_truth(small_resnet(size=48), config=config).as_json() for _ in range(2))
