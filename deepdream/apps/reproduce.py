@@ -15,6 +15,7 @@ from deepdream.apps.overrides import recorded
 from deepdream.apps.renamed import translate
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.images import has_profile_or_alpha
+from deepdream.models.preprocessing import IMAGENET_STD
 from deepdream.provenance import content, read_provenance
 from deepdream.registry import only_ours
 from deepdream.schema import typed
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from deepdream.models import Network
 
 OLD_KEYS = "0.1."  # versions whose configuration has the names in `renamed`
+IN_UNITS_OF_NETWORK = ("0.1.", "0.2.")  # versions whose `normalized` had the network's mean and std, not ImageNet's
 # Keys that may be given together with reproduce.
 BESIDE = ("reproduce", "ckpt", "output", "overwrite", "logger", "tags")
 TRUSTED = "dream.objective"  # may be too, to trust the user's own objective that the image names
@@ -131,8 +133,15 @@ def _typed(stored: dict[str, Any], path: Path, *, is_old: bool) -> DreamAppConfi
 
 
 def check_same_network(config: DreamAppConfig, network: Network) -> None:
-    """Raises ValueError where `network` is not the one that made the image `config.reproduce`."""
-    stored: Any = _stored(Path(str(config.reproduce))).get("checkpoint")
+    """Raises ValueError where `network` is not the one that made the image `config.reproduce`, or had other units."""
+    record = _stored(Path(str(config.reproduce)))
+    stored: Any = record.get("checkpoint")
+    has_other_units = network.std != IMAGENET_STD and str(record.get("version")).startswith(IN_UNITS_OF_NETWORK)
+    if has_other_units and (config.dream.parameterization == "normalized" or config.dream.noise):
+        raise ValueError(
+            f"{config.reproduce} was made by version {record['version']}: its steps or noise had the units of "
+            f"{network.source}, which today are those of ImageNet; install that version to reproduce it"
+        )
     if isinstance(stored, dict) and stored.get("sha256") not in ("", network.digest):  # "": of a named network, once
         raise ValueError(
             f"{config.reproduce} was dreamed by another network: its checkpoint was {stored.get('name')} with SHA-256 "

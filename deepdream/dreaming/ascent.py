@@ -18,11 +18,11 @@ from deepdream.dreaming.config import OPTIMIZERS, PARAMETERIZATIONS, DreamConfig
 from deepdream.dreaming.gradients import build_normalization, build_smoothing
 from deepdream.dreaming.objectives import Activations, Objective
 from deepdream.dreaming.optimizers import Optimizer
-from deepdream.dreaming.parameterization import NormalizedImage, Parameterization, PixelImage
+from deepdream.dreaming.parameterization import NetworkInput, Parameterization, PixelImage
 from deepdream.dreaming.preservation import Mask, Preservation, weaken_color
 from deepdream.dreaming.redirected_relu import redirect_relu_gradient
 from deepdream.dreaming.tiles import Span, least_pixels, squares, tile_margin, tiles
-from deepdream.dreaming.transforms import Jitter, Transform, is_resampled, resample
+from deepdream.dreaming.transforms import Jitter, Transform, is_resampled, noise_std, resample
 from deepdream.models import Network
 from deepdream.models.probing import InputSizes
 from deepdream.models.taps import LOGITS, Taps
@@ -74,7 +74,8 @@ class Ascent:
         self._content: dict[tuple[int, int], Maps] = {}  # by the tile's corner; once in an octave without transforms
         colors = (network.mean, network.std, numerics.dtype, numerics.device)
         self._pixels = PixelImage(*colors)  # of images that are looked at, not dreamed
-        self._network_input = NormalizedImage(*colors)  # of what the network gets after resampling
+        self._network_input = NetworkInput(*colors)  # of what the network gets after resampling
+        self._noise = noise_std(config, *colors[1:]) if config.noise else None
         self._parameterization: Parameterization = self._pixels
         self._optimizer: Optimizer
         self.gradient: Tensor | None = None  # that the last step followed, at the image's values: (N, 3, H, W)
@@ -162,7 +163,7 @@ class Ascent:
         """The network's input `x` (N, 3, H, W), scaled, rotated or cropped where configured."""
         if not is_resampled(self._config):
             return x
-        return resample(x, transform, self._config, self._network.image_size)
+        return resample(x, transform, self._network.image_size, self._noise)
 
     def _tiled_gradient(self, values: Tensor, transform: Transform, *, is_input: bool = False) -> tuple[Tensor, Tensor]:
         """The gradient of the objective at values (N, 3, H, W), tile by tile where they are many, and the objective.

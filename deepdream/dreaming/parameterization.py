@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deepdream.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from deepdream.models.spectrum import COLORS, MARGIN, Spectrum, decorrelated
 
 LUCID_SCALE = 4.0  # lucid divides its images by this, to keep its step size of 0.05
@@ -75,8 +76,8 @@ class Parameterization(ABC):
         """The nearest params of an image in [0, 1]."""
 
 
-class NormalizedImage(Parameterization):
-    """Pixels as (image - mean) / std, as in pytorch-deepdream: a step moves each colour in units of its std."""
+class NetworkInput(Parameterization):
+    """Pixels as (image - mean) / std, as the network gets them."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -99,6 +100,22 @@ class NormalizedImage(Parameterization):
     def clamp(self, params: Tensor) -> Tensor:
         """Each colour between its black and its white."""
         return params.clamp(self._low, self._high)
+
+
+class NormalizedImage(NetworkInput):
+    """Pixels as (image - mean) / std, as in pytorch-deepdream: a step moves each colour in units of its std.
+
+    Mean and std are those of ImageNet for every network: a step in units of Caffe's std, 1 / 255, could not be seen.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], *arguments: Any, **options: Any) -> None:
+        super().__init__(IMAGENET_MEAN, IMAGENET_STD, *arguments, **options)
+        is_of_network = tuple(mean) == IMAGENET_MEAN and tuple(std) == IMAGENET_STD
+        self._other = None if is_of_network else NetworkInput(mean, std, *arguments, **options)
+
+    def network_input(self, values: Tensor) -> Tensor:
+        """The values themselves, where the network has ImageNet's mean and std."""
+        return values if self._other is None else self._other.encode(self.image(values))
 
 
 class PixelImage(Parameterization):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deepdream.dreaming.config import DreamConfig
+from deepdream.models.preprocessing import IMAGENET_STD
 
 Shift = tuple[int, int]  # down, right
 
@@ -136,11 +137,11 @@ def is_resampled(config: DreamConfig) -> bool:
     return bool(config.scale or config.rotate or config.crops)
 
 
-def resample(x: Tensor, transform: Transform, config: DreamConfig, crop_side: int) -> Tensor:
+def resample(x: Tensor, transform: Transform, crop_side: int, noise: Tensor | None = None) -> Tensor:
     """The network's input `x` (N, 3, H, W), scaled and rotated, or as crops. Differentiable.
 
     Crops are (N * crops, 3, crop_side, crop_side), those of one image in a row; otherwise `x` keeps its size.
-    Edges are mirrored. Sampling is bilinear.
+    Edges are mirrored. Sampling is bilinear. noise: the standard deviation of what is added to crops, (1, 3, 1, 1).
     """
     if not transform.crops:
         return F.grid_sample(x, _rotated_grid(x, transform), padding_mode="reflection", align_corners=False)
@@ -149,10 +150,16 @@ def resample(x: Tensor, transform: Transform, config: DreamConfig, crop_side: in
     crops = F.grid_sample(
         x.repeat_interleave(len(transform.crops), dim=0), grid, padding_mode="reflection", align_corners=False
     )
-    if not config.noise:
+    if noise is None:
         return crops
-    noise = np.random.default_rng((*transform.seed, 1)).standard_normal(tuple(crops.shape), dtype=np.float32)
-    return crops + config.noise * torch.from_numpy(noise).to(crops, non_blocking=True)
+    drawn = np.random.default_rng((*transform.seed, 1)).standard_normal(tuple(crops.shape), dtype=np.float32)
+    return crops + noise * torch.from_numpy(drawn).to(crops, non_blocking=True)
+
+
+def noise_std(config: DreamConfig, std: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The standard deviation of the noise of crops in units of the input of a network with this std, (1, 3, 1, 1)."""
+    imagenet, own = (torch.tensor(list(each), dtype=dtype, device=device) for each in (IMAGENET_STD, std))
+    return (config.noise * (imagenet / own)).view(1, 3, 1, 1)
 
 
 def _rotated_grid(x: Tensor, transform: Transform) -> Tensor:

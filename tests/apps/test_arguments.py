@@ -78,7 +78,7 @@ def values_of(overrides: list[str], key: str) -> list[Any]:
     return [unquoted(str(job)) for job in jobs]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names)
 @example("-m")
 @example("C:\\photos\\\\a.jpg\\")
@@ -150,7 +150,7 @@ def test_the_command_and_the_jobs_of_its_sweep_get_the_name(
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names.filter(lambda name: "${seed}" not in name and "${oc." not in name))
 def test_the_command_and_the_jobs_of_its_sweep_get_any_name(shell: Shell, name: str) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch, tempfile.TemporaryDirectory() as folder:

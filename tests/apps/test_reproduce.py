@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from deepdream.apps.reproduce import check_same_network
+from deepdream.dreaming import DreamConfig
 from deepdream.images import noise_image, resize_to_width
+from deepdream.models import load_network
 from deepdream.provenance import read_provenance, write_png
 from tests.conftest import run_app
+from tests.hostile.test_pictures import config as config_of
 
 QUICK = ("dream=gordic", "dream.width=120", "dream.octaves=2", "dream.steps=2", "dream.layers=[layer2]")
 
@@ -135,3 +140,13 @@ def test_a_zoom_film_continues_after_its_last_frame(checkpoint: Path, tmp_path: 
     other = run_app("dream", *arguments, "film.zoom=2", cwd=tmp_path)
     assert other.returncode == 1
     assert "film_frames holds the frames of another film (film.zoom was 1.04 and is 2" in other.stderr
+
+
+def test_steps_in_units_of_another_network_are_refused_with_the_version(tmp_path: Path) -> None:
+    stored = read_provenance(OLD / "v0.1.0_gordic.png")
+    write_png(Image.new("RGB", (4, 4)), tmp_path / "old.png", provenance=stored)
+    config = replace(config_of(tmp_path / "old.png"), dream=DreamConfig.preset("gordic"))
+    network = load_network("box")
+    check_same_network(config, replace(network, digest=stored["checkpoint"]["sha256"]))
+    with pytest.raises(ValueError, match=r"made by version 0\.1\.0: its steps or noise had the units of"):
+        check_same_network(config, replace(network, std=(1 / 255,) * 3))

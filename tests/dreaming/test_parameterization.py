@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import pytest
 import torch
+from torch import nn
 
 from deepdream.dreaming import DreamConfig, Dreamer, channel, mean_square
 from deepdream.dreaming.config import PARAMETERIZATIONS, PIXELS
 from deepdream.dreaming.parameterization import FourierImage, PhaseImage
+from deepdream.models import Network, ResNet
 from deepdream.models.spectrum import MARGIN, mean_spectrum
 from tests.dreaming.networks import MEAN, STD, photo, small_network
 
@@ -126,3 +131,34 @@ def test_an_objective_of_python_replaces_the_configs():
     other = Dreamer(small_network(), config, objective=mean_square + 5 * channel("1:2"))(image)
     assert torch.equal(written, same)
     assert not torch.allclose(written, other)
+
+
+@pytest.mark.parametrize("values", [{"parameterization": "normalized", "step_size": 0.09}, {"crops": 2, "noise": 0.1}])
+def test_a_dream_does_not_depend_on_the_units_of_the_networks_input(values: dict[str, Any]) -> None:
+    """The same network behind a change of units: as trained on ImageNet, in Caffe, and on images in [-1, 1]."""
+    torch.manual_seed(0)
+    model = ResNet(10, 4, width=0.125, zero_init_residual=False).eval()
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    config = DreamConfig.preset("gordic", layers=["layer2"], octaves=1, steps=2, width=None, **values)
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    dreams = []
+    for own_mean, own_std in ((mean, std), ((0.485, 0.458, 0.408), (1 / 255,) * 3), ((0.5,) * 3, (0.5,) * 3)):
+        same = copy.deepcopy(model)
+        same.conv1 = nn.Sequential(Units(own_mean, own_std, mean, std), model.conv1)
+        network = Network(same, list("abcd"), own_mean, own_std, 64, "test")
+        dreams.append(Dreamer(network, config, device="cpu", precision="fp32")(image))
+    assert (dreams[0] - image).abs().mean() > 0.01
+    for other in dreams[1:]:
+        assert torch.allclose(other, dreams[0], atol=1e-6)
+
+
+class Units(nn.Module):
+    """From one mean and std of images to another."""
+
+    def __init__(self, *colors: tuple[float, ...]) -> None:
+        super().__init__()
+        self.colors = [torch.tensor(color, dtype=torch.float64).view(1, 3, 1, 1) for color in colors]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean, std, new_mean, new_std = (color.to(x) for color in self.colors)
+        return ((x * std + mean) - new_mean) / new_std

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from deepdream.dreaming import DreamConfig, Dreamer, StepReport
+from deepdream.models import Network
+from deepdream.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tests.dreaming.networks import MEAN, STD, photo, small_network
 from tests.reference import dreams
 
@@ -16,14 +20,14 @@ def shifts(count: int) -> list[tuple[int, int]]:
     return [(int(down), int(right)) for down, right in draws]
 
 
-def images_after_octaves(config: DreamConfig, image: torch.Tensor) -> list[np.ndarray]:
+def images_after_octaves(config: DreamConfig, image: torch.Tensor, network: Network) -> list[np.ndarray]:
     images = []
 
     def keep(report: StepReport) -> None:
         if report.step == report.steps - 1:
             images.append(report.image.numpy())
 
-    dream = Dreamer(small_network(), config)(image, shifts=shifts(40), on_step=keep)
+    dream = Dreamer(network, config)(image, shifts=shifts(40), on_step=keep)
     np.testing.assert_array_equal(dream.numpy(), images[-1])
     return images
 
@@ -39,8 +43,10 @@ def assert_equal(ours: list[np.ndarray], theirs: list[np.ndarray], image: torch.
 @pytest.mark.parametrize("size", [(61, 83), (97, 64)])
 def test_gordic_equals_the_independent_reference_after_every_octave(size):
     image = photo(*size)
-    reference = dreams.gordic(image.numpy(), dreams.SmallNetwork(0).mean_square, shifts(40), MEAN, STD)
-    ours = images_after_octaves(DreamConfig.preset("gordic", layers=["1", "3"]), image)
+    colors = (IMAGENET_MEAN, IMAGENET_STD)  # which the preset has its units from
+    reference = dreams.gordic(image.numpy(), dreams.SmallNetwork(0).mean_square, shifts(40), *colors)
+    network = replace(small_network(), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    ours = images_after_octaves(DreamConfig.preset("gordic", layers=["1", "3"]), image, network)
     assert_equal(ours, reference, image)
 
 
@@ -48,7 +54,7 @@ def test_gordic_equals_the_independent_reference_after_every_octave(size):
 def test_inceptionism_equals_the_independent_reference_after_every_octave(size):
     image = photo(*size)
     reference = dreams.inceptionism(image.numpy(), dreams.SmallNetwork(0).half_sum_square, shifts(40), MEAN, STD)
-    ours = images_after_octaves(DreamConfig.preset("inceptionism", layers=["3"]), image)
+    ours = images_after_octaves(DreamConfig.preset("inceptionism", layers=["3"]), image, small_network())
     assert_equal(ours, reference, image)
 
 
