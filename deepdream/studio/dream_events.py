@@ -10,13 +10,13 @@ import gradio as gr
 
 from deepdream.studio import dream_jobs, results, settings
 from deepdream.studio.changes import Changes
-from deepdream.studio.dream_handlers import FAULTS, PAGE, Handlers, given
+from deepdream.studio.dream_handlers import FAULTS, PAGE, Handlers, copy_of, given
 from deepdream.studio.dream_jobs import Finished, Preview, Wish
 from deepdream.studio.film_panel import film_arguments
 from deepdream.studio.results import Result
 from deepdream.studio.session import Photo, Session
 from deepdream.studio.settings import Setting
-from deepdream.studio.snippets import growing, note
+from deepdream.studio.snippets import awaited, growing, note
 
 
 class DreamEvents(Handlers):
@@ -94,7 +94,9 @@ class DreamEvents(Handlers):
         try:
             setting = self._setting(request, guide, drawing, values, is_film=bool(film))
             wish, command = results.wish_of(setting, self._studio.config, session, given(photo), film=film)
-            yield {**self._stage("live", live=growing(None), is_busy=True)}
+            shown = copy_of(given(photo).path)
+            live = awaited(shown.read_bytes() if shown.is_file() else None)
+            yield {**self._stage("live", live=live, is_busy=True)}
             finished = None
             for event in self._studio.run(request, PAGE, dream_jobs.film if film else dream_jobs.dream, wish):
                 if isinstance(event, Preview):

@@ -24,7 +24,8 @@ THEME = gr.themes.Base(
 
 CSS = """
 .gradio-container { max-width: 1360px !important; width: 100% !important; margin: 0 auto !important;
-  padding: 0 clamp(10px, 3vw, 40px) 48px !important }
+  padding: 0 clamp(10px, 3vw, 40px) 48px !important;
+  overflow: clip !important /* where Gradio hides it, nothing inside can be sticky */ }
 .gradio-container > .main { padding: 0 !important }
 #masthead, #note, #live { padding: 0 !important }
 :is(#masthead, #note, #live) .html-container { padding: 0 !important }
@@ -32,6 +33,8 @@ CSS = """
 .masthead b { font-weight: 700; color: var(--primary-600) }
 .dark .masthead b { color: var(--primary-400) }
 
+@media (min-width: 860px) { #stage { position: sticky; top: 12px; align-self: flex-start } }
+#knobs .secondary-wrap input { text-overflow: ellipsis; padding-right: 22px }
 #view { width: max-content }
 #view .wrap { gap: 6px }
 #actions, #result .row { gap: 8px }

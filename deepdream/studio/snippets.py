@@ -16,18 +16,28 @@ def note(text: str, *, error: bool = False) -> str:
     return f"<p {kind}>{escape(text)}</p>"
 
 
-def growing(preview: Preview | None) -> str:
-    """A dream that grows, with its bar. None: there is no preview yet."""
-    if preview is None:
-        return '<figure class="growing"><div class="bar wait"></div><figcaption>Looking at it ...</figcaption></figure>'
-    address = f"data:image/jpeg;base64,{base64.b64encode(preview.jpeg).decode()}"
+def growing(preview: Preview) -> str:
+    """A dream that grows, with its bar."""
     left = "" if preview.left is None else f" · {_duration(preview.left)} left"
-    return (
-        f'<figure class="growing"><img src="{address}" alt="the dream so far">'
+    bar = (
         f'<div class="bar" role="progressbar" aria-valuenow="{preview.done:.0%}">'
         f'<i style="width:{preview.done:.1%}"></i></div>'
-        f"<figcaption>{escape(preview.caption)}{left}</figcaption></figure>"
     )
+    return _figure(_image(preview.jpeg, "the dream so far"), bar, f"{preview.caption}{left}")
+
+
+def awaited(photo: bytes | None) -> str:
+    """The same before there is a preview: the photo, a JPEG, where there is one."""
+    image = "" if photo is None else _image(photo, "the photo")
+    return _figure(image, '<div class="bar wait"></div>', "Looking at it ...")
+
+
+def _figure(image: str, bar: str, caption: str) -> str:
+    return f'<figure class="growing">{image}{bar}<figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def _image(jpeg: bytes, alt: str) -> str:
+    return f'<img src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" alt="{alt}">'
 
 
 def _duration(seconds: float) -> str:

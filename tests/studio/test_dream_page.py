@@ -131,7 +131,7 @@ def film_of(page: Any) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-def test_a_zoom_and_a_dreamed_video_play_and_download(open_page: Open, tmp_path: Path) -> None:
+def test_a_zoom_a_morph_and_a_dreamed_video_play_and_download(open_page: Open, tmp_path: Path) -> None:
     page = open_page()
     set_width(page, 0)
     page.click("#film >> text=Film")
@@ -145,6 +145,10 @@ def test_a_zoom_and_a_dreamed_video_play_and_download(open_page: Open, tmp_path:
     assert {"film=zoom", "film.frames=3"} <= set(command_of(page))
     assert page.locator("#stage video").evaluate("video => video.readyState") > 0
 
+    page.click("#film >> text=Morph through the layers")
+    assert len(film_of(page)) == 3
+    assert "film=morph" in command_of(page)
+
     page.click("#film >> text=Dream a video")
     page.click("#make-film")
     page.wait_for_selector("#note >> text=Drop the video to dream on first.")
@@ -154,6 +158,20 @@ def test_a_zoom_and_a_dreamed_video_play_and_download(open_page: Open, tmp_path:
     page.wait_for_selector("#clip >> text=my clip")
     assert len(film_of(page)) == 3
     assert "film=video" in command_of(page)
+
+
+@pytest.mark.slow
+def test_the_stage_stays_in_view_beside_the_last_knob_and_shows_the_photo_until_the_dream(open_page: Open) -> None:
+    page = open_page()
+    page.click("#film >> text=Film")
+    page.locator("#make-film").scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 0
+    box = page.locator("#stage img").first.bounding_box()
+    assert box["y"] >= 0
+    page.click("#make-film")
+    page.locator("#live img[alt='the photo']").wait_for(state="attached")
+    page.click("#stop")
+    page.wait_for_selector("#dream", state="visible")
 
 
 HOSTILE = {

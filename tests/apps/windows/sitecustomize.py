@@ -4,11 +4,15 @@ It does not imitate backslashes in paths, open files that cannot be removed, and
 library itself reads.
 """
 
+import contextlib
 import multiprocessing
 import multiprocessing.context
 import os
 import platform
 import signal
+
+with contextlib.suppress(ImportError):
+    import psutil  # noqa: F401  (what it imports, it chooses by sys.platform)
 
 # SIGCHLD stays: by sys.platform, torch's loading processes need it.
 SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGHUP", "SIGALRM", "SIGQUIT")
