@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 
 from deepdream import callbacks, models, scenes, training
@@ -89,8 +90,8 @@ def main(config: TrainConfig, folder: Path) -> None:
             print(note)
         if last:
             print(_how_it_goes_on(config, last))
-        elif isinstance(config.data, DataConfig) and source is None and len(data.split("train")) < FEW:
-            print("few images to learn from scratch; experiment=few_photos begins with a bundled model, in minutes")
+        elif isinstance(config.data, DataConfig) and (hint := _hint(config, len(data.split("train")))):
+            print(hint)
     with ExitStack() as stack:
         if trainer.is_global_zero:
             stack.enter_context(alone_in(folder))
@@ -99,6 +100,17 @@ def main(config: TrainConfig, folder: Path) -> None:
         _fit(trainer, classifier, data, last)
         if trainer.is_global_zero:
             _finish(config, folder, trainer, data, loggers)
+
+
+def _hint(config: TrainConfig, images: int) -> str | None:
+    """What to try instead of a training from scratch with the default settings, by the number of training images."""
+    if config.model.pretrained:
+        return None
+    if images < FEW:
+        return "few images to learn from scratch; experiment=few_photos begins with a bundled model, in minutes"
+    if isinstance(config.model, ForeignModelConfig) or HydraConfig.get().runtime.choices.get("experiment"):
+        return None
+    return "from scratch the recipe experiment=resnet18 is more accurate; docs/recipes.md has the measurements"
 
 
 def _how_it_goes_on(config: TrainConfig, last: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from deepdream.apps import train as train_app
 from deepdream.dreaming.films import checkpoints_of
 from deepdream.models import load_network
 from tests.conftest import ROOT, TINY, data_of, run_app
@@ -71,6 +73,30 @@ def test_every_experiment_composes_and_overrides_the_other_groups() -> None:
     assert all(config != plain for config in elements)
     swept = OmegaConf.load(ROOT / "conf" / "sweep" / "ablation.yaml").hydra.sweeper.params.experiment
     assert {name.strip() for name in swept.split(",")} == {name for name in found if name.startswith("ablation/")}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "experiment", "images", "named"),
+    [
+        ((), None, 5000, "experiment=resnet18"),
+        ((), None, 60, "experiment=few_photos"),
+        ((), "resnet18", 5000, None),
+        (("model.pretrained=imagenet",), None, 60, None),
+        (("model=torchvision", "model.name=resnet18"), None, 5000, None),
+    ],
+)
+def test_a_training_from_scratch_is_told_of_the_recipe_for_so_many_images(
+    overrides: tuple[str, ...],
+    experiment: str | None,
+    images: int,
+    named: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = train_config(*overrides)
+    chosen = SimpleNamespace(runtime=SimpleNamespace(choices={"experiment": experiment}))
+    monkeypatch.setattr(train_app.HydraConfig, "get", lambda: chosen)
+    hint = train_app._hint(config, images)
+    assert hint is None if named is None else named in str(hint)
 
 
 def train(trained: Path, folder: Path, *overrides: str, **env: str) -> tuple[Path, str]:
