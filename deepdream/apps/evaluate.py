@@ -82,7 +82,8 @@ def _shared(test: _Test, folder: Path, config: EvaluateConfig, rank: Rank | None
 
     def source(part: range) -> str:
         photos = [content(str(path)) for path in paths[part.start : part.stop]]
-        return json.dumps([__version__, network.digest or network.source, config.tta, config.precision, photos])
+        settings = [config.tta, config.precision, data.fingerprint]
+        return json.dumps([__version__, network.digest or network.source, settings, photos])
 
     shared = SharedArrays(folder / PREDICTIONS, len(paths), batch_size=data.batch_size, source=source)
     if shared.kept:
