@@ -47,12 +47,12 @@ demo: setup  ## dream with the bundled models, then train and evaluate, dream an
 test-fast: setup  ## unit tests only: about 80 seconds on 2 cores
 	$(TEST) -n 2 -m 'not slow and not medium and not gpu'
 
-# Four at a time even on two cores: some wait for commands.
+# Three at a time even on two cores: some wait for commands.
 test: setup  ## every test but the slow ones: about 15 minutes on 2 cores
-	$(TEST) -n 4
+	$(TEST) -n 3
 
 test-all: setup  ## every test, the slow ones too
-	$(TEST) -n 4 -m ''
+	$(TEST) -n 3 -m ''
 
 test-gpu: setup  ## the GPU tests; needs a GPU
 	$(BIN)/pytest -m gpu

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from tests import forks
 
@@ -111,22 +110,8 @@ def start_app(app: str, *arguments: str, cwd: Path, **env: str) -> subprocess.Co
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which `python train.py` ran once on rooms: it holds rooms/ and outputs/<date>/<time>/.
-
-    Of several processes that test, one trains, and the others get copies.
-    """
+    """A folder in which `python train.py` ran once on rooms: it holds rooms/ and outputs/<date>/<time>/."""
     folder = tmp_path_factory.mktemp("trained")
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return _train(folder)
-    first = tmp_path_factory.getbasetemp().parent / "trained"
-    with FileLock(first.with_suffix(".lock")):
-        if not first.is_dir():
-            shutil.copytree(_train(folder), first)
-            return folder
-    return Path(shutil.copytree(first, folder, dirs_exist_ok=True))
-
-
-def _train(folder: Path) -> Path:
     result = run_app("train", *TINY, cwd=folder)
     assert result.returncode == 0, result.stdout + result.stderr
     return folder

@@ -15,7 +15,6 @@ from deepdream.apps.overrides import recorded
 from deepdream.apps.renamed import translate
 from deepdream.dreaming.config import DreamAppConfig
 from deepdream.images import has_profile_or_alpha
-from deepdream.models.preprocessing import IMAGENET_STD
 from deepdream.provenance import content, read_provenance
 from deepdream.registry import only_ours
 from deepdream.schema import typed
@@ -134,6 +133,8 @@ def _typed(stored: dict[str, Any], path: Path, *, is_old: bool) -> DreamAppConfi
 
 def check_same_network(config: DreamAppConfig, network: Network) -> None:
     """Raises ValueError where `network` is not the one that made the image `config.reproduce`, or had other units."""
+    from deepdream.models.preprocessing import IMAGENET_STD
+
     record = _stored(Path(str(config.reproduce)))
     stored: Any = record.get("checkpoint")
     has_other_units = network.std != IMAGENET_STD and str(record.get("version")).startswith(IN_UNITS_OF_NETWORK)

@@ -4,6 +4,7 @@ import copy
 import gc
 import itertools
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from deepdream.acceleration import accelerated_copy
 from deepdream.dreaming import DreamConfig, Dreamer, mean_square
 from deepdream.dreaming import dreamer as dreamer_module
 from deepdream.models import Network
+from deepdream.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from deepdream.models.probing import evaluation_copy
 from tests.dreaming.networks import photo, small_network, wrap
 from tests.precisions import where_fast_bf16
@@ -169,7 +171,7 @@ def test_a_picture_with_a_constant_gradient_stays_as_it_is():
     shift = nn.Conv2d(3, 3, 1, bias=True)  # the sum of its square has gradient 2 * (x + b): constant for constant x
     nn.init.dirac_(shift.weight.data)
     nn.init.constant_(shift.bias.data, 0.3)
-    network = wrap(nn.Sequential(shift))
+    network = replace(wrap(nn.Sequential(shift)), mean=IMAGENET_MEAN, std=IMAGENET_STD)
     grey = torch.tensor(network.mean).view(3, 1, 1).expand(3, 40, 51)
     dream = Dreamer(network, config(layers=["0"], octaves=1), precision="fp32")(grey)
     torch.testing.assert_close(dream, grey, rtol=0, atol=1e-6)

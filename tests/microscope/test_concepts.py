@@ -84,7 +84,7 @@ def test_concepts_are_the_directions_that_the_images_are_made_of(network, images
     assert importance[red] == pytest.approx(1, abs=0.15)  # the logit of red depends on nothing else
     assert importance[1 - red] == pytest.approx(0, abs=0.02)
 
-    config = DreamConfig.preset("gordic", layers=["layer"], octaves=1, smoothing="none")
+    config = DreamConfig.preset("gordic", layers=["layer"], octaves=1, steps=20, smoothing="none")
     dream = Dreamer(network, config, objective=concepts.objective(red), precision="fp32")(torch.full((3, 32, 32), 0.5))
     reddest = dream.mean(dim=(1, 2))
     assert reddest[0] > 0.9 > 0.1 > reddest[1]
