@@ -12,6 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import cache, partial
 from pathlib import Path
 
 from deepdream.claims import Claims, OneFile
@@ -26,7 +27,7 @@ from deepdream.microscope.image_set import ImageSet, batches
 from deepdream.microscope.page_questions import TEST, PageTest, ask_about_pages
 from deepdream.microscope.site import INDEX, starting_photos, write_images, write_site
 from deepdream.microscope.site_data import Microscope, page_images
-from deepdream.microscope.streaming import Pass, StreamingPass, sample_indices
+from deepdream.microscope.streaming import Pass, StreamingPass, accelerated_for, sample_indices
 from deepdream.microscope.trust_lines import trust_lines
 from deepdream.microscope.visualizations import Visualizations
 from deepdream.models import Layer, Network
@@ -144,12 +145,14 @@ def _pass(
     samples = sample_indices(len(images.paths), options.pages)
     shared = SharedArrays(folder / STATE / "pass", len(images.paths), batch_size=size, source=lambda part: fingerprint)
 
+    dtype = best_dtype(options.precision, device)
+    model = cache(partial(accelerated_for, network, layers, dtype, device))  # for all parts, if any is missing
+
     def statistics(part: range, on_batch: Callable[[int], object]) -> Arrays:
         own = samples[(part.start <= samples) & (samples < part.stop)]
         seen = batches(images, network, batch_size=size, workers=options.workers, part=part)
         streaming = StreamingPass(network, layers, images.labels, samples=own)
-        dtype = best_dtype(options.precision, device)
-        return streaming.run(seen, device=device, dtype=dtype, on_batch=on_batch).arrays()
+        return streaming.run(seen, device=device, dtype=dtype, model=model(), on_batch=on_batch).arrays()
 
     with progress_bar("looking at images", total=len(images.paths)) as update:
         shared.compute(statistics, start=start, on_done=update)

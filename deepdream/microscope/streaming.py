@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from deepdream.acceleration import accelerated_copy
 from deepdream.microscope.channel_statistics import ChannelStatistics, response
@@ -56,6 +57,11 @@ def sample_indices(count: int, most: int) -> npt.NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
+def accelerated_for(network: Network, layers: Sequence[Layer], dtype: torch.dtype, device: torch.device) -> nn.Module:
+    """The copy of the network that a pass over these layers computes with."""
+    return accelerated_copy(network.model, dtype, device, [layer.name for layer in layers])
+
+
 class StreamingPass:
     """The pass over the images of one network, or over a part of them.
 
@@ -80,11 +86,14 @@ class StreamingPass:
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        model: nn.Module | None = None,
         on_batch: Callable[[int], object] | None = None,
     ) -> Pass:
-        """Take in the batches, in order. on_batch: called with the number of images done so far."""
-        names = [layer.name for layer in self._layers]
-        model = accelerated_copy(self._network.model, dtype, device, names)
+        """Take in the batches, in order. on_batch: called with the number of images done so far.
+
+        model: the copy of the network that computes, where several parts share one (`accelerated_for`).
+        """
+        model = accelerated_for(self._network, self._layers, dtype, device) if model is None else model
         done = 0
         with Taps(model, self._layers, logits=True) as taps:
             for batch in batches:
