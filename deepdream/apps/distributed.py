@@ -41,11 +41,6 @@ class Rank:
         """Whether this is rank 0, which chooses the run folder."""
         return self.node == 0 and self.local == 0
 
-    @property
-    def start(self) -> float:
-        """The share of a list after which this process begins, where each goes over the whole list."""
-        return self.index / self.world_size if self.world_size else 0.0
-
 
 def in_one_folder(arguments: list[str]) -> list[str]:
     """`arguments` of train.py; on another rank than 0 with the run folder of rank 0, for which it waits.
@@ -113,6 +108,11 @@ def share_of_folder(place: str | None, *, key: str, device: str) -> Rank | None:
             # Slurm may show each process nothing but its own GPU.
             torch.cuda.set_device(rank.local % torch.cuda.device_count())
     return rank
+
+
+def start_of(rank: Rank | None) -> float:
+    """The share of a list after which this process begins, where each of several goes over the whole list."""
+    return rank.index / rank.world_size if rank is not None and rank.world_size else 0.0
 
 
 @cache

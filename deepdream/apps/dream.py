@@ -16,7 +16,7 @@ from deepdream import dreaming, images
 from deepdream.apps import inputs, reproduce
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
-from deepdream.apps.distributed import share_of_folder
+from deepdream.apps.distributed import share_of_folder, start_of
 from deepdream.apps.dreamed import channel_grid, dream_image
 from deepdream.apps.earlier_dreams import refuse_output_among_inputs
 from deepdream.apps.film import dream_film
@@ -80,7 +80,7 @@ def main(config: DreamAppConfig, folder: Path) -> None:
         elif config.mode == "channels":
             _dream_channels(config, network, output, loggers)
         elif several is not None:
-            start = 0.0 if rank is None else rank.start
+            start = start_of(rank)
             dream_folder(config, network, inputs.images_in(config.image), output, loggers, start=start)
         else:
             _dream_image(config, network, output, loggers)

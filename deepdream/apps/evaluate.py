@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -10,25 +9,24 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from deepdream import __version__, evaluating, models, scenes
+from deepdream import evaluating, models, scenes
 from deepdream.apps.checkpoints import LAST, chosen_network, run_folder
 from deepdream.apps.command import command
-from deepdream.apps.distributed import Rank, share_of_folder
+from deepdream.apps.distributed import Rank, share_of_folder, start_of
 from deepdream.apps.own_data import OwnTestImages, recorded_test_images
 from deepdream.apps.renamed import translate
 from deepdream.apps.run_folder import RunFolders
 from deepdream.apps.run_loggers import Loggers, open_loggers, places_to_look, recorded
+from deepdream.apps.shared_predictions import print_kept, shared_predictions
 from deepdream.claims import OneFile
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.evaluating.config import EvaluateConfig, EvaluationOptions
 from deepdream.hardware import best_device, best_dtype
-from deepdream.provenance import content
 from deepdream.scenes.config import DataConfig
 from deepdream.shared_arrays import SharedArrays
 from deepdream.training.config import TARGET
 
 REPORT = "report.html"
-PREDICTIONS = "predictions"  # the folder of what several processes find, in the run folder
 
 
 class _Test(NamedTuple):
@@ -78,20 +76,14 @@ def _shared(test: _Test, folder: Path, config: EvaluateConfig, rank: Rank | None
         if rank is not None:
             raise ValueError(f"{data.root} is your own data module, whose images one process reads; start it alone")
         return test
-    paths = data.split("test").paths
-
-    def source(part: range) -> str:
-        photos = [content(str(path)) for path in paths[part.start : part.stop]]
-        settings = [config.tta, config.precision, data.fingerprint]
-        return json.dumps([__version__, network.digest or network.source, settings, photos])
-
-    shared = SharedArrays(folder / PREDICTIONS, len(paths), batch_size=data.batch_size, source=source)
-    if shared.kept:
-        print(f"{shared.kept:,} of {len(paths):,} images are predicted already, from the same files and settings")
-    with progress_bar("evaluating", total=len(paths)) as update:
+    photos = [str(path) for path in data.split("test").paths]
+    settings = (config.tta, config.precision, data.fingerprint)
+    shared = shared_predictions(folder, network, photos, settings, batch_size=data.batch_size)
+    print_kept(shared)
+    with progress_bar("evaluating", total=len(photos)) as update:
         shared.compute(
             lambda part, on_batch: _predict(network, data, config, on_batch, part).arrays(),
-            start=0.0 if rank is None else rank.start,
+            start=start_of(rank),
             on_done=update,
         )
     return _Test(network, data, shared)

@@ -12,7 +12,7 @@ from rich.table import Table
 from deepdream import evaluating, explaining
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
-from deepdream.apps.distributed import share_of_folder
+from deepdream.apps.distributed import share_of_folder, start_of
 from deepdream.apps.explained_folder import PANELS, ImageNumbers, explain_folder
 from deepdream.apps.ground_truth import grade
 from deepdream.apps.inputs import images_below
@@ -48,7 +48,7 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
         if config.ground_truth.enabled:
             grade(config, network, folder, loggers)
             return
-        start = 0.0 if rank is None else rank.start
+        start = start_of(rank)
         explained = explain_folder(config, network, images, folder, loggers, start=start)
         _write_numbers(explained, folder / "explanations.csv")
         if config.score:

@@ -11,7 +11,7 @@ from rich.table import Table
 from deepdream import microscope, models, rooms, scenes
 from deepdream.apps.checkpoints import chosen_network, run_folder
 from deepdream.apps.command import command
-from deepdream.apps.distributed import share_of_folder
+from deepdream.apps.distributed import share_of_folder, start_of
 from deepdream.apps.evaluate import data_of
 from deepdream.console import invocation, print_table, progress_bar, relative
 from deepdream.files import atomic_folder
@@ -33,7 +33,7 @@ def main(config: MicroscopeConfig, folder: Path) -> None:
     judge = models.load_network(config.judge) if config.test else None
     images, note = _images(network, config)
     output = Path(config.output) if config.output else (folder / PAGE).parent
-    start = 0.0 if rank is None else rank.start
+    start = start_of(rank)
     write_microscope(network, images, output, config, judge=judge, note=note, start=start)
 
 

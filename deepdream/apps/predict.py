@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from deepdream import __version__, evaluating
+from deepdream import evaluating
 from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
 from deepdream.apps.device_processes import on_devices
-from deepdream.apps.distributed import share_of_folder
+from deepdream.apps.distributed import share_of_folder, start_of
 from deepdream.apps.inputs import images_below, read_photo
 from deepdream.apps.run_folder import RunFolders
+from deepdream.apps.shared_predictions import print_kept, shared_predictions
 from deepdream.claims import OneFile
 from deepdream.console import print_table, progress_bar, relative
 from deepdream.evaluating.config import PredictConfig
 from deepdream.files import atomic_path
 from deepdream.hardware import best_device, best_dtype
 from deepdream.models.config import BUNDLED
-from deepdream.provenance import content
 from deepdream.shared_arrays import Arrays, SharedArrays
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from deepdream.evaluating import TopClasses
     from deepdream.models import Network
 
-PREDICTIONS = "predictions"  # the folder of what several processes find, in the run folder
 SHOWN = 20  # photos on the console; of more, the classes are counted
 
 
@@ -55,12 +54,11 @@ def main(config: PredictConfig, folder: Path) -> None:
     else:
         work = _Work(config, network, photos, folder)
         arrays = work.arrays()
-        if arrays.kept:
-            print(f"{arrays.kept:,} of {len(photos):,} photos are predicted already, from the same files and settings")
+        print_kept(arrays)
         if config.devices > 1:
             on_devices(partial(_predict_share, work=work), config.devices, config.device)
         else:
-            _compute(work, arrays, best_device(config.device), 0.0 if rank is None else rank.start)
+            _compute(work, arrays, best_device(config.device), start_of(rank))
         joined = evaluating.TopClasses.joined
         table.write(lambda: _write_found(config, network, photos, joined(arrays.read()), output))
     print(f"predictions: {relative(output)}")
@@ -90,15 +88,9 @@ class _Work:
 
     def arrays(self) -> SharedArrays:
         """The predictions of the photos, in parts."""
-        place = self.folder / PREDICTIONS
-        return SharedArrays(place, len(self.photos), batch_size=self.config.batch_size, source=self._source)
-
-    def _source(self, part: range) -> str:
-        """All that the predictions of a part are computed from."""
-        settings = {key: getattr(self.config, key) for key in ("top_k", "precision")}
-        photos = {photo: content(photo) for photo in self.photos[part.start : part.stop]}
-        digest = self.network.digest or self.network.source
-        return json.dumps([__version__, digest, settings, photos])
+        settings = (self.config.top_k, self.config.precision)
+        batch_size = self.config.batch_size
+        return shared_predictions(self.folder, self.network, self.photos, settings, batch_size=batch_size)
 
 
 def _predict_share(fabric: Any, work: _Work) -> None:
