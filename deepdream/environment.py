@@ -27,7 +27,7 @@ def environment() -> dict[str, Any]:
         "command": sys.argv,
         "git": git_state(PACKAGE),
         "python": platform.python_version(),
-        "system": platform.platform(),
+        "system": " ".join((platform.system(), platform.release(), platform.machine())),  # platform() starts a process
         "devices": device_names(),
         "packages": {"deepdream": deepdream.__version__, **_dependencies()},
     }

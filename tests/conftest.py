@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -28,6 +29,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tests of a GPU ask for one by `-m gpu`; all others shall say the same on every machine."""
     if config.option.markexpr != "gpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported until here stays: the garbage collector need not look through it in every test."""
+    gc.freeze()
+    gc.enable()
 
 
 # Tests that start commands or train, explain or dream for seconds: `make test-fast` leaves them out.

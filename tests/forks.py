@@ -5,6 +5,7 @@ A start then costs milliseconds instead of seconds: many commands can be run, an
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
 import os
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -33,34 +35,7 @@ COMMANDS = {
 }
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    [
-        *COMMANDS.values(),
-        "captum.attr",
-        "deepdream.callbacks.dreams",
-        "deepdream.callbacks.gradcam",
-        "deepdream.callbacks.progress",
-        "deepdream.callbacks.speed",
-        "deepdream.callbacks.ema",
-        "deepdream.callbacks.first_batch",
-        "deepdream.callbacks.metrics_file",
-        "deepdream.dreaming.channel_grid",
-        "deepdream.dreaming.films",
-        "deepdream.dreaming.report",
-        "deepdream.evaluating.evaluation",
-        "deepdream.evaluating.report",
-        "deepdream.explaining.panels",
-        "deepdream.explaining.ranking",
-        "deepdream.models.loading",
-        "deepdream.scenes.datamodule",
-        "deepdream.scenes.data_plots",
-        "deepdream.training.classifier",
-        "deepdream.training.trainer",
-        "matplotlib.pyplot",
-        "sklearn.manifold",
-        "torch.utils.tensorboard",
-    ]
-)
+_FORKS.set_forkserver_preload(["tests.preloaded"])
 
 
 @cache
@@ -118,6 +93,8 @@ def begin(
     for name in ("stdout", "stderr"):
         (printed / name).touch()
     process = _FORKS.Process(target=_run, args=(app, arguments, folder, printed, before, env or {}))
+    with contextlib.chdir(ROOT):  # else the forkserver does not find tests.preloaded, and says nothing
+        forkserver.ensure_running()
     process.start()
     return Command(folder, process, printed)
 

@@ -49,9 +49,10 @@ def fuse_residual_blocks(model: nn.Module, keep: Collection[str] = ()) -> None:
         is_read = any(kept != name and kept.startswith(inside) for kept in keep)
         if is_read or not parts or any(_is_hooked(part) for part in module.modules() if part is not module):
             continue
-        if type(module) is nn.Sequential and all(part in whole for part in parts):
-            whole[module] = FusedBlocks([block for part in parts for block in whole[part].blocks])
-        elif (block := _residual(module)) is not None:
+        if type(module) is nn.Sequential:  # adds nothing itself
+            if all(part in whole for part in parts):
+                whole[module] = FusedBlocks([block for part in parts for block in whole[part].blocks])
+        elif not any(part in whole for part in module.modules()) and (block := _residual(module)) is not None:
             whole[module] = FusedBlocks([block])
     for module, fused in whole.items():
         module.forward = fused
