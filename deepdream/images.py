@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # reading files works without torch, which takes seconds and 
 
 SAMPLES = ("china", "flower")
 MAX_PIXELS = 100_000_000  # of an image made here
+ROWS = 256  # rounded at once: in float64 a whole panorama takes gigabytes
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]  # (H, W, 3), or (H, W, 4) with straight alpha
 
@@ -251,9 +252,13 @@ def to_pixels(image: Tensor, *, bits: int = 8) -> Pixels:
     if image.isnan().any():
         raise ValueError("the image holds NaN; the computation that made it diverged")
     top = 2**bits - 1
-    # In float64, where 255 x + 0.5 is exact for a float32 x and no value just under a half is rounded up.
-    values = image.double().mul(top).add_(0.5).floor_().clamp_(0, top).permute(1, 2, 0)
-    return np.ascontiguousarray(values.numpy().astype(np.uint8 if bits == 8 else np.uint16))
+    channels, height, width = image.shape
+    pixels = np.empty((height, width, channels), np.uint8 if bits == 8 else np.uint16)
+    for first in range(0, height, ROWS):
+        # In float64, where 255 x + 0.5 is exact for a float32 x and no value just under a half is rounded up.
+        rows = image[:, first : first + ROWS].double().mul(top).add_(0.5).floor_().clamp_(0, top)
+        pixels[first : first + ROWS] = rows.permute(1, 2, 0).numpy()
+    return pixels
 
 
 def normalize(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:

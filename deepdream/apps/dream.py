@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from PIL import Image
 from rich.table import Table
 
 from deepdream import dreaming, images
@@ -169,10 +171,8 @@ def _progress() -> Iterator[Callable[[StepReport], None]]:
 
 def _log_pair(loggers: Sequence[Any], layers: Sequence[str], before: Tensor, after: Tensor) -> None:
     """The image and its dream, one above the other."""
-    import torch
-
-    pair = images.to_image(torch.cat([before, after.to(before)], dim=1))
-    log_image(loggers, f"dream/{'+'.join(layers)}", pair)
+    pair = np.concatenate([images.to_pixels(before), images.to_pixels(after)])
+    log_image(loggers, f"dream/{'+'.join(layers)}", Image.fromarray(pair))
 
 
 def _report_table(found: dict[str, Any]) -> Table:

@@ -63,7 +63,8 @@ def dream_image(
         opacity = transparency.opacity(1 - share).to(before)
         alpha = alpha * opacity if len(alpha) else opacity
     provenance = reproduce.provenance(config, network, dreamer)
-    return DreamedImage(before, torch.cat([after, alpha]), dreamer, guide, seconds, provenance)
+    dream = torch.cat([after, alpha]) if len(alpha) else after
+    return DreamedImage(before, dream, dreamer, guide, seconds, provenance)
 
 
 @dataclass(frozen=True)

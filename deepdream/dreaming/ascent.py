@@ -131,6 +131,7 @@ class Ascent:
     def _params_gradient(self, params: Tensor, step: int, transform: Transform) -> tuple[Tensor, Tensor]:
         """The gradient that a step follows, in the shape of `params`, and the objective."""
         config, parameterization = self._config, self._parameterization
+        self.gradient = None  # of the step before: as large as the image, whose size is bound by memory
         params = params.detach().requires_grad_()
         with torch.enable_grad():
             values = parameterization.values(params)
@@ -139,7 +140,8 @@ class Ascent:
             self._compare_with(self._transformed(jitter.apply(self._undreamed), transform))
         network_gradient = self._resampled_gradient if is_resampled(config) else self._tiled_gradient
         gradient, objective = network_gradient(jitter.apply(values.detach()), transform)
-        gradient = self._normalize(self._smooth(jitter.crop(gradient), step))
+        gradient = self._smooth(jitter.crop(gradient), step)
+        gradient = self._normalize(gradient)
         if config.color < 1:
             gradient = weaken_color(gradient, parameterization.per_unit, config.color)
         gradient = jitter.undo(gradient)

@@ -172,6 +172,7 @@ class Dreamer:
         if config.contrast < 1:
             undreamed = 0.5 + config.contrast * (undreamed - 0.5)
         octaves: OctaveMode = OCTAVE_MODES[config.octave_mode](undreamed, sizes)
+        pixels = [height * width for height, width in sizes]
 
         def finished(parameterization: Parameterization, params: Tensor) -> Tensor:
             dream = parameterization.decode(params)
@@ -179,11 +180,18 @@ class Dreamer:
                 dream = masked.composite(dream)
             return dream.reshape(*image.shape[:-2], *dream.shape[-2:]).contiguous().to(image)
 
+        def report(
+            octave: int, step: int, parameterization: Parameterization, params: Tensor, objective: Tensor
+        ) -> StepReport:
+            done = (sum(pixels[:octave]) + pixels[octave] * (step + 1) / config.steps) / sum(pixels)
+            decode, gradient = partial(finished, parameterization, params), ascent.gradient
+            assert gradient is not None
+            return StepReport(octave, len(sizes), step, config.steps, sizes[octave], done, objective, gradient, decode)
+
         with torch.autocast(self.device.type, enabled=False), repeatable_convolutions(), ascent.taps:
             if guide is not None:
                 ascent.set_guide(_batch(guide, ascent.numerics.dtype, self.device))
             dreamed = undreamed
-            pixels = [height * width for height, width in sizes]
             for octave, size in enumerate(sizes):
                 base, start = octaves.base(octave), octaves.start(octave, dreamed)
                 if masked is not None:
@@ -194,17 +202,13 @@ class Dreamer:
                     params = parameterization.noise(len(start), seed)
                 else:
                     params = parameterization.encode(start)
+                del base, start  # a panorama is bound by memory
                 for step in range(config.steps):
                     params, objective = ascent.step(params, step, next(transforms))
                     if on_step is not None:
-                        done = (sum(pixels[:octave]) + pixels[octave] * (step + 1) / config.steps) / sum(pixels)
-                        decode = partial(finished, parameterization, params)
-                        assert ascent.gradient is not None
-                        gradient = ascent.gradient
-                        on_step(
-                            StepReport(octave, len(sizes), step, config.steps, size, done, objective, gradient, decode)
-                        )
-                dreamed = parameterization.image(parameterization.values(params))
+                        on_step(report(octave, step, parameterization, params, objective))
+                if octave + 1 < len(sizes):
+                    dreamed = parameterization.image(parameterization.values(params))
         return finished(parameterization, params)
 
     @torch.inference_mode(False)

@@ -56,7 +56,7 @@ def unit_std(gradient: Tensor) -> Tensor:
     std = _norm(centred, order=2) / (gradient[0].numel() - 1) ** 0.5
     # What remains of a constant after its mean is taken away is rounding, a few eps of it.
     rounding = 32 * torch.finfo(gradient.dtype).eps * mean.abs()
-    return centred / torch.where(std > rounding, std, torch.inf)
+    return centred.div_(torch.where(std > rounding, std, torch.inf))
 
 
 def unit_mean_abs(gradient: Tensor) -> Tensor:
