@@ -119,6 +119,7 @@ def test_the_package_and_the_help_of_each_app_do_without_the_extras(bare: subpro
     assert bare.stdout.count("--cfg job` prints every key") == 4
 
 
+@pytest.mark.slow
 def test_what_needs_an_extra_says_how_to_get_it(bare: subprocess.CompletedProcess[str]) -> None:
     assert bare.stderr.splitlines() == [
         "error: hydra/sweeper/optuna is not installed; `pip install 'deepdream-lightning[sweep]'` brings it",

@@ -129,7 +129,7 @@ def loaded(make: Callable[[], nn.Module], weights: Mapping[str, object], misfit:
     except RuntimeError as error:  # sparse tensors, for example
         raise ValueError(f"{misfit}: {' '.join(str(error).split())[:200]}") from error
     for name, value in model.state_dict().items():
-        # Both ends are NaN where one value is, and take a fifth of the time of isfinite.
+        # Both ends are NaN where one value is, and take 20 % of the time of isfinite.
         if value.is_floating_point() and value.numel() and not torch.stack(value.aminmax()).isfinite().all():
             raise ValueError(f"{misfit}: they hold NaN or infinity ({name}), the training run failed")
     return model.eval()

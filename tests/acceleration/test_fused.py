@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-import torchvision
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock as TorchvisionBasicBlock
 from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
@@ -47,7 +47,7 @@ def image(height: int = 65, width: int = 54) -> Tensor:
 
 
 NETWORKS = {
-    "torchvision's basic": torchvision.models.resnet18,
+    "torchvision's basic": lambda: TorchvisionResNet(TorchvisionBasicBlock, [1, 2, 1, 1]),
     "torchvision's bottleneck": lambda: TorchvisionResNet(Bottleneck, [2, 1, 1, 1]),
     "torchvision's groups": lambda: TorchvisionResNet(Bottleneck, [1, 2, 1, 1], groups=32, width_per_group=4),
     "basic": lambda: ResNet(10, 5),

@@ -32,6 +32,7 @@ def test_last_is_the_newest_best_checkpoint_of_runs_and_sweeps(
     assert chosen_checkpoint("box", tmp_path) == "box"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_class_names_is_evaluated_explained_and_dreamed_by_index(
     checkpoint: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

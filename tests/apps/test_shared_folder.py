@@ -122,13 +122,8 @@ def on_machine_that_dies(name: str) -> None:
     shared_arrays.SharedArrays._save = lambda *arguments: kill()  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize(
-    ("app", "result"),
-    [
-        pytest.param("predict", "predictions.csv", marks=pytest.mark.slow),
-        ("evaluate", "figures/evaluation.json"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("app", "result"), [("predict", "predictions.csv"), ("evaluate", "figures/evaluation.json")])
 def test_processes_predict_each_image_once_though_one_is_killed(
     app: str, result: str, checkpoint: Path, trained: Path, tmp_path: Path
 ) -> None:

@@ -33,7 +33,12 @@ def disk(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "size", "parts"),
     [
-        (("hydra.run.dir=disk/run",), "50m", ("of checkpoints (No space left on device)", "make room")),
+        pytest.param(
+            ("hydra.run.dir=disk/run",),
+            "50m",
+            ("of checkpoints (No space left on device)", "make room"),
+            marks=pytest.mark.slow,
+        ),
         (
             ("data.cache_dir=disk/cache",),
             "100k",

@@ -17,7 +17,7 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+@pytest.mark.parametrize("depth", [18, 34, 50, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (101, 152))])
 def test_logits_are_bit_equal_to_torchvisions_with_its_weights(depth: int) -> None:
     torch.manual_seed(depth)
     theirs = getattr(torchvision.models, f"resnet{depth}")(num_classes=67)
