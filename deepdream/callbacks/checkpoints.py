@@ -64,7 +64,7 @@ class CheckpointSpace(pl.Callback):
         self._folder = Path(folder)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Allocate the space, and free it; before FSDP shards the weights. Raises OSError."""
+        """Allocate the space, and free it. Raises OSError."""
         if trainer.is_global_zero:
             weights = sum(value.numel() * value.element_size() for value in pl_module.state_dict().values())
             require_allocation(self._folder, FILES * COPIES * weights)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.strategies import FSDPStrategy
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -39,13 +38,6 @@ class WeightEMA(pl.Callback):
         self._kept: dict[str, Tensor] | None = None  # the average; while the network holds it, the weights in training
         self._steps = 0
         self._holds_average = False  # the network
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Raises ValueError for a network that no device holds whole."""
-        if self._half_life_epochs is not None and isinstance(trainer.strategy, FSDPStrategy):
-            raise ValueError(
-                "ema.half_life_epochs needs the whole network on each device; choose trainer.strategy=ddp, or null"
-            )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start from the network's weights, or from the average of the resumed checkpoint."""

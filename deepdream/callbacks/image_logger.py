@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 from PIL import Image
-from pytorch_lightning.strategies import FSDPStrategy
 from pytorch_lightning.utilities import rank_zero_only
 
 from deepdream.loggers import log_image
@@ -33,14 +32,6 @@ class ImageLogger(pl.Callback, ABC):
     @abstractmethod
     def render(self, network: Network, epoch: int) -> Image.Image:
         """The image of `network` after `epoch` epochs. It must not change the network, which is in training."""
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Raises ValueError, in one line, for a network that no process holds whole."""
-        if isinstance(trainer.strategy, FSDPStrategy):
-            raise ValueError(
-                f"{type(self).__name__} needs the whole network in one process; leave it out of the callbacks, or "
-                "choose trainer.strategy=ddp"
-            )
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log the untrained network; not in a resumed run."""

@@ -9,7 +9,6 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichModelSummary
 from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.strategies import FSDPStrategy
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.model_summary.model_summary import get_human_readable_count
 from rich.console import Console
@@ -27,11 +26,6 @@ class NetworkSummary(RichModelSummary):
 
     def __init__(self) -> None:
         super().__init__(max_depth=2)
-
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the table; not for a sharded network, which takes no image outside of a step."""
-        if not isinstance(trainer.strategy, FSDPStrategy):
-            super().on_fit_start(trainer, pl_module)
 
     @staticmethod
     def summarize(summary_data: list[tuple[str, list[str]]], total_parameters: int, *args: Any, **kwargs: Any) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.strategies import FSDPStrategy
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -17,7 +16,7 @@ class Speed(pl.Callback):
 
     speed/images_per_second: over all processes, since the last value, within one epoch.
     speed/data_wait: fraction of that time in which this process waited for its next batch, 0 to 1.
-    gradient/norm: L2 norm of the gradient of the step, before clipping; not with gradient_norm=False or FSDP.
+    gradient/norm: L2 norm of the gradient of the step, before clipping; not with gradient_norm=False.
 
     Only the processor's clock is read. Work on a GPU runs ahead of it: only the steps that log wait for the device,
     to read back the norm.
@@ -30,10 +29,6 @@ class Speed(pl.Callback):
         self._norm: Tensor | None = None
         self._start = self._last = self._waited = 0.0  # seconds
         self._images = 0
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Leave out the norm with FSDP, where each process has only its part of the gradient."""
-        self._gradient_norm = self._gradient_norm and not isinstance(trainer.strategy, FSDPStrategy)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Restart the clock: validation and saving do not count."""

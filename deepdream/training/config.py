@@ -67,6 +67,11 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         self.devices = self._checked_devices()
+        if self.strategy.startswith("fsdp"):
+            raise ValueError(
+                f"trainer.strategy is {self.strategy}, which shards the network; averages, images and checkpoints need "
+                "it whole: choose ddp"
+            )
         for key in ("max_epochs", "num_nodes", "accumulate_grad_batches", "check_val_every_n_epoch"):
             at_least(f"trainer.{key}", getattr(self, key), 1)
         at_least("trainer.log_every_n_steps", self.log_every_n_steps, 1)
@@ -182,8 +187,6 @@ class TrainConfig:
         self.model = model_config(self.model)
         if self.model.record.get("head") == "wise":
             self._check_one_image_size()
-        if self.trainer.strategy.startswith("fsdp"):
-            self._check_sharded()
         for group in ("optimizer", "scheduler", "loss"):
             if isinstance(getattr(self, group), dict) and TARGET not in getattr(self, group):
                 raise ValueError(f"{group}._target_ is missing; it names the class or function to build")
@@ -234,18 +237,4 @@ class TrainConfig:
                 raise ValueError(
                     f"{key} is {value} and model.head is wise, which needs images of one size; choose {key}=null or "
                     "model.head=average"
-                )
-
-    def _check_sharded(self) -> None:
-        whole = {
-            "sam_rho": self.sam_rho,
-            "ema.half_life_epochs": self.ema.half_life_epochs,
-            "trainer.gradient_clip_val": self.trainer.gradient_clip_val,
-            "optimizer.layer_decay": self.layer_decay,
-        }
-        for key, value in whole.items():
-            if value is not None:
-                raise ValueError(
-                    f"{key} is {value}, which needs the whole network on each device, but trainer.strategy is "
-                    f"{self.trainer.strategy}, which shards it; choose {key}=null or trainer.strategy=ddp"
                 )

@@ -56,7 +56,7 @@ def parameter_groups(
     decay_norm_and_bias: True gives all of them weight decay.
     layer_decay: each layer has groups of its own, with `lr_scale` = layer_decay ** (layers above it), as in timm. The
         head comes first: the first group has the configured learning rate.
-    Groups are chosen by name and module type, not by dimension: FSDP flattens every parameter.
+    Groups are chosen by name and module type.
     """
     named = getattr(model, "no_weight_decay", None)
     no_decay: set[str] = set(named()) if callable(named) else set()

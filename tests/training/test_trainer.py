@@ -63,7 +63,6 @@ def test_the_trainer_has_the_configured_arguments(tmp_path: Path) -> None:
         {"precision": "12-bit"},
         {"strategy": "dpp"},
         {"profiler": "fast"},
-        {"strategy": "fsdp"},
         {"overfit_batches": 1.5},
     ],
 )
