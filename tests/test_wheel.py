@@ -85,7 +85,8 @@ def _other_pythons() -> dict[str, Path]:
     """Version -> interpreter of each other admitted Python on this machine, on PATH or of pyenv."""
     found = {}
     for minor in (11, 12, 13, 14):
-        paths = [shutil.which(f"python3.{minor}"), *PYENV.glob(f"3.{minor}.*/bin/python")]
+        # pyenv's before those on PATH, which may be its shims: they answer for one version only.
+        paths = [*PYENV.glob(f"3.{minor}.*/bin/python"), shutil.which(f"python3.{minor}")]
         path = next((Path(each) for each in paths if each), None)
         if path is not None and minor != sys.version_info.minor:
             found[f"3.{minor}"] = path
