@@ -12,14 +12,12 @@ import io
 import logging
 import os
 import shlex
-import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TypeVar
 
 import hydra
@@ -31,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from deepdream.apps.arguments import CHECKPOINTS, as_overrides
 from deepdream.apps.hydra_fixes import brief_help, composed_once, unchecked_help
+from deepdream.apps.interrupts import KeptInterrupts
 from deepdream.apps.renamed import new_name
 from deepdream.apps.run_folder import remove_unused
 from deepdream.apps.sweep_jobs import JobFailed, failed_jobs, run_alone
@@ -91,7 +90,7 @@ def command(
                     return None
 
             try:
-                with _environment(FULL_ERROR, "1"), unchecked_help(), brief_help(), composed_once():
+                with _environment(FULL_ERROR, "1"), unchecked_help(), brief_help(), composed_once(), KeptInterrupts():
                     register(name)
                     sys.argv[1:] = arguments(as_overrides(name, sys.argv[1:]))
                     hydra.main(version_base=HYDRA_VERSION, config_path=f"pkg://{CONF}", config_name=name)(job)()
@@ -139,9 +138,9 @@ def _run_job(run: Callable[[T, Path], None], config: DictConfig, folder: Path, *
         logging.raiseExceptions = False  # the log is in the run folder too, and its disk may be full
     is_refused = True
     try:
-        valid = checked(config)
-        is_refused = False
-        with interrupts_kept():
+        with KeptInterrupts():
+            valid = checked(config)
+            is_refused = False
             run(valid, folder)
     except KeyboardInterrupt as stop:
         sys.exit(_interrupted(stop))
@@ -221,32 +220,6 @@ def is_expected(error: BaseException) -> bool:
     frames = list(traceback.walk_tb(error.__traceback__))
     raised_here = bool(frames) and frames[-1][0].f_globals.get("__name__", "").startswith("deepdream.")
     return isinstance(error, ValueError) and raised_here
-
-
-@contextmanager
-def interrupts_kept() -> Iterator[None]:
-    """At the end of the block, raise the KeyboardInterrupt that Python or a library ignored inside it.
-
-    Python ignores one that is raised while an object is deleted, and some libraries have a bare `except` around an
-    import. Where SIGINT is ignored or another handler is set, nothing changes.
-    """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    came = False
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
-        signal.default_int_handler(number, frame)
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if came:
-        raise KeyboardInterrupt
 
 
 def _interrupted(stop: KeyboardInterrupt) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from deepdream.apps.command import interrupts_kept
+from deepdream.apps.interrupts import KeptInterrupts
 from tests.conftest import ROOT, TINY, run_app
 from tests.forks import begin
 
@@ -89,7 +90,56 @@ def test_ctrl_c_ends_another_command_with_one_line(app: str, trained: Path, tmp_
     assert (status, errors) == (130, "interrupted\n")
 
 
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    sum(range(1000))  # the signal is handled between two instructions
+
+
 def test_an_interrupt_that_a_library_swallows_is_raised_at_the_end() -> None:
-    with pytest.raises(KeyboardInterrupt), interrupts_kept(), contextlib.suppress(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), KeptInterrupts(), contextlib.suppress(KeyboardInterrupt):
+        press_ctrl_c()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_is_swallowed_before_a_job_ends_the_job_before_it_begins() -> None:
+    began = []
+
+    def command() -> None:
+        with KeptInterrupts():
+            with contextlib.suppress(KeyboardInterrupt):
+                press_ctrl_c()
+            with KeptInterrupts():
+                began.append("job")
+
+    with pytest.raises(KeyboardInterrupt):
+        command()
+    assert not began
+
+
+def test_an_error_in_place_of_an_interrupt_is_no_error() -> None:
+    def compiling() -> None:
+        try:
+            press_ctrl_c()
+        except KeyboardInterrupt:
+            raise SystemError("AST constructor recursion depth mismatch") from None  # as Python 3.11's compiler
+
+    with pytest.raises(KeyboardInterrupt), KeptInterrupts():
+        compiling()
+
+
+def test_an_interrupt_waits_for_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that is cut short leaves half a module; torch aborts the process."""
+    script = "from tests.apps.test_interrupts import press_ctrl_c\npress_ctrl_c()\nwhole = True\n"
+    (tmp_path / "pressed.py").write_text(script)
+    monkeypatch.syspath_prepend(tmp_path)
+    until = time.monotonic() + 60
+
+    def work() -> None:
+        importlib.import_module("pressed")
+        while time.monotonic() < until:
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt), KeptInterrupts():
+        work()
+    assert sys.modules.pop("pressed").whole
+    assert time.monotonic() < until
