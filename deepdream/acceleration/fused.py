@@ -205,9 +205,10 @@ class _Blocks(torch.autograd.Function):
 def _passing(y: Tensor) -> Tensor:
     """What tells where `y`, an output of ReLU, is positive: in float32 a mask, which takes a quarter of the memory.
 
-    Masks of bfloat16 would take half of it, and longer than the rest of a step.
+    It is of 0 and 1 as uint8: a gradient is multiplied by it in 0.4 of the time that one of bool takes. Masks of
+    bfloat16 would take half of the memory, and longer than the rest of a step.
     """
-    return y if y.dtype == torch.bfloat16 else y.bool()
+    return y if y.dtype == torch.bfloat16 else y.bool().view(torch.uint8)
 
 
 def _masked(gradient: Tensor, passing: Tensor, *, over: bool) -> Tensor:
@@ -215,7 +216,7 @@ def _masked(gradient: Tensor, passing: Tensor, *, over: bool) -> Tensor:
 
     bfloat16 is read as int16, which has the same sign: PyTorch would convert it to float32, which takes twice as long.
     """
-    if passing.dtype == torch.bool:
+    if passing.dtype == torch.uint8:
         return gradient.mul_(passing) if over else gradient * passing
     g, y = gradient.view(torch.int16), passing.view(torch.int16)
     threshold = torch.ops.aten.threshold_backward
