@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import pytest
 import torch
@@ -127,6 +128,11 @@ FULL_SIZE: dict[str, tuple[Callable[[], nn.Module], int, dict[str, tuple[int, in
 
 def network(model: Callable[[], nn.Module], image_size: int = 32) -> Network:
     """The model with seeded weights, none of them zero, so that its logits depend on the image."""
+    return copy.deepcopy(_network(model, image_size))
+
+
+@lru_cache(maxsize=4)  # the tests of one network follow each other
+def _network(model: Callable[[], nn.Module], image_size: int) -> Network:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         made = model().eval()

@@ -71,7 +71,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ran
 
 
-@pytest.mark.parametrize("work", [dream, explanation, prediction])
+@pytest.mark.parametrize("work", [dream, *(pytest.param(f, marks=pytest.mark.slow) for f in (explanation, prediction))])
 def test_the_result_is_the_same_with_acceleration_off_and_then_no_part_of_it_runs(
     work: Callable[[], Tensor], calls: list[str]
 ) -> None:

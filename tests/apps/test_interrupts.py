@@ -43,6 +43,7 @@ def interrupt(app: str, *arguments: str, cwd: Path, when: Callable[[], bool]) ->
     return process.returncode, errors
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_prints_the_command_that_resumes_it(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "rooms").symlink_to(trained / "rooms")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"

@@ -25,7 +25,7 @@ def pixels(path: Path) -> bytes:
     return np.asarray(Image.open(path)).tobytes()
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("suffix", ["png", pytest.param("jpg", marks=pytest.mark.slow)])
 def test_a_dream_is_reproduced_bit_for_bit(checkpoint: Path, tmp_path: Path, suffix: str) -> None:
     first = run_app("dream", f"ckpt={checkpoint}", *QUICK, "seed=3", f"output=a.{suffix}", cwd=tmp_path)
     assert first.returncode == 0, first.stderr

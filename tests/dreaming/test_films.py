@@ -102,7 +102,7 @@ def clipped(image: torch.Tensor) -> float:
     return ((image < 0.01) | (image > 0.99)).float().mean().item()
 
 
-@pytest.mark.parametrize("balanced", [True, False])
+@pytest.mark.parametrize("balanced", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_zoom_of_sixty_frames_keeps_its_light_and_contrast(balanced, monkeypatch):
     if not balanced:
         monkeypatch.setattr(films, "ContrastMatching", lambda reference: lambda image: image)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +16,11 @@ CLASSES = ["bar", "bedroom", "kitchen", "library"]
 
 def small_resnet(seed: int = 0, *, size: int = 64) -> Network:
     """A ResNet-10 with seeded weights, batch statistics of seeded images, and predictions that differ."""
+    return copy.deepcopy(_small_resnet(seed, size))
+
+
+@cache
+def _small_resnet(seed: int, size: int) -> Network:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = ResNet(10, len(CLASSES), zero_init_residual=False)

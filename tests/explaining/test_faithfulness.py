@@ -109,6 +109,7 @@ def test_the_randomised_check_separates_attributions_of_the_weights_from_those_o
     assert abs(correlations["gradcam"]["conv1"]) < 0.9
 
 
+@pytest.mark.slow
 def test_the_randomised_checks_agree_with_quantus() -> None:
     """MPRT and SmoothMPRT of Quantus 0.6 with this network, these images and map, the mean of 40 seeds.
 

@@ -83,7 +83,7 @@ def test_limes_weights_are_closer_than_those_of_four_times_as_many_independent_s
     assert root_mean_square(np.stack(ours)) < root_mean_square(np.stack(independent))
 
 
-@pytest.mark.parametrize("precision", [0.2, 0.14])
+@pytest.mark.parametrize("precision", [0.2, pytest.param(0.14, marks=pytest.mark.slow)])
 def test_lime_stops_at_the_stated_precision(precision: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surrogates, "PROXY_PAIRS", 2048)  # quicker
     function, features = Function(14, threes=0.5), 14

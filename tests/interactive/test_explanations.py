@@ -32,6 +32,7 @@ def panel(network: dd.Network) -> dd.ExplanationPanel:
     return dd.explain("kitchen", "bedroom", network=network, methods="gradcam", **QUICK)
 
 
+@pytest.mark.slow
 def test_an_explanation_has_the_numbers_of_the_command(panel: dd.ExplanationPanel, tmp_path: Path) -> None:
     arguments = shlex.split(panel.command.partition(" explain ")[2])
     result = run_app("explain", *arguments, "logger=none", "hydra.run.dir=run", cwd=tmp_path)

@@ -36,11 +36,14 @@ def _make_until(files: int, rooms: Path, folder: Path) -> None:
 @pytest.mark.parametrize(
     "files",
     [
-        pytest.param(VISUALIZATIONS, id="visualizations"),
-        *(
-            pytest.param(number, marks=pytest.mark.slow, id=name)
-            for name, number in {"pass": PASS, "images": IMAGES, "page": FIRST_PAGE, "concepts": CONCEPTS}.items()
-        ),
+        pytest.param(number, marks=pytest.mark.slow, id=name)
+        for name, number in {
+            "visualizations": VISUALIZATIONS,
+            "pass": PASS,
+            "images": IMAGES,
+            "page": FIRST_PAGE,
+            "concepts": CONCEPTS,
+        }.items()
     ],
 )
 def test_a_killed_run_continues_with_equal_files(

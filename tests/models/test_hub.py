@@ -120,6 +120,7 @@ def test_a_damaged_or_hostile_configuration_is_refused_in_one_line(tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_onnx_has_the_logits_of_pytorch_for_any_number_of_images(ours: Network, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

@@ -160,7 +160,7 @@ def test_a_layer_that_is_not_reached_is_an_error_and_not_an_old_image():
             taps.run(torch.rand(1, 3, 16, 16))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_compiled_network_yields_the_same(resnet):
     model = copy.deepcopy(resnet.model).double().requires_grad_(False)
     names = ["layer1", "layer2.0.conv1", "layer3"]

@@ -84,6 +84,7 @@ def test_what_dream_py_refuses_is_one_line(worker: Worker, session: Session) -> 
         worker.result("tab", dream_jobs.dream, wish(session, octaves=8))
 
 
+@pytest.mark.slow
 def test_the_strongest_channels_come_as_tiles(worker: Worker, session: Session) -> None:
     own = Photo(session.folder / "photo.png", "photo.png", 96, 64)
     config = results.base_config(setting(session), STUDIO, own)

@@ -24,7 +24,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("preset", settings.presets())
-@pytest.mark.parametrize("changes", [{}, ODD])
+@pytest.mark.parametrize("changes", [ODD, pytest.param({}, marks=pytest.mark.slow)])
 def test_a_recipe_turns_the_knobs_to_where_they_were(preset: str, changes: dict[str, object]) -> None:
     setting = dataclasses.replace(settings.of_preset(preset), **changes)
     if preset in ("visualize", "maco", "class", "accentuate"):  # do not work on pixels
