@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # One thread each: small networks are no faster with more.
-TEST := OMP_NUM_THREADS=1 $(BIN)/pytest --dist worksteal
+# By files in their order: each file's fixtures are made once, and the last files are short.
+TEST := OMP_NUM_THREADS=1 $(BIN)/pytest --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dist demo test test-fast test-all test-gpu lint format docs architecture notebooks method-table \
