@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # One thread each: small networks are no faster with more.
-# By files in their order: each file's fixtures are made once, and the last files are short.
-TEST := OMP_NUM_THREADS=1 $(BIN)/pytest --dist loadfile --no-loadscope-reorder
+TEST := OMP_NUM_THREADS=1 $(BIN)/pytest --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dist demo test test-fast test-all test-gpu lint format docs architecture notebooks method-table \
@@ -49,7 +48,7 @@ test-fast: setup  ## unit tests only: about 80 seconds on 2 cores
 	$(TEST) -n 2 -m 'not slow and not medium and not gpu'
 
 # Three at a time even on two cores: some wait for commands.
-test: setup  ## every test but the slow ones: about 14 minutes on 2 cores
+test: setup  ## every test but the slow ones: about 12 minutes on 2 cores
 	$(TEST) -n 3
 
 test-all: setup  ## every test, the slow ones too

@@ -60,11 +60,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests in these folders and files as medium, and run them first: the short ones fill the end."""
+    """Mark the tests in these folders and files as medium."""
     for item in items:
         if item.path.relative_to(ROOT / "tests").as_posix().startswith(MEDIUM):
             item.add_marker(pytest.mark.medium)
-    items.sort(key=lambda item: item.get_closest_marker("medium") is None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
