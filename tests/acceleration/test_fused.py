@@ -56,7 +56,10 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param("layer2.0", marks=pytest.mark.slow), "layer3.0.conv2", "layer3"])
+@pytest.mark.parametrize(
+    "name",
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("layer1", "layer2.0")), "layer3.0.conv2", "layer3"],
+)
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS.keys())
 def test_taps_and_gradients_are_those_of_float64(make, name):
     torch.manual_seed(0)
