@@ -74,7 +74,7 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     try:
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(_missing(path)) from error
+        raise FileNotFoundError(why_missing(path)) from error
     except OSError as error:
         raise type(error)(f"{path} cannot be opened ({reason(error)}); check the name and its permissions") from error
     with file, warnings.catch_warnings():
@@ -134,7 +134,7 @@ def _optional_format(file: BinaryIO, path: Path) -> tuple[str, ...]:
     return ("HEIF",)
 
 
-def _missing(path: Path) -> str:
+def why_missing(path: Path) -> str:
     """Why there is no file at `path`, with the names in its folder that are close to it."""
     try:
         names = [name for name in os.listdir(path.parent) if name != path.name]

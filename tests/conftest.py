@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deepdream.files import exclusive
 from tests import forks
 
 ROOT = forks.ROOT
@@ -117,12 +118,21 @@ def start_app(app: str, *arguments: str, cwd: Path, **env: str) -> subprocess.Co
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which `python train.py` ran once on rooms: it holds rooms/ and outputs/<date>/<time>/."""
-    folder = tmp_path_factory.mktemp("trained")
-    result = run_app("train", *TINY, cwd=folder)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return folder
+def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder in which `python train.py` ran once on rooms: it holds rooms/ and outputs/<date>/<time>/.
+
+    Of the workers of a run one trains, and each has a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    original = (base if worker_id == "master" else base.parent) / "trained"
+    done = original.with_suffix(".done")
+    with exclusive(original.with_suffix(".lock")):
+        if not done.exists():
+            original.mkdir()
+            result = run_app("train", *TINY, cwd=original)
+            assert result.returncode == 0, result.stdout + result.stderr
+            done.touch()
+    return Path(shutil.copytree(original, tmp_path_factory.mktemp("copy") / "trained"))
 
 
 def data_of(trained: Path) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import gc
 from importlib import import_module
 
+from deepdream.schema import compose
 from tests.forks import COMMANDS
 
 gc.disable()  # what is imported stays: looking through it again and again takes an eighth of the time
@@ -33,5 +34,7 @@ for name in (
     "torch.utils.tensorboard",
 ):
     import_module(name)
+for app in ("train", "dream"):  # the first composition imports, and ANTLR learns its grammars as it parses
+    compose(app)
 gc.freeze()  # and a fork that looked through it would copy its pages
 gc.enable()

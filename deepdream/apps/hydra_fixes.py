@@ -48,7 +48,7 @@ def composed_once() -> Iterator[None]:
     are those of Hydra alone; a sweep composes as before.
     """
     compose = ConfigLoaderImpl.load_configuration
-    kept: dict[tuple[str | None, ...], DictConfig] = {}
+    kept: dict[tuple[str | None, ...], DictConfig | Exception] = {}
 
     def load(
         loader: ConfigLoaderImpl, config_name: str | None, overrides: list[str], run_mode: RunMode, **options: Any
@@ -57,12 +57,15 @@ def composed_once() -> Iterator[None]:
         if not options.get("validate_sweep_overrides", True):  # only the mode is wanted
             try:
                 kept[arguments] = compose(loader, config_name, overrides, RunMode.RUN)
-            except Exception:  # the values of a sweep, or a mistake, which the run will raise
+            except Exception as error:  # the values of a sweep, or a mistake, which the run raises
+                kept[arguments] = error
                 return compose(loader, config_name, overrides, run_mode, **options)
             return kept[arguments]
         config = kept.pop(arguments, None) if run_mode is RunMode.RUN else None
         if config is None:
             return compose(loader, config_name, overrides, run_mode, **options)
+        if isinstance(config, Exception):
+            raise config
         if config.hydra.mode is None:
             config.hydra.mode = RunMode.RUN
             config.hydra.overrides.hydra.append(RUN)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from deepdream import dreaming, explaining, images, rooms
 from deepdream.dreaming.config import DreamAppConfig
-from deepdream.image_formats import IMAGE_SUFFIXES, is_image_name, unused_files
+from deepdream.image_formats import IMAGE_SUFFIXES, is_image_name, unused_files, why_missing
 from deepdream.scenes.class_folders import find_files_below
 
 if TYPE_CHECKING:
@@ -25,12 +25,20 @@ if TYPE_CHECKING:
     from deepdream.models import Network
 
 DEFAULT_PHOTO = "china"
+NOISE = "noise"
 ROOMS = {"bathroom": 8, "bedroom": 4, "kitchen": 20}  # rendered, each with a seed
 ROOM_SIDE = 448
 NOISE_WIDTH = 600  # of image=noise where dream.width is null
 GUIDE_SIDE = 224  # of the photos of a folder where dream.width is null
 HEAT = ("gradcam", "not-gradcam")
 ONE_COLOR = 0.1  # by which the colours of a drawn mask may differ, at its smooth edges
+
+
+def check_names(*names: str | None) -> None:
+    """Raise FileNotFoundError for the first name that is no path, sample photo or room: before a network is loaded."""
+    for name in filter(None, names):
+        if name not in (NOISE, *HEAT, *images.SAMPLES, *ROOMS) and not Path(name).exists():
+            raise FileNotFoundError(why_missing(Path(name)))
 
 
 def dreamer(config: DreamAppConfig, network: Network) -> Dreamer:
@@ -57,7 +65,7 @@ def source_pixels(name: str | None, config: DreamAppConfig) -> Pixels:
         side = width or NOISE_WIDTH
         return np.full((side, side, 3), 128, np.uint8)  # only its size is used
     name = name or DEFAULT_PHOTO
-    if name == "noise":
+    if name == NOISE:
         width = width or NOISE_WIDTH
         return np.array(images.noise_image(width * 2 // 3, width, config.seed))
     made = _made_photo(name)

@@ -22,7 +22,7 @@ def without_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("app", "arguments", "message"),
     [
-        ("train", ("+nonsense=1",), "unknown key `nonsense`"),
+        pytest.param("train", ("+nonsense=1",), "unknown key `nonsense`", marks=pytest.mark.slow),
         ("train", ("+model.dilation=2", "data=rooms"), "unknown key `model.dilation`"),
         ("train", ("+model.dpth=18",), "unknown key `model.dpth`. Did you mean `model.depth`?"),
         ("dream", ("+dream.stpes=50",), "unknown key `dream.stpes`. Did you mean `dream.steps`?"),
@@ -31,10 +31,13 @@ def without_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             ("+explain.superpixel=9",),
             "unknown key `explain.superpixel`. Did you mean `explain.superpixels`?",
         ),
-        ("evaluate", ("bach_size=2",), "unknown key `bach_size`. Did you mean `batch_size`?"),
+        pytest.param(
+            *("evaluate", ("bach_size=2",), "unknown key `bach_size`. Did you mean `batch_size`?"),
+            marks=pytest.mark.slow,
+        ),
         ("dream", ("dream=vivd",), "unknown choice `dream=vivd`. Did you mean `dream=vivid`?"),
         ("train", ("best.ckpt",), "`best.ckpt` has no key; write model.pretrained=best.ckpt"),
-        ("train", (".",), "`.` has no key; write data.root=."),
+        pytest.param("train", (".",), "`.` has no key; write data.root=.", marks=pytest.mark.slow),
         ("evaluate", (".",), "`.` has no key; write root=."),
     ],
 )
@@ -44,6 +47,14 @@ def test_a_mistake_is_one_line_before_torch_is_imported(
     result = start_app(app, *arguments, cwd=tmp_path, **without_torch)
     assert (result.returncode, result.stderr) == (1, f"error: {message}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("app", ["dream", pytest.param("explain", marks=pytest.mark.slow)])
+def test_a_missing_image_is_told_before_torch_is_imported(
+    app: str, without_torch: dict[str, str], tmp_path: Path
+) -> None:
+    result = start_app(app, "image=photo.jpg", cwd=tmp_path, **without_torch)
+    assert (result.returncode, result.stderr) == (1, "error: there is no file photo.jpg; check the path\n")
 
 
 @pytest.mark.parametrize("flag", ["job", "hydra", "all"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,15 @@ from deepdream.schema import CONF, HYDRA_VERSION, register
 
 # Without the callback that keeps the folder of a sweep locked while this process lives.
 PLACE = ("hydra.run.dir=run", "hydra.sweep.dir=many", "~hydra.callbacks.run_folders")
+
+
+@pytest.fixture(autouse=True)
+def _loggers_restored() -> Iterator[None]:
+    """Hydra logs to the stdout of the test, which is closed after it."""
+    yield
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 def composed(arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, *, once: bool) -> tuple[list[Any], int]:

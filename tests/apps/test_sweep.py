@@ -13,6 +13,7 @@ from deepdream.apps.compare import main as compare
 from tests.conftest import ROOT, TINY, data_of, run_app
 
 QUICK = [*TINY, "evaluate=false", "trainer.limit_val_batches=1"]
+RATES = {1: ("-1", "0.1"), 2: ("0.01", "-1", "0.1")}  # of the jobs, by the number of processes of each; -1 fails
 
 
 @pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.slow)], ids="devices={}".format)
@@ -23,7 +24,7 @@ def devices(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="module")
 def sweep(devices: int, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
-    """A sweep of two jobs and one job that fails: its folder, exit status, and stderr."""
+    """A sweep, one of whose jobs fails: its folder, exit status, and what it printed."""
     folder = tmp_path_factory.mktemp("sweep")
     result = run_app(
         "train",
@@ -32,7 +33,7 @@ def sweep(devices: int, trained: Path, tmp_path_factory: pytest.TempPathFactory)
         *data_of(trained),
         f"trainer.devices={devices}",
         "hydra.sweep.dir=multirun/day/time",
-        "optimizer.lr=0.01,-1,0.1",
+        f"optimizer.lr={','.join(RATES[devices])}",
         "+callbacks.ranks._target_=tests.apps.ranks.WhatEachTrained",
         cwd=folder,
         PYTHONPATH=str(ROOT),
@@ -43,7 +44,9 @@ def sweep(devices: int, trained: Path, tmp_path_factory: pytest.TempPathFactory)
 
 def test_every_process_of_a_job_trains_its_values_in_its_folder(devices: int, sweep: tuple[Path, int, str]) -> None:
     folder, _, printed = sweep
-    for job, lr in ((0, 0.01), (2, 0.1)):
+    for job, lr in enumerate(RATES[devices]):
+        if lr == "-1":
+            continue
         files = sorted((folder / str(job)).glob("rank_*.txt"))
         assert [path.name for path in files] == [f"rank_{rank}.txt" for rank in range(devices)], printed
         assert {path.read_text() for path in files} == {f"{lr} {folder / str(job)}"}
@@ -53,29 +56,30 @@ def test_every_process_of_a_job_trains_its_values_in_its_folder(devices: int, sw
 
 
 def test_a_job_that_fails_leaves_the_others_alone_and_its_traceback_in_its_folder(
-    sweep: tuple[Path, int, str],
+    devices: int, sweep: tuple[Path, int, str]
 ) -> None:
     folder, status, printed = sweep
+    failed = RATES[devices].index("-1")
     assert status == 1, printed
-    assert printed.splitlines()[-1] == "error: 1 job of the sweep failed; its log is in multirun/day/time/1"
-    log = (folder / "1" / "train.log").read_text()
+    assert printed.splitlines()[-1] == f"error: 1 job of the sweep failed; its log is in multirun/day/time/{failed}"
+    log = (folder / str(failed) / "train.log").read_text()
     assert "Traceback (most recent call last)" in log
     assert "ValueError: optimizer.lr is -1; it must be 0 or more" in log
-    assert "Traceback" not in (folder / "2" / "train.log").read_text()
+    assert "Traceback" not in (folder / str(failed + 1) / "train.log").read_text()
 
 
 def test_the_runs_of_a_sweep_are_compared_the_best_first(
-    sweep: tuple[Path, int, str], capsys: pytest.CaptureFixture[str]
+    devices: int, sweep: tuple[Path, int, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, _, _ = sweep
     assert compare([str(folder)]) == 0
     assert "in descending order" in capsys.readouterr().out
     with (folder / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert rows[-1]["run"] == "1"
-    assert rows[-1]["val/accuracy"] == ""
-    assert {row["optimizer.lr"] for row in rows} == {"0.01", "-1", "0.1"}
-    assert float(rows[0]["val/accuracy"]) >= float(rows[1]["val/accuracy"])
+    assert {row["optimizer.lr"] for row in rows} == set(RATES[devices])
+    assert (rows[-1]["optimizer.lr"], rows[-1]["val/accuracy"]) == ("-1", "")
+    accuracies = [float(row["val/accuracy"]) for row in rows[:-1]]
+    assert accuracies == sorted(accuracies, reverse=True)
     assert set(rows[0]) == {"run", "optimizer.lr", "epoch", "val/accuracy", "test/accuracy", "evaluated"}
     with Image.open(folder / "comparison.png") as picture:
         assert picture.width > 1000

@@ -59,22 +59,27 @@ def test_every_model_of_conf_has_the_depth_of_its_name(depth: int) -> None:
     assert (model.stem, model.pretrained, model.zero_init_residual) == ("classic", None, True)
 
 
+EXPERIMENTS = ROOT / "conf" / "experiment"
+ABLATION = {path.relative_to(EXPERIMENTS).with_suffix("").as_posix() for path in EXPERIMENTS.glob("ablation/**/*.yaml")}
+
+
 def test_every_experiment_composes_and_overrides_the_other_groups() -> None:
-    folder = ROOT / "conf" / "experiment"
-    found = {
-        str(path.relative_to(folder).with_suffix("")): train_config(
-            f"experiment={path.relative_to(folder).with_suffix('')}"
-        )
-        for path in folder.rglob("*.yaml")
-    }
+    found = {path.stem: train_config(f"experiment={path.stem}") for path in EXPERIMENTS.glob("*.yaml")}
     assert found["demo"].trainer.max_epochs == 16
     assert (found["few_photos"].model.pretrained, found["few_photos"].data.train_list) == ("box", None)
-    plain = found["ablation/plain"]
+    plain = train_config("experiment=ablation/plain")
     assert (plain.decay_norm_and_bias, plain.evaluate, plain.data.batch_size) == (True, False, 64)
-    elements = [config for name, config in found.items() if name.startswith("ablation/") and name != "ablation/plain"]
-    assert all(config != plain for config in elements)
+
+
+@pytest.mark.slow
+def test_every_element_of_the_ablation_changes_the_plain_recipe() -> None:
+    plain = train_config("experiment=ablation/plain")
+    assert all(train_config(f"experiment={name}") != plain for name in ABLATION - {"ablation/plain"})
+
+
+def test_the_sweep_of_the_ablation_has_every_element() -> None:
     swept = OmegaConf.load(ROOT / "conf" / "sweep" / "ablation.yaml").hydra.sweeper.params.experiment
-    assert {name.strip() for name in swept.split(",")} == {name for name in found if name.startswith("ablation/")}
+    assert {name.strip() for name in swept.split(",")} == ABLATION
 
 
 @pytest.mark.parametrize(
@@ -319,6 +324,7 @@ def test_without_tensorboard_the_metrics_of_the_other_logger_are_named(trained: 
     assert "label_smoothing: 0.0" in (tmp_path / "csv" / "hparams.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_without_any_logger_works(trained: Path, tmp_path: Path) -> None:
     _, printed = train(trained, tmp_path, "~logger.tensorboard", "evaluate=false")
     assert "tensorboard" not in printed

@@ -35,6 +35,7 @@ def test_dreams_of_the_photo_are_written_and_become_a_film(logged: Path) -> None
     assert before != after
 
 
+@pytest.mark.slow
 def test_maps_of_the_same_images_are_written_and_become_a_film(logged: Path) -> None:
     folder = logged / "figures" / "gradcam"
     assert sorted(path.name for path in folder.iterdir()) == ["epoch_0000.png", "epoch_0001.png", "gradcam.gif"]

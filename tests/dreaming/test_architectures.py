@@ -123,11 +123,13 @@ def test_dreams_of_the_networks_that_people_use_raise_the_objective(name: str) -
         ("vgg16", "gordic", ["features.22"]),  # relu4_3, his default
         ("googlenet", "gordic", ["inception3b"]),
         ("googlenet", "inceptionism", ["inception4c"]),
-        ("googlenet", "guided", ["inception3b"]),
-        ("vgg16", "style", ["features.1", "features.6", "features.11", "features.18"]),  # Gatys: relu1_1 ... relu4_1
-        ("densenet121", "inceptionism", ["features.transition3"]),
+        pytest.param("googlenet", "guided", ["inception3b"], marks=pytest.mark.slow),
+        pytest.param(  # Gatys: relu1_1 ... relu4_1
+            *("vgg16", "style", ["features.1", "features.6", "features.11", "features.18"]), marks=pytest.mark.slow
+        ),
+        pytest.param("densenet121", "inceptionism", ["features.transition3"], marks=pytest.mark.slow),
         ("vit_b_16", "vivid", ["encoder.layers.encoder_layer_8", "encoder.layers.encoder_layer_11"]),
-        ("swin_t", "vivid", ["features.5", "features.7"]),
+        pytest.param("swin_t", "vivid", ["features.5", "features.7"], marks=pytest.mark.slow),
     ],
 )
 def test_presets_take_the_layers_that_suit_the_network(name: str, preset: str, layers: list[str]) -> None:

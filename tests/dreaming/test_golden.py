@@ -80,7 +80,7 @@ def test_a_preset_makes_the_same_image_as_ever(preset: str) -> None:
     assert fields(preset) == pytest.approx(golden, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [PRESETS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in PRESETS[1:])])
 def test_a_step_that_is_longer_by_a_hundredth_would_show(preset: str) -> None:
     golden = json.loads(GOLDEN.read_text())[preset]
     longer = DreamConfig.preset(preset).step_size * 1.01

@@ -74,6 +74,7 @@ def _make_beside(machine: str, rooms: Path, folder: Path, start: float, dies: bo
     make(untrained(), rooms, folder, start=start, on_page=wait_for_the_one_that_dies)
 
 
+@pytest.mark.slow
 def test_processes_on_two_machines_share_a_microscope_though_one_is_killed(
     rooms: Path, site: Path, tmp_path: Path
 ) -> None:

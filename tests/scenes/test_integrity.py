@@ -12,6 +12,8 @@ from deepdream.scenes.integrity import check_image, read_records, summarize, wri
 MIT67 = Path(__file__).parents[3] / "shared" / "mit67"
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)).resize((480, 360))
 
+PALETTE = PHOTO.quantize(16, method=Image.Quantize.FASTOCTREE)
+
 
 def encoded(image: Image.Image = PHOTO, **options: object) -> bytes:
     file = io.BytesIO()
@@ -29,9 +31,9 @@ def encoded(image: Image.Image = PHOTO, **options: object) -> bytes:
         ("plain.jfif", encoded(), "RGB", "JPEG", "ok"),
         ("grey.jpg", encoded(PHOTO.convert("L")), "L", "JPEG", "converted"),
         ("cmyk.jpg", encoded(PHOTO.convert("CMYK")), "CMYK", "JPEG", "converted"),
-        ("palette.png", encoded(PHOTO.quantize(16), format="PNG"), "P", "PNG", "converted"),
+        ("palette.png", encoded(PALETTE, format="PNG"), "P", "PNG", "converted"),
         ("alpha.png", encoded(PHOTO.convert("RGBA"), format="PNG"), "RGBA", "PNG", "converted"),
-        ("gif_inside.jpg", encoded(PHOTO.quantize(16), format="GIF"), "P", "GIF", "converted"),
+        ("gif_inside.jpg", encoded(PALETTE, format="GIF"), "P", "GIF", "converted"),
         ("png_inside.jpg", encoded(format="PNG"), "RGB", "PNG", "converted"),
     ],
 )
