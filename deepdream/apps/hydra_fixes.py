@@ -44,7 +44,7 @@ def brief_help() -> Iterator[None]:
 def composed_once() -> Iterator[None]:
     """Hydra composes the configuration to learn its mode, and then once more to run it: 0.2 to 0.3 s of every start.
 
-    Inside the block a single run takes what was composed for the mode. Configurations, errors and recorded overrides
+    Inside the block a single run takes what was composed for the mode, or its error. Configurations, errors and recorded overrides
     are those of Hydra alone; a sweep composes as before.
     """
     compose = ConfigLoaderImpl.load_configuration
@@ -56,20 +56,20 @@ def composed_once() -> Iterator[None]:
         arguments = (config_name, *(override for override in overrides if override != RUN))
         if not options.get("validate_sweep_overrides", True):  # only the mode is wanted
             try:
-                kept[arguments] = compose(loader, config_name, overrides, RunMode.RUN)
+                config = kept[arguments] = compose(loader, config_name, overrides, RunMode.RUN)
             except Exception as error:  # the values of a sweep, or a mistake, which the run raises
                 kept[arguments] = error
                 return compose(loader, config_name, overrides, run_mode, **options)
-            return kept[arguments]
-        config = kept.pop(arguments, None) if run_mode is RunMode.RUN else None
-        if config is None:
+            return config
+        known = kept.pop(arguments, None) if run_mode is RunMode.RUN else None
+        if known is None:
             return compose(loader, config_name, overrides, run_mode, **options)
-        if isinstance(config, Exception):
-            raise config
-        if config.hydra.mode is None:
-            config.hydra.mode = RunMode.RUN
-            config.hydra.overrides.hydra.append(RUN)
-        return config
+        if isinstance(known, Exception):
+            raise known
+        if known.hydra.mode is None:
+            known.hydra.mode = RunMode.RUN
+            known.hydra.overrides.hydra.append(RUN)
+        return known
 
     with _replaced(ConfigLoaderImpl, "load_configuration", load):
         yield
