@@ -44,8 +44,8 @@ def brief_help() -> Iterator[None]:
 def composed_once() -> Iterator[None]:
     """Hydra composes the configuration to learn its mode, and then once more to run it: 0.2 to 0.3 s of every start.
 
-    Inside the block a single run takes what was composed for the mode, or its error. Configurations, errors and recorded overrides
-    are those of Hydra alone; a sweep composes as before.
+    Inside the block a single run takes what was composed for the mode, or its error. Configurations, errors and
+    recorded overrides are those of Hydra alone; a sweep composes as before.
     """
     compose = ConfigLoaderImpl.load_configuration
     kept: dict[tuple[str | None, ...], DictConfig | Exception] = {}
