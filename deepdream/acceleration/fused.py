@@ -24,6 +24,7 @@ from deepdream.hardware import cpu_features
 INSTRUCTIONS = {torch.float32: "avx2", torch.bfloat16: "avx512_f"}  # with which fused convolutions were measured
 OPERATORS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
 CHANNELS_LAST = torch.channels_last
+FEW = 4_000_000  # numbers at the input of a stage, as before layer2 of a ResNet-50 at 600x400: see `_passing`
 
 
 def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
@@ -182,10 +183,11 @@ class _Blocks(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, blocks: Sequence[FusedBlock]) -> Tensor:
         saved = []
         ctx.blocks, ctx.size = blocks, x.shape
+        is_small = x.numel() <= FEW
         for block in blocks:
             maps = block.forward(x)
             x = maps[-1]
-            saved += [_passing(y) for y in maps]
+            saved += [_passing(y, is_small=is_small) for y in maps]
         ctx.save_for_backward(*saved)
         return x
 
@@ -202,13 +204,14 @@ class _Blocks(torch.autograd.Function):
         return g, None
 
 
-def _passing(y: Tensor) -> Tensor:
-    """What tells where `y`, an output of ReLU, is positive: in float32 a mask, which takes a quarter of the memory.
+def _passing(y: Tensor, *, is_small: bool) -> Tensor:
+    """What tells where `y`, an output of ReLU, is positive: itself, or in float32 a mask, a quarter of its memory.
 
-    It is of 0 and 1 as uint8: a gradient is multiplied by it in 0.4 of the time that one of bool takes. Masks of
+    Keeping `y` saves a tenth of a dream of layer1, and as much memory as a step can spare only where maps are small.
+    A mask is of 0 and 1 as uint8: a gradient is multiplied by it in 0.4 of the time that one of bool takes. Masks of
     bfloat16 would take half of the memory, and longer than the rest of a step.
     """
-    return y if y.dtype == torch.bfloat16 else y.bool().view(torch.uint8)
+    return y if is_small or y.dtype == torch.bfloat16 else y.bool().view(torch.uint8)
 
 
 def _masked(gradient: Tensor, passing: Tensor, *, over: bool) -> Tensor:
@@ -218,10 +221,11 @@ def _masked(gradient: Tensor, passing: Tensor, *, over: bool) -> Tensor:
     """
     if passing.dtype == torch.uint8:
         return gradient.mul_(passing) if over else gradient * passing
-    g, y = gradient.view(torch.int16), passing.view(torch.int16)
+    kind = torch.int16 if passing.dtype == torch.bfloat16 else passing.dtype
+    g, y = gradient.view(kind), passing.view(kind)
     threshold = torch.ops.aten.threshold_backward
     found: Tensor = threshold.grad_input(g, y, 0, grad_input=g) if over else threshold(g, y, 0)
-    return found.view(torch.bfloat16)
+    return found.view(passing.dtype)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from deepdream.acceleration import frozen as frozen_module
+from deepdream.acceleration import fused as fused_module
 from deepdream.acceleration.frozen import accelerated_copy
 from deepdream.acceleration.fused import FusedBlocks, can_fuse, fuse_residual_blocks
 from deepdream.models import ResNet
@@ -69,6 +70,19 @@ def test_taps_and_gradients_are_those_of_float64(make, name):
     expected, found = tap_and_gradient(model, name, image()), tap_and_gradient(fused, name, image().float())
     assert error(found[0], expected[0]) < 1e-5
     assert error(found[1], expected[1]) < 2e-3  # a ReLU whose input is 0 up to rounding passes its gradient or does not
+
+
+def test_masks_of_large_maps_pass_the_same_gradients_as_the_small_maps_themselves(monkeypatch):
+    torch.manual_seed(0)
+    model = with_statistics(ResNet(14, 5)).requires_grad_(False)
+    fused = accelerated_copy(model, torch.float32, CPU, keep=["layer3"])
+    _, gradient = tap_and_gradient(fused, "layer3", image().float())
+    monkeypatch.setattr(fused_module, "FEW", 0)
+    masked: list[Tensor] = []
+    passing = fused_module._passing
+    monkeypatch.setattr(fused_module, "_passing", lambda y, **how: masked.append(passing(y, **how)) or masked[-1])
+    assert torch.equal(tap_and_gradient(fused, "layer3", image().float())[1], gradient)
+    assert {each.dtype for each in masked} == {torch.uint8}
 
 
 @pytest.mark.skipif(not can_fuse(torch.bfloat16, CPU), reason="no fused convolutions of bfloat16 without AVX-512")
