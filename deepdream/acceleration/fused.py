@@ -207,7 +207,7 @@ class _Blocks(torch.autograd.Function):
 def _passing(y: Tensor, *, is_small: bool) -> Tensor:
     """What tells where `y`, an output of ReLU, is positive: itself, or in float32 a mask, a quarter of its memory.
 
-    Keeping `y` saves a tenth of a dream of layer1, and as much memory as a step can spare only where maps are small.
+    Where maps are small `y` is kept: a dream takes 5 to 8 % less time, and one of layer3 at 600x400 85 MB more memory.
     A mask is of 0 and 1 as uint8: a gradient is multiplied by it in 0.4 of the time that one of bool takes. Masks of
     bfloat16 would take half of the memory, and longer than the rest of a step.
     """
