@@ -16,6 +16,7 @@ from deepdream.acceleration.frozen import accelerated_copy
 from deepdream.acceleration.fused import FusedBlocks, can_fuse, fuse_residual_blocks
 from deepdream.models import ResNet
 from tests.acceleration.test_frozen import read, with_statistics
+from tests.slow import slow_but
 
 CPU = torch.device("cpu")
 
@@ -59,7 +60,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize(
     "name",
-    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("layer1", "layer2.0")), "layer3.0.conv2", "layer3"],
+    slow_but(["layer3.0.conv2", "layer3"], ["layer1", "layer2.0", "layer3.0.conv2", "layer3"]),
 )
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS.keys())
 def test_taps_and_gradients_are_those_of_float64(make, name):

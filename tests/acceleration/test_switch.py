@@ -22,6 +22,7 @@ from deepdream.models import Network
 from tests.conftest import ROOT
 from tests.dreaming.networks import photo, resnet18
 from tests.explaining.networks import scene, small_resnet
+from tests.slow import slow_but
 
 CPU = torch.device("cpu")
 STEPS = ("fold_batch_norm", "relu_in_place", "relu_after_pool", "block_strided", "fuse_residual_blocks")
@@ -71,7 +72,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ran
 
 
-@pytest.mark.parametrize("work", [dream, *(pytest.param(f, marks=pytest.mark.slow) for f in (explanation, prediction))])
+@pytest.mark.parametrize("work", slow_but([dream], [dream, explanation, prediction]))
 def test_the_result_is_the_same_with_acceleration_off_and_then_no_part_of_it_runs(
     work: Callable[[], Tensor], calls: list[str]
 ) -> None:

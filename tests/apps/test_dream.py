@@ -128,19 +128,6 @@ def test_bad_input_fails_with_one_line_and_without_a_traceback(checkpoint: Path,
     assert not list(tmp_path.rglob("dream*.png"))
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "I;16"])
-def test_any_kind_of_image_dreams(checkpoint: Path, tmp_path: Path, mode: str) -> None:
-    image = Image.effect_noise((120, 90), 60)
-    image = (
-        Image.fromarray(np.asarray(image, np.uint16) * 257) if mode == "I;16" else image.convert("RGB").convert(mode)
-    )
-    image.save(tmp_path / "photo.png")
-    result = run_app("dream", f"ckpt={checkpoint}", "image=photo.png", *QUICK, "output=d.png", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    with Image.open(tmp_path / "d.png") as dream:
-        assert (dream.mode, dream.size) == ("RGB", (160, 120))
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -246,6 +233,7 @@ def test_a_folder_reads_its_guide_once(checkpoint: Path, tmp_path: Path, monkeyp
     assert read.count("flower") == 1
 
 
+@pytest.mark.slow
 def test_the_image_outside_the_mask_is_the_photo_to_the_bit(checkpoint: Path, tmp_path: Path) -> None:
     noise_image(48, 64, 0).save(tmp_path / "photo.png")
     mask = np.zeros((48, 64), np.uint8)

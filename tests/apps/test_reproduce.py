@@ -17,6 +17,7 @@ from deepdream.models import load_network
 from deepdream.provenance import read_provenance, write_png
 from tests.conftest import run_app
 from tests.hostile.test_pictures import config as config_of
+from tests.slow import slow_but
 
 QUICK = ("dream=gordic", "dream.width=120", "dream.octaves=2", "dream.steps=2", "dream.layers=[layer2]")
 
@@ -58,7 +59,7 @@ OLD = Path(__file__).parent / "data"
 
 @pytest.mark.parametrize(
     "name",
-    ["vivid.png", *(pytest.param(name, marks=pytest.mark.slow) for name in ("grid.png", "gordic.png", "class.jpg"))],
+    slow_but(["vivid.png"], ["vivid.png", "grid.png", "gordic.png", "class.jpg"]),
 )
 def test_an_image_of_version_0_1_0_is_reproduced(tmp_path: Path, name: str) -> None:
     """The mean, because the number of threads changes the order of float32 sums, which a dream amplifies."""

@@ -24,6 +24,7 @@ from deepdream.dreaming.channel_grid import strongest_channels, visualize_channe
 from deepdream.models import Network, ResNet
 from deepdream.schema import choices
 from tests.dreaming.networks import photo, wrap
+from tests.slow import slow_but
 
 GOLDEN = Path(__file__).with_name("golden.json")
 TOLERANCE = 1e-6  # of values in [0, 1]
@@ -80,7 +81,7 @@ def test_a_preset_makes_the_same_image_as_ever(preset: str) -> None:
     assert fields(preset) == pytest.approx(golden, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("preset", [PRESETS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in PRESETS[1:])])
+@pytest.mark.parametrize("preset", slow_but(PRESETS[:1], PRESETS))
 def test_a_step_that_is_longer_by_a_hundredth_would_show(preset: str) -> None:
     golden = json.loads(GOLDEN.read_text())[preset]
     longer = DreamConfig.preset(preset).step_size * 1.01

@@ -24,6 +24,7 @@ from deepdream.dreaming.tiles import (
 )
 from deepdream.dreaming.transforms import Transform
 from tests.dreaming.networks import photo
+from tests.slow import slow_but
 
 SIZES = [(300, 900), (900, 300), (2160, 3840), (1080, 1921), (1023, 1023), (40, 30_000), (30_000, 7), (330, 5_001)]
 REACHES = [(32, 1), (32, 4), (48, 8), (64, 16), (64, 32)]  # margin and stride
@@ -64,7 +65,7 @@ def test_a_image_that_fits_is_one_tile():
 
 
 @pytest.mark.parametrize(("margin", "stride"), REACHES)
-@pytest.mark.parametrize("length", [1921, 3840])
+@pytest.mark.parametrize("length", slow_but([1921], [1921, 3840]))
 def test_tiles_hand_over_everywhere_in_their_overlap_equally_often(length, margin, stride):
     draws = 2_000
     origins = (np.arange(draws) + 0.5) / draws

@@ -11,6 +11,7 @@ from deepdream.explaining.config import METHODS
 from deepdream.models import Network
 from tests.architectures import FULL_SIZE, SMALL, hooks, network
 from tests.explaining.networks import scene
+from tests.slow import slow_but
 
 QUICK = ExplainConfig.preset(
     lime_samples=12,
@@ -32,7 +33,7 @@ def methods_for(made: Network) -> list[str]:
     return [name for name in METHODS if has_relu or name != "guided_gradcam"]
 
 
-@pytest.mark.parametrize("size", [32, 48])
+@pytest.mark.parametrize("size", slow_but([48], [32, 48]))
 @pytest.mark.parametrize("name", SMALL)
 def test_every_method_explains_every_layout_at_any_size(name: str, size: int) -> None:
     made = network(SMALL[name])

@@ -14,6 +14,7 @@ from deepdream.explaining.config import ExplainConfig
 from deepdream.explaining.context import attribution_context
 from deepdream.models import Network
 from tests.explaining.networks import CLASSES, patch_map, patch_network, scene, small_resnet
+from tests.slow import slow_but
 
 QUICK = ExplainConfig.preset(
     smoothgrad_samples=4,
@@ -63,9 +64,7 @@ def test_every_method_gives_a_map_and_leaves_the_model_as_it_was(method: str) ->
 SAMPLED = ("smoothgrad", "gradient_shap", "lime", "kernel_shap")  # these draw random numbers
 
 
-@pytest.mark.parametrize(
-    "method", [pytest.param(name, marks=() if name in SAMPLED else pytest.mark.slow) for name in METHODS]
-)
+@pytest.mark.parametrize("method", slow_but(SAMPLED, METHODS))
 def test_the_same_arguments_give_the_same_attribution(method: str) -> None:
     torch.manual_seed(1)
     first = explain(small_resnet(), scene(), [method], config=QUICK)[0]
@@ -109,7 +108,9 @@ def test_a_contrast_is_the_difference_of_the_logits() -> None:
     assert contrast[0].question == "kitchen against library"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", slow_but(("gradcam", "eigencam", "integrated_gradients", "occlusion", "lime"), METHODS)
+)
 def test_every_method_contrasts_two_classes_but_eigencam(method: str) -> None:
     network, image = small_resnet(), scene()
     alone, contrast = (

@@ -15,6 +15,7 @@ from tests.faults import runs
 from tests.forks import begin, run
 from tests.scenes.archives import lists, official_tar
 from tests.scenes.server import Answer, Server
+from tests.slow import slow_but
 
 QUICK = 1  # kills of each command in `make test`
 ALL = 6  # in `make test-all`: 30 in all
@@ -105,12 +106,8 @@ def undisturbed(
     return outcome
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "training" else pytest.param(name, marks=pytest.mark.slow) for name in COMMANDS]
-)
-@pytest.mark.parametrize(
-    "seed", [seed if seed < QUICK else pytest.param(seed, marks=pytest.mark.slow) for seed in range(ALL)]
-)
+@pytest.mark.parametrize("name", slow_but(["training"], COMMANDS))
+@pytest.mark.parametrize("seed", slow_but(range(QUICK), range(ALL)))
 def test_the_run_after_a_kill_matches_an_uninterrupted_one(
     name: str,
     seed: int,

@@ -7,6 +7,7 @@ from torch import nn
 
 from deepdream.models import DEPTHS, ResNet
 from deepdream.models.blocks import BasicBlock, Bottleneck
+from tests.slow import slow_but
 
 VARIANTS = [
     {"stem": "deep"},
@@ -17,7 +18,7 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("depth", [18, 50, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (34, 101, 152))])
+@pytest.mark.parametrize("depth", slow_but([18, 50], [18, 34, 50, 101, 152]))
 def test_logits_are_bit_equal_to_torchvisions_with_its_weights(depth: int) -> None:
     torch.manual_seed(depth)
     theirs = getattr(torchvision.models, f"resnet{depth}")(num_classes=67)
@@ -54,7 +55,7 @@ def test_the_parts_shared_with_torchvision_have_its_names_and_shapes(depth: int,
     assert all(key in shared or key.startswith(("conv1.", "spatial.")) for key in shapes)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (97, 64), (33, 80)])
+@pytest.mark.parametrize("size", slow_but([(33, 80)], [(64, 64), (97, 64), (33, 80)]))
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_every_variant_has_logits_and_gradients_at_any_size(size: tuple[int, int], variant: dict[str, Any]) -> None:
     model = ResNet(14, 5, **variant)

@@ -210,6 +210,7 @@ def test_of_several_processes_one_renders_and_the_others_wait(tmp_path: Path) ->
     assert sorted(names(tmp_path)) == ["alone", "rooms"]
 
 
+@pytest.mark.slow
 def test_a_shortcut_is_planted_in_training_images_of_one_class(tmp_path: Path) -> None:
     settings = {**TINY, "train_per_class": 4}
     write_rooms(tmp_path / "plain", **settings)

@@ -398,6 +398,7 @@ def _start(script: str, root: Path, server: Server, *more: str) -> subprocess.Po
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_four_processes_at_once_download_once(server: Server, root: Path) -> None:
     server.answers[ARCHIVE] = [Answer(pause=0.1)]
     processes = [_start("ensure_downloaded(config, retry=retry)", root, server) for _ in range(4)]

@@ -11,6 +11,7 @@ import pytest
 from deepdream.apps.arguments import as_overrides
 from deepdream.schema import compose
 from deepdream.studio import networks, settings
+from tests.slow import slow_but
 
 ODD = {
     "layers": ("layer3", "layer4:12", "-0.5*layer2", "layer3.*"),
@@ -23,7 +24,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("preset", settings.presets())
+@pytest.mark.parametrize("preset", slow_but(("vivid", "gordic", "maco", "style"), settings.presets()))
 @pytest.mark.parametrize("changes", [ODD, pytest.param({}, marks=pytest.mark.slow)])
 def test_a_recipe_turns_the_knobs_to_where_they_were(preset: str, changes: dict[str, object]) -> None:
     setting = dataclasses.replace(settings.of_preset(preset), **changes)
