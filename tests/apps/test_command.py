@@ -50,7 +50,7 @@ def test_a_mistake_is_one_line_before_torch_is_imported(
 
 
 @pytest.mark.parametrize("app", ["dream", pytest.param("explain", marks=pytest.mark.slow)])
-def test_a_missing_image_is_told_before_torch_is_imported(
+def test_a_missing_image_is_an_error_before_torch_is_imported(
     app: str, without_torch: dict[str, str], tmp_path: Path
 ) -> None:
     result = start_app(app, "image=photo.jpg", cwd=tmp_path, **without_torch)
