@@ -68,7 +68,7 @@ def main(config: DreamAppConfig, folder: Path) -> None:
         config = _with_bits(config, output)
     if not config.overwrite:
         refuse_output_among_inputs(_files_read(config), [output])
-    inputs.check_names(*([] if several else [config.image]), config.guide, config.mask)
+    inputs.check_names(*([] if several else [config.image]), config.guide, config.mask, config.film.music)
     network = chosen_network(config.ckpt or BUNDLED, config)
     if config.reproduce is not None:
         reproduce.check_same_network(config, network)

@@ -41,6 +41,8 @@ class _Test(NamedTuple):
 def main(config: EvaluateConfig, folder: Path) -> None:
     """Evaluate checkpoints on the test images of their data; compare several."""
     rank = share_of_folder(None if RunFolders.made else str(folder), key="hydra.run.dir", device=config.device)
+    if config.root and not Path(config.root).exists():
+        raise ValueError(f"root is {config.root}, which does not exist; name the folder of the data set")
     report = OneFile(folder / REPORT)
     loggers = open_loggers(config.logger, config.tags)
     names = config.checkpoints

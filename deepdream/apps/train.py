@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 
 from deepdream import callbacks, models, scenes, training
+from deepdream.apps.checkpoints import check_file
 from deepdream.apps.command import command
 from deepdream.apps.distributed import in_one_folder, require_all, tell_folder
 from deepdream.apps.evaluate import evaluate_network
@@ -61,6 +62,8 @@ def _own_loss(argument: str) -> str:
 def main(config: TrainConfig, folder: Path) -> None:
     """Train, choose the best checkpoint on the validation images, evaluate it on the test images."""
     tell_folder(folder)
+    if config.model.pretrained:
+        check_file(str(config.model.pretrained))
     import pytorch_lightning as pl
 
     training.quiet_lightning()

@@ -18,17 +18,16 @@ from torch import Tensor, nn
 from deepdream.checks import one_of
 from deepdream.images import MAX_PIXELS
 from deepdream.models.building import ARCHITECTURE, TARGET, build_model
+from deepdream.models.config import missing_weights
 from deepdream.models.matching import loaded
 from deepdream.models.network import Network, index_names
 from deepdream.models.preprocessing import INTERPOLATIONS
-from deepdream.schema import did_you_mean
 
 # The hyper-parameters, besides the classes, of every checkpoint that deepdream.training writes; plain values. `model`
 # is what `build_model` takes.
 CHECKPOINT_KEYS = ("model", "mean", "std", "image_size")
 # Of ResNet in version 0.1.0, where they differ from today's. Its checkpoints may have fewer keys.
 EARLIER_DEFAULTS = {"depth": 50}
-ENDINGS = (".ckpt", ".pth", ".pt", ".tar", ".safetensors")  # of files of weights
 PLACES = ("root", "cache", "cache_dir", "url", "workers")  # of the record of the data: paths and addresses
 LARGEST_SIDE = math.isqrt(MAX_PIXELS)
 
@@ -107,7 +106,7 @@ def read_checkpoint_file(path: Path) -> tuple[dict[str, Any], str]:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name the checkpoint in it, for example {path}/checkpoints/best.ckpt")
     if not path.is_file():
-        raise missing_file(path)
+        raise missing_weights(path)
     data = path.read_bytes()
     _refuse_compressed(path, data)
     try:
@@ -123,12 +122,6 @@ def read_checkpoint_file(path: Path) -> tuple[dict[str, Any], str]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     return content, hashlib.sha256(data).hexdigest()
-
-
-def missing_file(path: Path) -> FileNotFoundError:
-    """The error for a file of weights that does not exist, with the similar names beside it."""
-    siblings = [str(other) for ending in ENDINGS for other in path.parent.glob(f"*{ending}")]
-    return FileNotFoundError(f"there is no checkpoint {path}{did_you_mean(str(path), siblings)}")
 
 
 def _refuse_compressed(path: Path, data: bytes) -> None:

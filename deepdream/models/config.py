@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from deepdream.checks import above, at_least, one_of
 from deepdream.key_kinds import OUTPUT, PATH
 from deepdream.registry import Registry
-from deepdream.schema import typed
+from deepdream.schema import did_you_mean, typed
 
+ENDINGS = (".ckpt", ".pth", ".pt", ".tar", ".safetensors")  # of files of weights
 BUNDLED = "miniplaces"  # the network of the package that the commands use where none is named
 
 # depth: (kind of block, blocks in each stage)
@@ -36,6 +38,12 @@ STEMS = Registry(
 )
 HEADS = ("average", "wise")
 LIBRARIES = ("torchvision", "timm")
+
+
+def missing_weights(path: Path) -> FileNotFoundError:
+    """The error for a file of weights that does not exist, with the similar names beside it."""
+    siblings = [str(other) for ending in ENDINGS for other in path.parent.glob(f"*{ending}")]
+    return FileNotFoundError(f"there is no checkpoint {path}{did_you_mean(str(path), siblings)}")
 
 
 @dataclass(kw_only=True)

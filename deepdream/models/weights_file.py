@@ -12,7 +12,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from deepdream.models.checkpoint_file import missing_file, read_checkpoint_file
+from deepdream.models.checkpoint_file import read_checkpoint_file
+from deepdream.models.config import missing_weights
 
 SAFETENSORS = ".safetensors"
 # Where checkpoints keep the weights, averaged ones first, as timm prefers them.
@@ -69,7 +70,7 @@ def read_weights_file(path: Path) -> tuple[dict[str, Any], str]:
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], str]:
     if not path.is_file():
-        raise missing_file(path)
+        raise missing_weights(path)
     data = path.read_bytes()
     try:
         return dict(safetensors.torch.load(data)), hashlib.sha256(data).hexdigest()

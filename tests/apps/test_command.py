@@ -49,12 +49,27 @@ def test_a_mistake_is_one_line_before_torch_is_imported(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("app", ["dream", pytest.param("explain", marks=pytest.mark.slow)])
-def test_a_missing_image_is_an_error_before_torch_is_imported(
-    app: str, without_torch: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("app", "argument", "message"),
+    [
+        ("dream", "image=photo.jpg", "there is no file photo.jpg; check the path"),
+        pytest.param(
+            "explain", "image=photo.jpg", "there is no file photo.jpg; check the path", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "predict", "images=photo.jpg", "there is no file photo.jpg; check the path", marks=pytest.mark.slow
+        ),
+        pytest.param("evaluate", "root=data", "root is data, which does not exist", marks=pytest.mark.slow),
+        ("dream", "ckpt=best.ckpt", "there is no checkpoint best.ckpt"),
+        pytest.param("train", "model.pretrained=best.ckpt", "there is no checkpoint best.ckpt", marks=pytest.mark.slow),
+    ],
+)
+def test_a_missing_file_is_an_error_before_torch_is_imported(
+    app: str, argument: str, message: str, without_torch: dict[str, str], tmp_path: Path
 ) -> None:
-    result = start_app(app, "image=photo.jpg", cwd=tmp_path, **without_torch)
-    assert (result.returncode, result.stderr) == (1, "error: there is no file photo.jpg; check the path\n")
+    result = start_app(app, argument, cwd=tmp_path, **without_torch)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith(f"error: {message}")
 
 
 @pytest.mark.parametrize("flag", ["job", "hydra", "all"])
