@@ -136,7 +136,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 def data_of(trained: Path) -> tuple[str, str]:
-    """The arguments for the rooms of that run, drawn and decoded already."""
+    """The arguments for the rooms of that run, drawn already, and decoded once for all tests of a worker."""
     return f"data.root={trained / 'rooms'}", f"data.cache_dir={trained / 'data' / 'cache'}"
 
 
