@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from deepdream.hardware import cpu_features
 INSTRUCTIONS = {torch.float32: "avx2", torch.bfloat16: "avx512_f"}  # with which fused convolutions were measured
 OPERATORS = ("_convolution_pointwise", "_convolution_pointwise_", "_reorder_convolution_weight")
 CHANNELS_LAST = torch.channels_last
-FEW = 4_000_000  # numbers at the input of a stage, as before layer2 of a ResNet-50 at 600x400: see `_passing`
+FEW = 18_000_000  # numbers in the maps of a stage, as in layer1 of a ResNet-50 at 600x400: see `_passing`
 
 
 def can_fuse(dtype: torch.dtype, device: torch.device) -> bool:
@@ -183,7 +183,7 @@ class _Blocks(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, blocks: Sequence[FusedBlock]) -> Tensor:
         saved = []
         ctx.blocks, ctx.size = blocks, x.shape
-        is_small = x.numel() <= FEW
+        is_small = _count(x.shape, blocks) <= FEW
         for block in blocks:
             maps = block.forward(x)
             x = maps[-1]
@@ -202,6 +202,16 @@ class _Blocks(torch.autograd.Function):
             is_last = block is ctx.blocks[-1]  # its gradient comes from outside and may have other readers
             g = block.backward(g, of_block, size, over=not is_last)
         return g, None
+
+
+def _count(size: torch.Size, blocks: Sequence[FusedBlock]) -> int:
+    """The numbers in all maps of blocks in a row, for an input of `size`."""
+    images, _, height, width = size
+    count = 0
+    for conv in (conv for block in blocks for conv in block.main):
+        height, width = ceil(height / conv.stride), ceil(width / conv.stride)
+        count += images * conv.outputs * height * width
+    return count
 
 
 def _passing(y: Tensor, *, is_small: bool) -> Tensor:
