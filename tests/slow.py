@@ -1,4 +1,4 @@
-"""The parameters of a test of which `make test` tries some and `make test-all` all."""
+"""Parametrized tests that run a few of their values in `make test`, and every value in `make test-all`."""
 
 from __future__ import annotations
 

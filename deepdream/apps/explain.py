@@ -15,7 +15,7 @@ from deepdream.apps.command import command
 from deepdream.apps.distributed import share_of_folder, start_of
 from deepdream.apps.explained_folder import PANELS, ImageNumbers, explain_folder
 from deepdream.apps.ground_truth import grade
-from deepdream.apps.inputs import check_names, images_below
+from deepdream.apps.inputs import images_below
 from deepdream.apps.run_folder import RunFolders
 from deepdream.apps.run_loggers import open_loggers, places_to_look, recorded
 from deepdream.console import command_line, print_table, relative
@@ -38,7 +38,6 @@ def main(config: ExplainAppConfig, folder: Path) -> None:
     images = {} if config.ground_truth.enabled else images_below(config.image)
     named = None if RunFolders.made else str(folder)
     rank = share_of_folder(named, key="hydra.run.dir", device=config.device) if len(images) > 1 else None
-    check_names(*(images.values() if len(images) == 1 else ()))
     network = chosen_network(config.ckpt or BUNDLED, config)
     network.model.to(best_device(config.device))
     for name in (config.target, config.against):

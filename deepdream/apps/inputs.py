@@ -183,11 +183,13 @@ def images_below(image: str | list[str]) -> dict[str, str]:
     """Images, by a name for each: one file or sample, several, or all in a folder and its subfolders.
 
     A name is that of the file without its suffix, with its subfolders in front: "hotel/room.jpg" is "hotel_room". Files
-    that would share one are named by their path: "hotel/room.jpg". Raises ValueError if a folder has no image.
+    that would share one are named by their path: "hotel/room.jpg". Raises ValueError if a folder has no image, and
+    what `check_names` raises for one file.
     """
     if isinstance(image, list):
         return dict(zip(unique_names([Path(each) for each in image]), image, strict=True))
     if not os.path.isdir(image):
+        check_names(image)
         return {Path(image).name.rpartition(".")[0].strip(".") or Path(image).name: image}
     files = list(find_files_below(Path(image)))
     found = sorted(PurePath(file) for file in files if is_image_name(file))

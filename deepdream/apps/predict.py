@@ -18,7 +18,7 @@ from deepdream.apps.checkpoints import chosen_network
 from deepdream.apps.command import command
 from deepdream.apps.device_processes import on_devices
 from deepdream.apps.distributed import share_of_folder, start_of
-from deepdream.apps.inputs import check_names, images_below, read_photo
+from deepdream.apps.inputs import images_below, read_photo
 from deepdream.apps.run_folder import RunFolders
 from deepdream.apps.shared_predictions import print_kept, shared_predictions
 from deepdream.claims import OneFile
@@ -42,7 +42,6 @@ SHOWN = 20  # photos on the console; of more, the classes are counted
 def main(config: PredictConfig, folder: Path) -> None:
     """Write the most probable classes of each photo, and print them or a summary."""
     photos = list(images_below(config.images).values())
-    check_names(*(photos if len(photos) == 1 else ()))
     is_alone = RunFolders.made is not None and config.devices == 1
     rank = share_of_folder(None if RunFolders.made else str(folder), key="hydra.run.dir", device=config.device)
     network = chosen_network(config.ckpt or BUNDLED, config)

@@ -63,7 +63,7 @@ def main(config: TrainConfig, folder: Path) -> None:
     """Train, choose the best checkpoint on the validation images, evaluate it on the test images."""
     tell_folder(folder)
     if config.model.pretrained:
-        check_file(str(config.model.pretrained))
+        check_file(config.model.pretrained)
     import pytorch_lightning as pl
 
     training.quiet_lightning()
