@@ -132,11 +132,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
             result = run_app("train", *TINY, cwd=original)
             assert result.returncode == 0, result.stdout + result.stderr
             done.touch()
-    return Path(shutil.copytree(original, tmp_path_factory.mktemp("copy") / "trained"))
+    copy = tmp_path_factory.mktemp("copy") / "trained"
+    shutil.copytree(original, copy, ignore=shutil.ignore_patterns("rooms"))
+    (copy / "rooms").symlink_to(original / "rooms")  # no test changes them, and the cache knows them by their path
+    return copy
 
 
 def data_of(trained: Path) -> tuple[str, str]:
-    """The arguments for the rooms of that run, drawn already, and decoded once for all tests of a worker."""
+    """The arguments for the rooms of that run, drawn and decoded already."""
     return f"data.root={trained / 'rooms'}", f"data.cache_dir={trained / 'data' / 'cache'}"
 
 

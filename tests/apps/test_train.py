@@ -52,13 +52,12 @@ def test_tensorboard_has_curves_images_and_hyper_parameters(trained: Path) -> No
     assert "custom_scalars__config__" in plugins
 
 
-def test_the_checkpoint_opens_as_data_with_its_hyper_parameters(checkpoint: Path) -> None:
+def test_the_checkpoint_opens_as_data_with_its_hyper_parameters(checkpoint: Path, trained: Path) -> None:
     content = torch.load(checkpoint, weights_only=True)
     assert content["hyper_parameters"]["model"]["depth"] == 10
     network = load_network(checkpoint)
     assert len(network.classes) == 12
-    root = Path(network.hyper_parameters["data"]["root"])
-    assert (root.is_absolute(), root.name) == (True, "rooms")
+    assert network.hyper_parameters["data"]["root"] == str((trained / "rooms").resolve())
     assert network.spectrum == spectrum_of_record(network.hyper_parameters["data"]["spectrum"]) != SPECTRUM_OF_ROOMS
 
 
