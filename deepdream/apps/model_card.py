@@ -79,6 +79,7 @@ def _training(run: Path, config: Any) -> str:
         "schedule": _short(scheduler),
         "epochs, images per step": f"{config['trainer'].get('max_epochs')}, {data.get('batch_size')}",
         "started from": config["model"].get("pretrained") or "random weights",
+        "teachers (distillation)": len((config.get("distillation") or {}).get("teachers") or []) or "none",
         "adversarial training": config.get("adversarial_eps") or "no",
         "seed": config.get("seed"),
     }
@@ -98,7 +99,8 @@ def _public_overrides(run: Path) -> Iterator[str]:
     for override in recorded(OmegaConf.load(run / ".hydra" / "overrides.yaml")):
         key, _, value = override.partition("=")
         is_folder = key.startswith("data.") and (key in ("data.root", "data.cache_dir") or _is_path(kinds, key))
-        yield f"{key}=PATH" if is_folder or Path(value.strip("'")).is_absolute() else override
+        is_list = value.startswith("[") and _is_path(kinds, key)
+        yield f"{key}=PATH" if is_folder or is_list or Path(value.strip("'")).is_absolute() else override
 
 
 def _is_path(kinds: Any, key: str) -> bool:

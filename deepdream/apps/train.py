@@ -62,8 +62,8 @@ def _own_loss(argument: str) -> str:
 def main(config: TrainConfig, folder: Path) -> None:
     """Train, choose the best checkpoint on the validation images, evaluate it on the test images."""
     tell_folder(folder)
-    if config.model.pretrained:
-        check_file(config.model.pretrained)
+    for weights in filter(None, [config.model.pretrained, *config.distillation.teachers]):
+        check_file(weights)
     import pytorch_lightning as pl
 
     training.quiet_lightning()

@@ -17,10 +17,11 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from deepdream import __version__
-from deepdream.models import build_model, default_head_size
+from deepdream.models import build_model, default_head_size, load_network
 from deepdream.models.config import ForeignModelConfig
 from deepdream.training.adversarial import AdversarialPerturbation
 from deepdream.training.config import TrainConfig
+from deepdream.training.distillation import Teachers
 from deepdream.training.layer_groups import freeze, keep_frozen_norms
 from deepdream.training.losses import loss_of_outputs, main_class, main_logits, make_loss
 from deepdream.training.optimizers import build_optimizer, learning_rate
@@ -90,6 +91,17 @@ class SceneClassifier(pl.LightningModule):
             if config.adversarial_eps is None
             else AdversarialPerturbation(config.adversarial_eps, mean=config.data.mean, std=config.data.std)
         )
+        self._teachers = (
+            Teachers(
+                [load_network(teacher) for teacher in config.distillation.teachers],
+                classes=classes,
+                mean=config.data.mean,
+                std=config.data.std,
+                temperature=config.distillation.temperature,
+            )
+            if config.distillation.teachers
+            else None
+        )
         self._counts = True  # whether metrics take in the batch
 
     def forward(self, images: Tensor) -> Tensor:
@@ -101,6 +113,11 @@ class SceneClassifier(pl.LightningModule):
         super().train(mode)
         keep_frozen_norms(self.model)
         return self
+
+    def on_fit_start(self) -> None:
+        """Move the teachers to the device of the network."""
+        if self._teachers is not None:
+            self._teachers.to(self.device)
 
     def on_train_start(self) -> None:
         """Begin a resumed run with the images of its own epoch.
@@ -119,10 +136,13 @@ class SceneClassifier(pl.LightningModule):
         """The loss of a batch."""
         images, labels = batch
         images = resized(images, self._side(images.shape[-1]))
+        taught = None if self._teachers is None else self._teachers.probabilities(images)  # of unperturbed images
         if self._perturb is not None:
             images = self._perturb(self.model, self._loss, images, labels)
         outputs = self.model(images)
         loss = loss_of_outputs(self._loss, outputs, labels)
+        if self._teachers is not None and taught is not None:
+            loss = torch.lerp(loss, self._teachers.loss(main_logits(outputs), taught), self._config.distillation.weight)
         self._update_metrics("train", main_logits(outputs), labels, loss)
         return loss
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepdream.checks import above, at_least, fraction, number
-from deepdream.key_kinds import PATH, TYPED
+from deepdream.key_kinds import PATH, PATHS, TYPED
 from deepdream.models.config import ModelConfig, model_config
 from deepdream.registry import OpenRegistry
 from deepdream.scenes.config import AugmentConfig, DataConfig
@@ -118,6 +118,19 @@ class ProgressiveConfig:
 
 
 @dataclass
+class DistillationConfig:
+    """distillation: the probabilities of trained networks as a second target."""
+
+    teachers: list[str] = field(metadata=PATHS)
+    weight: float
+    temperature: float
+
+    def __post_init__(self) -> None:
+        fraction("distillation.weight", self.weight)
+        above("distillation.temperature", self.temperature, 0)
+
+
+@dataclass
 class OwnDataConfig:
     """A data module of the user's own (`data._target_`), and its images as a training must know them.
 
@@ -158,6 +171,7 @@ class TrainConfig:
     adversarial_eps: float | None
     ema: EMAConfig
     progressive: ProgressiveConfig
+    distillation: DistillationConfig
     scheduler: dict[str, Any]
     trainer: TrainerConfig
     callbacks: dict[str, Any]

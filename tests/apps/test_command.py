@@ -62,6 +62,9 @@ def test_a_mistake_is_one_line_before_torch_is_imported(
         pytest.param("evaluate", "root=data", "root is data, which does not exist", marks=pytest.mark.slow),
         ("dream", "ckpt=best.ckpt", "there is no checkpoint best.ckpt"),
         pytest.param("train", "model.pretrained=best.ckpt", "there is no checkpoint best.ckpt", marks=pytest.mark.slow),
+        pytest.param(
+            "train", "distillation.teachers=[best.ckpt]", "there is no checkpoint best.ckpt", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_missing_file_is_an_error_before_torch_is_imported(

@@ -43,6 +43,8 @@ from tests.training.configs import train_config
             ("optimizer._target_=torch.optim.LBFGS",),
             "optimizer is torch.optim.LBFGS, which does not take the gradients",
         ),
+        (("distillation.weight=1.5",), r"distillation\.weight is 1\.5; it must be .* 1"),
+        (("distillation.temperature=0",), r"distillation\.temperature is 0\.0; it must be more than 0"),
         (("trainer.overfit_batches=-1",), r"trainer\.overfit_batches is -1; it must be 0 or more"),
         (("model.head=max",), r"model\.head is 'max'; it must be one of average, wise"),
     ],
@@ -171,6 +173,17 @@ def test_sam_and_adversarial_training_with_the_cosine_loss_and_a_wise_head(train
     with (run / "metrics.csv").open() as file:
         (row,) = [row for row in csv.DictReader(file) if row["train/loss"]]
     assert float(row["train/loss"]) < 1.6  # 1 - cosine, plus a tenth of cross-entropy: each image counts once
+
+
+def test_a_run_learns_from_two_teachers_and_resumes(trained: Path, checkpoint: Path, tmp_path: Path) -> None:
+    teachers = f"distillation.teachers=[{checkpoint},{checkpoint.with_name('last.ckpt')}]"
+    run, _ = train(trained, tmp_path, teachers, "distillation.weight=0.9", "evaluate=false")
+    assert losses(run)
+    content = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert not any("teacher" in name for name in content["state_dict"])
+    result = run_app("train", f"resume={run}", "trainer.max_epochs=2", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(losses(run)) == 2
 
 
 @pytest.mark.slow
