@@ -97,6 +97,7 @@ class SceneClassifier(pl.LightningModule):
                 classes=classes,
                 mean=config.data.mean,
                 std=config.data.std,
+                image_size=config.data.image_size,
                 temperature=config.distillation.temperature,
             )
             if config.distillation.teachers

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepdream.models import Network
+from deepdream.training.progressive import resized
 
 
 class Teachers:
@@ -20,7 +21,8 @@ class Teachers:
 
     networks: each has all of `classes` among its own, by name and in any order; its others do not count.
     classes: the names of the student's outputs.
-    mean, std: of red, green and blue, by which the student's images are normalised.
+    mean, std, image_size: of the student's images, as in `Network`. A network of another image size gets the images
+        larger or smaller in the same proportion, so that objects have the size that it has learned.
     temperature: the logits of teachers and student are divided by it; above 1 the smaller probabilities count more.
 
     The networks stay in eval mode and do not change. They are no part of the student's modules or checkpoints.
@@ -34,11 +36,13 @@ class Teachers:
         classes: Sequence[str],
         mean: Sequence[float],
         std: Sequence[float],
+        image_size: int,
         temperature: float,
     ) -> None:
         self._networks = networks
         self._columns = [_columns(network, classes) for network in networks]
         self._mean, self._std = (torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std))
+        self._scales = [network.image_size / image_size for network in networks]
         self._temperature = temperature
 
     def to(self, device: torch.device) -> None:
@@ -52,13 +56,13 @@ class Teachers:
     def probabilities(self, images: Tensor) -> Tensor:
         """The mean of the softened probabilities of the networks, float32 (N, classes).
 
-        images: as the student sees them, normalised, (N, 3, H, W); resized for a network that takes one size only.
+        images: as the student sees them, normalised, (N, 3, S, S).
         """
         pixels = images.float() * self._std + self._mean
-        softened = [
-            (network.model(network.model_input(pixels))[:, columns].float() / self._temperature).softmax(dim=1)
-            for network, columns in zip(self._networks, self._columns, strict=True)
-        ]
+        softened = []
+        for network, columns, scale in zip(self._networks, self._columns, self._scales, strict=True):
+            logits = network.model(network.model_input(resized(pixels, round(scale * pixels.shape[-1]))))
+            softened.append((logits[:, columns].float() / self._temperature).softmax(dim=1))
         return torch.stack(softened).mean(dim=0)
 
     def loss(self, logits: Tensor, probabilities: Tensor) -> Tensor:

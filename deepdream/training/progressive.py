@@ -22,7 +22,7 @@ def side_at(epoch: int, *, epochs: int, full: int, start: float, until: float) -
 
 
 def resized(images: Tensor, side: int) -> Tensor:
-    """Images (N, 3, S, S) scaled down to (N, 3, side, side), bilinear with antialiasing."""
+    """Images (N, 3, S, S) scaled to (N, 3, side, side), bilinear with antialiasing."""
     if images.shape[-1] == side:
         return images
     # There is no bfloat16 kernel for the CPU.

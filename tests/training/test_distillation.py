@@ -20,7 +20,7 @@ def _network(classes: list[str], seed: int, mean: tuple[float, float, float] = M
 
 
 def _teachers(*networks: Network, temperature: float = 2.0) -> Teachers:
-    return Teachers(networks, classes=CLASSES, mean=MEAN, std=STD, temperature=temperature)
+    return Teachers(networks, classes=CLASSES, mean=MEAN, std=STD, image_size=32, temperature=temperature)
 
 
 def _images(count: int = 4) -> Tensor:
@@ -41,6 +41,14 @@ def test_a_teacher_may_have_more_classes_another_order_and_other_colors() -> Non
     pixels = _images() * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
     expected = (teacher.model(teacher.normalize(pixels))[:, [3, 2, 0]] / 2).softmax(1)
     torch.testing.assert_close(_teachers(teacher).probabilities(_images()), expected)
+
+
+@torch.no_grad()
+def test_a_teacher_of_another_image_size_sees_objects_at_the_size_that_it_has_learned() -> None:
+    teacher = _network(CLASSES, 1, size=48)
+    crops = _images()[..., :24, :24]  # of 24 where the student is evaluated at 32
+    larger = nn.functional.interpolate(crops, size=(36, 36), mode="bilinear", antialias=True)
+    torch.testing.assert_close(_teachers(teacher).probabilities(crops), (teacher.model(larger) / 2).softmax(1))
 
 
 def test_a_teacher_without_a_class_of_the_data_set_is_refused() -> None:
@@ -107,10 +115,12 @@ def test_the_teacher_sees_images_before_they_are_perturbed(teacher: Network, mon
 
 
 @pytest.mark.slow
-def test_a_teacher_of_one_image_size_gets_images_of_that_size() -> None:
+@torch.no_grad()
+def test_a_teacher_of_one_image_size_gets_crops_at_that_size() -> None:
     torch.manual_seed(3)
     model = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(4 * 8 * 8, 3)).eval()
-    teacher = Network(model, CLASSES, MEAN, STD, 64, source="teacher")
-    probabilities = _teachers(teacher).probabilities(_images())
+    probabilities = _teachers(Network(model, CLASSES, MEAN, STD, 64, source="teacher")).probabilities(
+        _images()[..., :24, :24]
+    )
     assert probabilities.shape == (4, 3)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(4))
