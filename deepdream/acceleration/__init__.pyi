@@ -5,3 +5,4 @@ from .frozen import accelerated_copy as accelerated_copy
 from .frozen import fold_batch_norm as fold_batch_norm
 from .switch import disabled as disabled
 from .switch import is_enabled as is_enabled
+from .weight_gradients import fast_weight_gradients as fast_weight_gradients

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from deepdream import __version__
+from deepdream.acceleration import fast_weight_gradients
 from deepdream.models import build_model, default_head_size, load_network
 from deepdream.models.config import ForeignModelConfig
 from deepdream.training.adversarial import AdversarialPerturbation
@@ -140,7 +142,8 @@ class SceneClassifier(pl.LightningModule):
         taught = None if self._teachers is None else self._teachers.probabilities(images)  # of unperturbed images
         if self._perturb is not None:
             images = self._perturb(self.model, self._loss, images, labels)
-        outputs = self.model(images)
+        with nullcontext() if self._config.trainer.compile else fast_weight_gradients():
+            outputs = self.model(images)
         loss = loss_of_outputs(self._loss, outputs, labels)
         if self._teachers is not None and taught is not None:
             loss = torch.lerp(loss, self._teachers.loss(main_logits(outputs), taught), self._config.distillation.weight)
