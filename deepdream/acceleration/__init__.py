@@ -1,4 +1,4 @@
-"""The same result, faster: folded and fused copies of a network, CUDA graphs, torch.compile.
+"""The same result, faster: folded and fused copies of a network, weight gradients, CUDA graphs, torch.compile.
 
 Optional by construction: the package works without any of it (`disabled`, or DEEPDREAM_ACCELERATION=0), only slower.
 """
