@@ -175,6 +175,7 @@ def test_sam_and_adversarial_training_with_the_cosine_loss_and_a_wise_head(train
     assert float(row["train/loss"]) < 1.6  # 1 - cosine, plus a tenth of cross-entropy: each image counts once
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_two_teachers_and_resumes(trained: Path, checkpoint: Path, tmp_path: Path) -> None:
     teachers = f"distillation.teachers=[{checkpoint},{checkpoint.with_name('last.ckpt')}]"
     run, _ = train(trained, tmp_path, teachers, "distillation.weight=0.9", "evaluate=false")
