@@ -48,7 +48,7 @@ test-fast: setup  ## unit tests only: about 80 seconds on 2 cores
 	$(TEST) -n 2 -m 'not slow and not medium and not gpu'
 
 # Three at a time even on two cores: some wait for commands.
-test: setup  ## every test but the slow ones: about 10 minutes on 2 cores
+test: setup  ## every test but the slow ones: about 11 minutes on 2 cores
 	$(TEST) -n 3
 
 test-all: setup  ## every test, the slow ones too
