@@ -8,7 +8,8 @@ timm_randaugment    the same with RandAugment and random erasing, as its documen
 
 DATA is in the layout of MIT Indoor Scenes. All train a ResNet (--depth) on the same images of the training list, choose
 the epoch on the same held-out ones, and are tested once on the test list. The learning rate per image of a batch is
-that of whole for all but plain. timm's train.py is that of the checkout in --peers, ../peers by default.
+that of whole for all but plain, and the precision is ours. timm's train.py is that of the checkout in --peers,
+../peers by default.
 Printed of each recipe: accuracy on the test images in percent; minutes of training, by the clock and of the CPU.
 """
 
@@ -25,6 +26,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
+from deepdream.hardware import has_fast_bf16
 from deepdream.scenes.layout import read_lists
 from deepdream.scenes.splits import SceneLists, hold_out
 
@@ -77,6 +81,7 @@ def timm(recipe: str, options: argparse.Namespace, folder: Path) -> tuple[float,
         "--crop-pct=1.0",  # the photos have no pixels to spare
         "--device=cpu" if options.cpu else "--device=cuda",
         "--channels-last",
+        *(["--amp", "--amp-dtype=bfloat16"] if has_fast_bf16(torch.device("cpu" if options.cpu else "cuda")) else []),
     ]
     how = [*TIMM, *(RANDAUGMENT if recipe == "timm_randaugment" else [])]
     length = [f"--epochs={options.epochs}", f"--val-interval={VALIDATE_EVERY}", f"--seed={options.seed}"]
