@@ -176,9 +176,9 @@ def test_sam_and_adversarial_training_with_the_cosine_loss_and_a_wise_head(train
 
 
 @pytest.mark.slow
-def test_a_run_learns_from_two_teachers_and_resumes(trained: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_run_with_muon_learns_from_two_teachers_and_resumes(trained: Path, checkpoint: Path, tmp_path: Path) -> None:
     teachers = f"distillation.teachers=[{checkpoint},{checkpoint.with_name('last.ckpt')}]"
-    run, _ = train(trained, tmp_path, teachers, "distillation.weight=0.9", "evaluate=false")
+    run, _ = train(trained, tmp_path, teachers, "distillation.weight=0.9", "optimizer=muon", "evaluate=false")
     assert losses(run)
     content = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert not any("teacher" in name for name in content["state_dict"])
