@@ -154,7 +154,7 @@ def works_of(conv: nn.Conv2d, x: Tensor) -> list[list[Callable[[], Tensor]]]:
         forward.append(partial(F.conv2d, image, weight, None, *geometry))
         backward.append(partial(torch.ops.aten.convolution_backward, gradient, image, weight, *how))
         if conv.in_channels == 3:  # its gradient as a dense convolution over blocks of pixels, which is faster
-            backward.append(partial(BlockedConv2d(conv).to(x.dtype).backward, gradient, x.shape))
+            backward.append(partial(BlockedConv2d(copy.deepcopy(conv)).to(x.dtype).backward, gradient, x.shape))
     return [forward, backward]
 
 
