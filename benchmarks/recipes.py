@@ -3,13 +3,14 @@
 python benchmarks/recipes.py DATA [--recipes NAME ...] [--epochs N]
 
 plain, whole        `train.py experiment=ablation/plain` and `whole`: the two ends of docs/recipes.md
+muon                whole with `optimizer=muon` and batches of 32
 timm                timm's own train.py with its defaults: random crops, colour jitter, label smoothing
 timm_randaugment    the same with RandAugment and random erasing, as its documentation trains ResNeXt-50
 
-DATA is in the layout of MIT Indoor Scenes. All train a ResNet (--depth) on the same images of the training list, choose
-the epoch on the same held-out ones, and are tested once on the test list. The learning rate per image of a batch is
-that of whole for all but plain, and the precision is ours. timm's train.py is that of the checkout in --peers,
-../peers by default.
+DATA is in the layout of MIT Indoor Scenes, or class folders. All train a ResNet (--depth) on the same training images,
+choose the epoch on the same held-out ones, and are tested once on the test images. The learning rate per image of a
+batch is that of whole for all but plain and muon, and the precision is ours. timm's train.py is that of the checkout in
+--peers, ../peers by default.
 Printed of each recipe: accuracy on the test images in percent; minutes of training, by the clock and of the CPU.
 """
 
@@ -29,13 +30,15 @@ from typing import NamedTuple
 import torch
 
 from deepdream.hardware import has_fast_bf16
-from deepdream.scenes.layout import read_lists
+from deepdream.scenes.class_folders import read_class_folders
+from deepdream.scenes.layout import find_images, read_lists
 from deepdream.scenes.splits import SceneLists, hold_out
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "https://github.com/huggingface/pytorch-image-models"
 VALIDATE_EVERY = 3  # epochs, as experiment=ablation/plain
-RECIPES = ("plain", "whole", "timm", "timm_randaugment")
+RECIPES = ("plain", "whole", "muon", "timm", "timm_randaugment")
+MUON = {"optimizer": "muon", "optimizer.lr": 0.01, "optimizer.weight_decay": 0.05, "data.batch_size": 32}
 TIMM = ["-b=32", "--opt=sgd", "--lr=0.05", "--weight-decay=1e-4", "--sched=cosine", "--warmup-epochs=2"]
 RANDAUGMENT = ["--aa=rand-m7-mstd0.5-inc1", "--reprob=0.4", "--remode=pixel"]
 
@@ -48,21 +51,24 @@ class Cost(NamedTuple):
 
 
 def ours(recipe: str, options: argparse.Namespace, folder: Path) -> tuple[float, Cost]:
-    """Test accuracy and cost of training with a recipe of conf/experiment/ablation."""
+    """Test accuracy and cost of training with a recipe of conf/experiment/ablation, or with its whole and Muon."""
+    base = "plain" if recipe == "plain" else "whole"
     overrides = {
+        "data": "mit_indoor" if find_images(options.data) else "folder",
         "data.root": options.data.resolve(),
         "data.val_per_class": options.val_per_class,
         "data.image_size": options.size,
         "data.resize": options.size,
-        "augment.crop_size": options.crop if recipe == "whole" else options.size,
+        "augment.crop_size": options.crop if base == "whole" else options.size,
         "model.depth": options.depth,
         "seed": options.seed,
         "trainer.max_epochs": options.epochs,
         "logger": "csv",
         "hydra.run.dir": folder,
+        **(MUON if recipe == "muon" else {}),
     }
     keys = [f"{key}={value}" for key, value in overrides.items()]
-    cost = run([ROOT / "train.py", f"experiment=ablation/{recipe}", *keys])
+    cost = run([ROOT / "train.py", f"experiment=ablation/{base}", *keys])
     best, test = folder / "checkpoints" / "best.ckpt", folder / "test"
     run([ROOT / "evaluate.py", f"ckpt={best}", "logger=none", f"hydra.run.dir={test}"])
     return json.loads((test / "figures" / "evaluation.json").read_text())["accuracy"], cost
@@ -71,7 +77,7 @@ def ours(recipe: str, options: argparse.Namespace, folder: Path) -> tuple[float,
 def timm(recipe: str, options: argparse.Namespace, folder: Path) -> tuple[float, Cost]:
     """Test accuracy and cost of training with timm's scripts."""
     checkout = options.peers / "pytorch-image-models"
-    lists = read_lists(options.data)
+    lists = read_lists(options.data) if find_images(options.data) else read_class_folders(options.data)
     link_splits(lists, folder / "data", *hold_out(lists, options.val_per_class, options.seed))
     common = [
         f"--data-dir={folder / 'data'}",
@@ -114,7 +120,7 @@ def run(command: list[str | Path]) -> Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="the data set, in the layout of MIT Indoor Scenes")
+    parser.add_argument("data", type=Path, help="the data set")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=RECIPES, help="all by default")
     parser.add_argument("--peers", type=Path, default=ROOT.parent / "peers", help="the folder of the checkouts")
     parser.add_argument("--output", type=Path, help="a folder that keeps the runs")
@@ -122,7 +128,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--depth", type=int, default=18, help="of the ResNet")
     parser.add_argument("--size", type=int, default=128, help="side of the images in pixels")
-    parser.add_argument("--crop", type=int, default=96, help="side of the training crops of the recipe whole in pixels")
+    parser.add_argument("--crop", type=int, default=96, help="side of the training crops of whole and muon in pixels")
     parser.add_argument("--val-per-class", type=int, default=16, help="training images that choose the epoch")
     parser.add_argument("--cpu", action="store_true", help="train timm on the CPU")
     options = parser.parse_args()
