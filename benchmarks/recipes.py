@@ -3,14 +3,13 @@
 python benchmarks/recipes.py DATA [--recipes NAME ...] [--epochs N]
 
 plain, whole        `train.py experiment=ablation/plain` and `whole`: the two ends of docs/recipes.md
-muon                whole with `optimizer=muon` and batches of 32
+whole_muon          `experiment=ablation/whole_muon`: whole with Muon instead of SGD
 timm                timm's own train.py with its defaults: random crops, colour jitter, label smoothing
 timm_randaugment    the same with RandAugment and random erasing, as its documentation trains ResNeXt-50
 
 DATA is in the layout of MIT Indoor Scenes, or class folders. All train a ResNet (--depth) on the same training images,
-choose the epoch on the same held-out ones, and are tested once on the test images. The learning rate per image of a
-batch is that of whole for all but plain and muon, and the precision is ours. timm's train.py is that of the checkout in
---peers, ../peers by default.
+choose the epoch on the same held-out ones, and are tested once on the test images. timm's learning rate per image of a
+batch is that of whole, and its precision is ours. Its train.py is that of the checkout in --peers, ../peers by default.
 Printed of each recipe: accuracy on the test images in percent; minutes of training, by the clock and of the CPU.
 """
 
@@ -37,8 +36,7 @@ from deepdream.scenes.splits import SceneLists, hold_out
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "https://github.com/huggingface/pytorch-image-models"
 VALIDATE_EVERY = 3  # epochs, as experiment=ablation/plain
-RECIPES = ("plain", "whole", "muon", "timm", "timm_randaugment")
-MUON = {"optimizer": "muon", "optimizer.lr": 0.01, "optimizer.weight_decay": 0.05, "data.batch_size": 32}
+RECIPES = ("plain", "whole", "whole_muon", "timm", "timm_randaugment")
 TIMM = ["-b=32", "--opt=sgd", "--lr=0.05", "--weight-decay=1e-4", "--sched=cosine", "--warmup-epochs=2"]
 RANDAUGMENT = ["--aa=rand-m7-mstd0.5-inc1", "--reprob=0.4", "--remode=pixel"]
 
@@ -51,24 +49,22 @@ class Cost(NamedTuple):
 
 
 def ours(recipe: str, options: argparse.Namespace, folder: Path) -> tuple[float, Cost]:
-    """Test accuracy and cost of training with a recipe of conf/experiment/ablation, or with its whole and Muon."""
-    base = "plain" if recipe == "plain" else "whole"
+    """Test accuracy and cost of training with a recipe of conf/experiment/ablation."""
     overrides = {
         "data": "mit_indoor" if find_images(options.data) else "folder",
         "data.root": options.data.resolve(),
         "data.val_per_class": options.val_per_class,
         "data.image_size": options.size,
         "data.resize": options.size,
-        "augment.crop_size": options.crop if base == "whole" else options.size,
+        "augment.crop_size": options.size if recipe == "plain" else options.crop,
         "model.depth": options.depth,
         "seed": options.seed,
         "trainer.max_epochs": options.epochs,
         "logger": "csv",
         "hydra.run.dir": folder,
-        **(MUON if recipe == "muon" else {}),
     }
     keys = [f"{key}={value}" for key, value in overrides.items()]
-    cost = run([ROOT / "train.py", f"experiment=ablation/{base}", *keys])
+    cost = run([ROOT / "train.py", f"experiment=ablation/{recipe}", *keys])
     best, test = folder / "checkpoints" / "best.ckpt", folder / "test"
     run([ROOT / "evaluate.py", f"ckpt={best}", "logger=none", f"hydra.run.dir={test}"])
     return json.loads((test / "figures" / "evaluation.json").read_text())["accuracy"], cost
@@ -128,7 +124,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--depth", type=int, default=18, help="of the ResNet")
     parser.add_argument("--size", type=int, default=128, help="side of the images in pixels")
-    parser.add_argument("--crop", type=int, default=96, help="side of the training crops of whole and muon in pixels")
+    parser.add_argument("--crop", type=int, default=96, help="side of the crops of whole and whole_muon in training")
     parser.add_argument("--val-per-class", type=int, default=16, help="training images that choose the epoch")
     parser.add_argument("--cpu", action="store_true", help="train timm on the CPU")
     options = parser.parse_args()
