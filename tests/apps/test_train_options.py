@@ -71,6 +71,8 @@ def test_every_experiment_composes_and_overrides_the_other_groups() -> None:
     assert (found["few_photos"].model.pretrained, found["few_photos"].data.train_list) == ("box", None)
     plain = train_config("experiment=ablation/plain")
     assert (plain.decay_norm_and_bias, plain.evaluate, plain.data.batch_size) == (True, False, 64)
+    muon = ("optimizer=muon", "optimizer.lr=0.01", "optimizer.weight_decay=0.05", "data.batch_size=32")
+    assert train_config("experiment=ablation/whole_muon") == train_config("experiment=ablation/whole", *muon)
 
 
 @pytest.mark.slow
